@@ -1,0 +1,85 @@
+"""From recipe to image: the base, the layers on top of it, the config of both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from builder.blob import FileRange, Source
+from builder.compression import plain
+from builder.config import inherit
+from builder.image import Image, complete_history
+from builder.layer import Layer, store_paths
+from builder.media import read_image
+from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer
+from builder.spec import Json
+from builder.tree import TreeBlob, root_items, store_items
+
+NOTHING = Image(config={}, layers=(), history=())
+"""What an image without a base is built on."""
+
+
+def build_image(recipe: Recipe) -> Image:
+    """The image that the recipe asks for; its own layers are made when a medium reads them.
+
+    A store path that the base carries is not shipped again. Raises BadInput.
+    """
+    base = NOTHING
+    if recipe.base:
+        base = read_image(Path(recipe.base.path), recipe.base.name, recipe.base.tag)
+    carried = frozenset[str]().union(*store_paths(base.layers)) if base.layers else frozenset[str]()
+    layers, history = list(base.layers), list(base.history)
+    if base.layers:
+        history = complete_history(history, len(layers), recipe.created, recipe.base and recipe.base.path)
+    for wanted in recipe.layers:
+        layer = _layer(wanted, carried)
+        if layer:
+            layers.append(layer)
+            history.append(_history(wanted, recipe.created))
+    if not layers:
+        layers.append(Layer.of(TreeBlob.of([]), "the empty layer"))
+        history.append({"created": recipe.created, "created_by": "lamina: nothing"})
+    return Image(_config(recipe, base), tuple(layers), tuple(history), recipe.names)
+
+
+def _layer(wanted: RecipeLayer, carried: frozenset[str]) -> Layer | None:
+    """The layer; None when everything that it would hold is there already."""
+    if isinstance(wanted, StoreLayer):
+        paths = [info.path for info in wanted.paths if Path(info.path).name not in carried]
+        if not paths:
+            return None
+        return Layer.of(TreeBlob.of(store_items(paths, wanted.stamp)), f"the layer of {len(paths)} store paths")
+    if isinstance(wanted, RootLayer):
+        items = root_items(wanted.trees, wanted.stamp, keep_dirlinks=wanted.keep_dirlinks)
+        return Layer.of(TreeBlob.of(items), "the layer of files at the root")
+    source = Source.open(Path(wanted.path))
+    return Layer.of(plain(FileRange(source, 0, source.size), wanted.path), wanted.path)
+
+
+def _history(wanted: RecipeLayer, created: str) -> Json:
+    """One line for `docker history`; names without hashes, so that it can be read."""
+    if isinstance(wanted, StoreLayer):
+        names = sorted({info.name for info in wanted.paths})
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        return {"created": created, "created_by": f"lamina: store paths {', '.join(names[:8])}{more}"}
+    if isinstance(wanted, RootLayer):
+        return {"created": created, "created_by": "lamina: files at the root"}
+    return {"created": created, "created_by": "lamina: files made by a script"}
+
+
+def _config(recipe: Recipe, base: Image) -> Json:
+    """The config document without `rootfs` and `history`.
+
+    `config` is an object even when it is empty: a Mesos agent aborts without one (isolators/docker/runtime.cpp,
+    CHECK(has_config)).
+    """
+    document: Json = {
+        "architecture": recipe.architecture,
+        "os": base.config.get("os") or "linux",
+        "created": recipe.created,
+        "config": inherit(base.config.get("config") or {}, recipe.config, recipe.inherit),
+    }
+    for key in ("author", "variant", "os.version", "os.features"):
+        same_machine = base.config.get("architecture") == recipe.architecture
+        if base.config.get(key) and same_machine:
+            document[key] = base.config[key]
+    return document

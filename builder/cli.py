@@ -1,0 +1,157 @@
+"""The command `lamina`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from builder import __version__
+from builder.errors import BadUsage, LaminaError, printable
+
+_EPILOG = """\
+example: lamina build image.json -o image.tar && lamina inspect image.tar && docker load < image.tar
+exit status: 0 done, 1 bad input, 2 bad usage
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. An error is one line on standard error."""
+    try:
+        options = _parser().parse_args(arguments)
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
+    except LaminaError as error:
+        print(f"lamina: {error}", file=sys.stderr)
+        return error.exit_status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        where = error.filename or "lamina"
+        print(printable(f"lamina: {where}: {error.strerror or error}"), file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lamina",
+        description="Container images from Nix store paths.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lamina {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    build = _command(commands, "build", _build, "make an archive from a recipe", "lamina build image.json -o image.tar")
+    build.add_argument("recipe", type=Path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
+    build.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
+    build.add_argument("--layout", choices=("universal", "classic"), default="universal", help="default: universal")
+    build.add_argument("--compressor", choices=("none", "gz", "zstd"), default="none", help="default: none")
+
+    inspect = _command(commands, "inspect", _inspect, "tell what an image holds", "lamina inspect image.tar --json")
+    inspect.add_argument("image", type=Path, metavar="IMAGE", help="a docker or OCI archive, or an OCI layout")
+    inspect.add_argument("--json", action="store_true", help="for programs")
+
+    verify = _command(commands, "verify", _verify, "check structure and every digest", "lamina verify image.tar")
+    verify.add_argument("image", type=Path, metavar="IMAGE", help="a docker or OCI archive, or an OCI layout")
+    verify.add_argument("--json", action="store_true", help="for programs")
+
+    recipe = _command(
+        commands,
+        "recipe",
+        _recipe,
+        "make a recipe inside a Nix derivation",
+        "lamina recipe -o $out  # see nix/recipe.nix",
+    )
+    recipe.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
+
+    pack = _command(commands, "pack", _pack, "make a layer of a directory", "lamina pack root -o layer.tar --uid 1000")
+    pack.add_argument("directory", type=Path, metavar="DIR", help="what is to lie at the root of the image")
+    pack.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
+    pack.add_argument("--uid", type=int, default=0, help="owner of everything; default: 0")
+    pack.add_argument("--gid", type=int, default=0, help="group of everything; default: 0")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    what: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, help=what, description=what[0].upper() + what[1:] + ".", epilog=f"example: {example}"
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+# Each command imports what it needs: the builder starts once for every derivation.
+
+
+def _build(options: argparse.Namespace) -> int:
+    from builder.build import build_image
+    from builder.media import classic, universal
+    from builder.media.tarball import write
+    from builder.recipe import read_recipe
+
+    arrange = universal.arrange if options.layout == "universal" else classic.arrange
+    write(build_image(read_recipe(options.recipe)), arrange, options.output, options.compressor)
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from builder.report import describe, table
+
+    images = describe(options.image)
+    print(json.dumps(images, indent=2, sort_keys=True) if options.json else table(images))
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from builder.progress import Progress, human
+    from builder.verify import verify
+
+    with Progress(f"verifying {options.image}") as progress:
+        verdict = verify(options.image, progress)
+    if options.json:
+        report = {"sound": not verdict.problems, "images": verdict.images, "layers": verdict.layers}
+        print(json.dumps({**report, "size": verdict.size, "problems": verdict.problems}, indent=2))
+    elif not verdict.problems:
+        print(f"sound: {verdict.images} image(s), {verdict.layers} layer(s), {human(verdict.size)}")
+    for problem in verdict.problems:
+        print(f"lamina: {problem}", file=sys.stderr)
+    return 1 if verdict.problems else 0
+
+
+def _recipe(options: argparse.Namespace) -> int:
+    from builder.derivation import attributes_file, make_recipe, recipe_text
+    from builder.output import whole_file
+
+    recipe = make_recipe(attributes_file())
+    with whole_file(options.output) as out:
+        out.write(recipe_text(recipe))
+    return 0
+
+
+def _pack(options: argparse.Namespace) -> int:
+    from builder.output import whole_file
+    from builder.tree import Stamp, TreeBlob, packed_items
+
+    if not options.directory.is_dir():
+        raise BadUsage(options.directory, "not a directory", "give the directory whose contents make the layer")
+    items = packed_items(os.fsencode(options.directory), Stamp(uid=options.uid, gid=options.gid))
+    with whole_file(options.output) as out:
+        out.writelines(TreeBlob.of(items).chunks())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""Compressed data: known by what the bytes are, never by what the file is called."""
+
+from __future__ import annotations
+
+import functools
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Protocol
+
+import attrs
+
+from builder.blob import Blob, Stream
+from builder.errors import BadInput
+
+_KINDS = {
+    "application/gzip": "gzip",
+    "application/x-gzip": "gzip",
+    "application/x-bzip2": "bzip2",
+    "application/x-xz": "xz",
+    "application/x-lzma": "xz",
+    "application/zstd": "zstd",
+    "application/x-zstd": "zstd",
+}
+_UNKNOWN_KINDS = {
+    "application/x-compress": "compress",
+    "application/x-lz4": "lz4",
+    "application/zlib": "zlib",
+    "application/x-lzip": "lzip",
+    "application/zip": "zip",
+}
+
+_FEED = 4 << 10
+"""Bytes given to a decoder at once. It bounds what comes back: zstd turns 4 bytes into 128 KiB at best."""
+
+COMPRESSORS = ("none", "gz", "zstd")
+"""What `encoder` takes: dockerTools' names."""
+
+EXTENSIONS = {"none": "", "gz": ".gz", "zstd": ".zst"}
+
+
+class _Decoder(Protocol):
+    """What zlib, bz2, lzma and zstandard decoders have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def detect(blob: Blob, where: object) -> str | None:
+    """`gzip`, `bzip2`, `xz`, `zstd`, or None for bytes that are not compressed.
+
+    Raises BadInput for a compression that images do not use.
+    """
+    head = Stream(blob).read(4096)
+    if not any(head):
+        return None  # the empty tar; libmagic has no word for zeros
+    kind = str(_magic().from_buffer(head))
+    if kind in _UNKNOWN_KINDS:
+        remedy = "images are plain, gzip, bzip2, xz or zstd"
+        raise BadInput(where, f"{_UNKNOWN_KINDS[kind]} data", remedy)
+    return _KINDS.get(kind)
+
+
+@functools.cache
+def _magic() -> Any:
+    import magic  # 20 ms, and a build without a base needs none
+
+    return magic.Magic(mime=True)
+
+
+@attrs.frozen(eq=False)
+class Decompressed:
+    """What a compressed blob holds. Its size is known only to those who read it."""
+
+    packed: Blob
+    kind: str
+    where: object
+
+    @property
+    def size(self) -> None:
+        return None
+
+    def chunks(self) -> Iterator[bytes]:
+        """Raises BadInput: damaged, cut short, or followed by something else."""
+        make = _decoder(self.kind)
+        decoder: _Decoder | None = None
+        for data in _small(self.packed.chunks()):
+            while data:
+                if decoder is None:
+                    data = data if self._goes_on(data) else b""
+                    if not data:
+                        break
+                    decoder = make()
+                try:
+                    plain = decoder.decompress(data)
+                except Exception as error:  # each library raises its own
+                    raise BadInput(self.where, f"damaged {self.kind} data: {error}", "pull it again") from None
+                if plain:
+                    yield plain
+                data = decoder.unused_data if decoder.eof else b""
+                decoder = None if decoder.eof else decoder
+        if decoder is not None:
+            raise BadInput(self.where, f"the {self.kind} data is cut short", "copy or pull it again")
+
+    def _goes_on(self, data: bytes) -> bool:
+        """Whether another frame starts here; zeros after the last one are padding, which tools ignore."""
+        return bool(data.lstrip(b"\0"))
+
+
+def _small(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        for start in range(0, len(chunk), _FEED):
+            yield chunk[start : start + _FEED]
+
+
+def _decoder(kind: str) -> Callable[[], _Decoder]:
+    if kind == "gzip":
+        return lambda: zlib.decompressobj(wbits=31)
+    if kind == "bzip2":
+        import bz2
+
+        return bz2.BZ2Decompressor
+    if kind == "xz":
+        import lzma
+
+        return lzma.LZMADecompressor
+    import zstandard
+
+    return lambda: zstandard.ZstdDecompressor().decompressobj()
+
+
+def plain(blob: Blob, where: object) -> Blob:
+    """The blob itself when its bytes are plain, else a view of what they decompress to."""
+    kind = detect(blob, where)
+    return Decompressed(blob, kind, where) if kind else blob
+
+
+def compress(chunks: Iterator[bytes], compressor: str, out: BinaryIO) -> None:
+    """Write the chunks to `out` as `none`, `gz` or `zstd`: the same bytes for the same data, always.
+
+    The gzip header has no name and no time; zstd runs with at least one worker, because with none the library
+    makes other bytes than with any number of them.
+    """
+    if compressor == "none":
+        out.writelines(chunks)
+    elif compressor == "gz":
+        encoder = zlib.compressobj(6, wbits=31)
+        out.writelines(encoder.compress(chunk) for chunk in chunks)
+        out.write(encoder.flush())
+    else:
+        import zstandard
+
+        workers = len(os.sched_getaffinity(0))
+        with zstandard.ZstdCompressor(level=3, threads=workers).stream_writer(out, closefd=False) as writer:
+            for chunk in chunks:
+                writer.write(chunk)

@@ -1,0 +1,96 @@
+"""Layers: a tar with a diff ID, and what of the store lies in it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+import attrs
+
+from builder.blob import Blob
+from builder.digest import Digest
+from builder.errors import BadInput
+from builder.tar import DIRECTORY
+from builder.tar_index import entries
+
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
+_STORE_NAME = re.compile(r"[0-9a-df-np-sv-z]{32}-.+")
+
+
+@attrs.frozen
+class Layer:
+    """An uncompressed tar that goes over the layers below it.
+
+    `diff_id` is None until the bytes have been seen, or what a base's config claims, which is checked whenever the
+    bytes go by; `size` is None for a base layer that is compressed and was not read yet; `where` is what errors
+    call it.
+    """
+
+    blob: Blob
+    where: str
+    diff_id: Digest | None = None
+    size: int | None = None
+
+    @classmethod
+    def of(cls, blob: Blob, where: str, diff_id: Digest | None = None) -> Layer:
+        return cls(blob, where, diff_id, blob.size)
+
+
+def hashing(layer: Layer, seen: Callable[[Layer], None]) -> Iterator[bytes]:
+    """The layer's bytes; at their end `seen` gets the layer with diff ID and size.
+
+    Raises BadInput when the bytes are not those of the diff ID that was claimed.
+    """
+    state = hashlib.sha256()
+    size = 0
+    for chunk in layer.blob.chunks():
+        state.update(chunk)
+        size += len(chunk)
+        yield chunk
+    diff_id = Digest("sha256:" + state.hexdigest())
+    if layer.diff_id not in (None, diff_id):
+        what = f"the config says diff ID {layer.diff_id}, the bytes have {diff_id}"
+        raise BadInput(layer.where, what, "the image is damaged: copy or pull it again")
+    seen(attrs.evolve(layer, diff_id=diff_id, size=size))
+
+
+def hashed(layer: Layer) -> Layer:
+    """The layer with diff ID and size, after one reading of its bytes."""
+    result = [layer]
+    for _ in hashing(layer, result.append):
+        pass
+    return result[-1]
+
+
+def store_paths(layers: Iterable[Layer], store: str = "nix/store") -> list[set[str]]:
+    """For each layer the store paths (`HASH-NAME`) that it adds and that no later one takes away or spoils.
+
+    A whiteout inside a path spoils it: what is left is not what the hash stands for. Reads each layer's headers.
+    """
+    held: list[set[str]] = []
+    for layer in layers:
+        added: set[str] = set()
+        for entry in entries(layer.blob, layer.where, need_end=False):
+            name = entry.name.decode(errors="surrogateescape").removeprefix("./").strip("/")
+            gone = _whited_out(name, store, entry.kind == DIRECTORY)
+            for earlier in held if gone is not None else ():
+                earlier.difference_update({gone} if gone else set(earlier))
+            if gone is None and name.startswith(store + "/"):
+                added.add(name[len(store) + 1 :].partition("/")[0])
+        held.append({name for name in added if _STORE_NAME.fullmatch(name)})
+    return held
+
+
+def _whited_out(name: str, store: str, is_directory: bool) -> str | None:
+    """What a member takes away from the store below it: one `HASH-NAME`, everything (""), or nothing (None)."""
+    if store == name or store.startswith(name + "/"):
+        return None if is_directory else ""
+    parent, _, last = name.rpartition("/")
+    if not last.startswith(_WHITEOUT):
+        return None
+    target = parent if last == _OPAQUE else f"{parent}/{last.removeprefix(_WHITEOUT)}".lstrip("/")
+    if not target or target == store or store.startswith(target + "/"):
+        return ""
+    return target[len(store) + 1 :].partition("/")[0] if target.startswith(store + "/") else None

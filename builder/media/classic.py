@@ -1,0 +1,33 @@
+"""The classic archive: the form that docker save had from 1.10 to 24.
+
+For a tool that follows Docker's image spec v1.2 to the letter and reads no links: every layer is the regular
+member `<id>/layer.tar`, also when the same layer stands twice in an image.
+"""
+
+from __future__ import annotations
+
+from builder.digest import hex_of, sha256
+from builder.image import Image
+from builder.media.legacy import VERSION, legacy_layers, repositories
+from builder.media.tarball import Part, directory, document, layer
+from builder.media.universal import docker_manifest
+
+
+def arrange(image: Image) -> list[Part]:
+    """The members, in order."""
+    config = image.document()
+    config_path = f"{hex_of(sha256(config))}.json"
+    legacy = legacy_layers(image)
+    parts = [
+        document("manifest.json", docker_manifest(image, config_path, [f"{item.id}/layer.tar" for item in legacy])),
+        document("repositories", repositories(image.names, legacy[-1].id)),
+        document(config_path, config),
+    ]
+    for position, item in enumerate(legacy):
+        parts += [
+            directory(item.id),
+            document(f"{item.id}/VERSION", VERSION),
+            document(f"{item.id}/json", item.json),
+            layer(f"{item.id}/layer.tar", image, position),
+        ]
+    return parts

@@ -1,0 +1,84 @@
+"""Reading docker archives: what docker save, podman save, Skopeo and nixpkgs' dockerTools write.
+
+Everything starts from `manifest.json` (Docker image spec v1.2): a list with, for each image, the path of its
+config, its names and the paths of its layers, bottom first. Those paths may be symbolic links (docker save writes
+a repeated layer so; Skopeo its `<id>/layer.tar`), and the layers may be compressed whatever they are called.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from builder.blob import read_all
+from builder.compression import plain
+from builder.digest import Digest, hex_of, parse_digest, sha256
+from builder.errors import BadInput
+from builder.image import Image
+from builder.layer import Layer
+from builder.media.choice import Candidate
+from builder.media.members import Members, read_json
+from builder.reference import Reference, parse_reference
+from builder.spec import MAX_JSON_BYTES, Json, expect, parse_json, strings
+
+MANIFEST = "manifest.json"
+
+_NAMED_BY_DIGEST = re.compile(r"(?:.*/)?(?:sha256:)?([0-9a-f]{64})(?:\.json)?")
+
+
+def candidates(members: Members) -> list[Candidate]:
+    """The images of an archive that has a `manifest.json`. Raises BadInput."""
+    where = f"{members.where}({MANIFEST})"
+    found = []
+    for item in expect(read_json(members, MANIFEST), list, "manifest.json", where):
+        fields = expect(item, dict, "an item of manifest.json", where)
+        names = strings(fields.get("RepoTags"), "RepoTags", where)
+        found.append(Candidate(tuple(names), functools.partial(_image, members, fields, where)))
+    return found
+
+
+def _image(members: Members, fields: Json, where: str) -> Image:
+    config_path = expect(fields.get("Config"), str, "Config", where)
+    document = read_config(members, config_path)
+    paths = strings(fields.get("Layers"), "Layers", where)
+    diff_ids = claimed_diff_ids(document, f"{members.where}({config_path})")
+    if len(paths) != len(diff_ids):
+        what = f"{len(paths)} layers in manifest.json, {len(diff_ids)} diff IDs in the config"
+        raise BadInput(members.where, what, "the archive is damaged: pull it again")
+    layers = []
+    for path, diff_id in zip(paths, diff_ids, strict=True):
+        name = f"{members.where}({path})"
+        layers.append(Layer.of(plain(members.blob(path), name), name, diff_id))
+    return make_image(document, layers, parse_names(strings(fields.get("RepoTags"), "RepoTags", where)))
+
+
+def read_config(members: Members, path: str) -> Json:
+    """The config document at `path`; when the path has its digest in it, the bytes must have that digest."""
+    where = f"{members.where}({path})"
+    data = read_all(members.blob(path), MAX_JSON_BYTES, where)
+    named = _NAMED_BY_DIGEST.fullmatch(path)
+    if named and hex_of(sha256(data)) != named[1]:
+        raise BadInput(where, f"the config's bytes have the digest {sha256(data)}", "the archive is damaged")
+    return expect(parse_json(data, where), dict, "the config", where)
+
+
+def claimed_diff_ids(document: Json, where: str) -> list[Digest]:
+    rootfs = expect(document.get("rootfs"), dict, "rootfs", where)
+    return [parse_digest(item, where) for item in strings(rootfs.get("diff_ids"), "rootfs.diff_ids", where)]
+
+
+def make_image(document: Json, layers: list[Layer], names: tuple[Reference, ...]) -> Image:
+    history = [expect(entry, dict, "history", "config") for entry in document.get("history") or []]
+    config = {key: value for key, value in document.items() if key not in ("rootfs", "history")}
+    return Image(config, tuple(layers), tuple(history), names)
+
+
+def parse_names(texts: list[str]) -> tuple[Reference, ...]:
+    """The names that follow the grammar; old tools wrote others, which only cannot be asked for."""
+    names = []
+    for text in texts:
+        try:
+            names.append(parse_reference(text, text))
+        except BadInput:
+            continue
+    return tuple(names)

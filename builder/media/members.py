@@ -1,0 +1,137 @@
+"""The files of an image that came from elsewhere: members of an archive, or files below a directory.
+
+Both answer the same questions by name. Names come from hostile JSON, so one that leads out is refused here.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
+
+import attrs
+
+from builder.blob import Blob, FileRange, Source, read_all
+from builder.compression import Decompressed, detect
+from builder.errors import BadInput
+from builder.spec import MAX_JSON_BYTES, parse_json
+from builder.tar import FILE, HARD_LINK, SYMLINK
+from builder.tar_index import Entry, entries
+
+_MAX_LINKS = 8
+_MAX_MEMBERS = 100_000
+"""An image of 127 layers has some 600 members; a layout that holds many images a few thousand."""
+
+
+class Members(Protocol):
+    """Where an image's files are looked up."""
+
+    @property
+    def where(self) -> str:
+        """What errors call the whole."""
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def blob(self, name: str) -> Blob:
+        """The bytes of the file `name`. Raises BadInput: no such file, or the name leads out."""
+
+
+def read_json(members: Members, name: str) -> Any:
+    """The JSON value in the file `name`. Raises BadInput."""
+    where = f"{members.where}({name})"
+    return parse_json(read_all(members.blob(name), MAX_JSON_BYTES, where), where)
+
+
+def clean_name(name: str, where: str) -> str:
+    """The name without `./` and doubled slashes. Raises BadInput when it leads out of the archive."""
+    clean = posixpath.normpath(name)
+    if name.startswith("/") or clean == ".." or clean.startswith("../") or "\0" in name:
+        raise BadInput(where, f"the name {name!r:.80} leaves the archive", "the archive is damaged or hostile")
+    return clean
+
+
+@attrs.frozen(eq=False)
+class Archive:
+    """A tar, indexed in place."""
+
+    source: Source
+    entries: dict[str, Entry]
+
+    @property
+    def where(self) -> str:
+        return self.source.name
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.entries
+
+    def blob(self, name: str) -> Blob:
+        entry = self._target(name)
+        return FileRange(self.source, entry.offset, entry.size)
+
+    def _target(self, name: str) -> Entry:
+        """The regular member that `name` leads to, through links as `tar -x` would make them."""
+        clean = clean_name(name, self.where)
+        for _ in range(_MAX_LINKS):
+            entry = self.entries.get(clean)
+            if entry is None:
+                raise BadInput(self.where, f"no member {name!r:.100}", "the archive is damaged or cut short")
+            if entry.kind == FILE:
+                return entry
+            link = entry.link.decode(errors="surrogateescape")
+            if entry.kind == SYMLINK:
+                clean = clean_name(posixpath.join(posixpath.dirname(clean), link), self.where)
+            elif entry.kind == HARD_LINK:
+                clean = clean_name(link, self.where)
+            else:
+                break
+        raise BadInput(self.where, f"the member {name!r:.100} is no file", "the archive is damaged or hostile")
+
+
+def open_archive(path: Path) -> Archive:
+    """Index an archive: plain in place, compressed after one decompression into a nameless temporary file.
+
+    Of members with one name the last counts, as it does for whoever extracts them; but the documents that say
+    what the image is may stand only once. Raises BadInput: no tar, or damaged, or cut short.
+    """
+    source = Source.open(path)
+    whole = FileRange(source, 0, source.size)
+    kind = detect(whole, path)
+    if kind:
+        source = _spool(Decompressed(whole, kind, path), str(path))
+        whole = FileRange(source, 0, source.size)
+    found: dict[str, Entry] = {}
+    for entry in entries(whole, path, need_end=True):
+        name = clean_name(entry.name.decode(errors="surrogateescape"), str(path))
+        if name in found and name in ("manifest.json", "index.json", "repositories", "oci-layout"):
+            raise BadInput(path, f"two members {name}", "readers would differ: make the archive again")
+        found[name] = entry
+        if len(found) > _MAX_MEMBERS:
+            raise BadInput(path, f"more than {_MAX_MEMBERS} members", "give an image archive")
+    return Archive(source, found)
+
+
+def _spool(blob: Blob, name: str) -> Source:
+    """The bytes in a temporary file without a name: nothing is left of it when the process ends."""
+    file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it closes with the last blob that lies in it
+    for chunk in blob.chunks():
+        file.write(chunk)
+    return Source(file, name)
+
+
+@attrs.frozen(eq=False)
+class Directory:
+    """A directory, for example an OCI layout."""
+
+    top: Path
+
+    @property
+    def where(self) -> str:
+        return str(self.top)
+
+    def __contains__(self, name: str) -> bool:
+        return (self.top / clean_name(name, self.where)).is_file()
+
+    def blob(self, name: str) -> Blob:
+        source = Source.open(self.top / clean_name(name, self.where))
+        return FileRange(source, 0, source.size)

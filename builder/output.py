@@ -1,0 +1,52 @@
+"""Outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from builder.errors import LaminaError
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name when the block ends well; otherwise nothing of it remains.
+
+    It has no name before (Linux' O_TMPFILE), so that not even a kill leaves anything behind; where the file system
+    cannot do that, it has a hidden one. Raises LaminaError: no place to write to, or the disk is full.
+    """
+    directory = path.parent
+    hidden = directory / f".{path.name[:200]}.{secrets.token_hex(6)}"
+    try:
+        file, named = _open(directory, hidden)
+        try:
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                if not named:
+                    # Any src_dir_fd makes Python call linkat, which follows the link, and not link, which does not.
+                    os.link(f"/proc/self/fd/{file.fileno()}", hidden, src_dir_fd=file.fileno())
+                    named = True
+            os.replace(hidden, path)
+        except BaseException:
+            if named:
+                hidden.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise LaminaError(path, f"cannot be written: {error.strerror or error}", "nothing was left behind") from None
+
+
+def _open(directory: Path, hidden: Path) -> tuple[BinaryIO, bool]:
+    """A new file in the directory, and whether it has the hidden name."""
+    try:
+        descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        raise
+    except (AttributeError, OSError):  # no Linux, or a file system without it
+        return hidden.open("x+b"), True
+    return os.fdopen(descriptor, "w+b"), False

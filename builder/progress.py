@@ -1,0 +1,49 @@
+"""Progress of long work, on a terminal and nowhere else: a derivation's log stays clean."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+_INTERVAL = 0.1
+
+
+class Progress:
+    """A line on standard error that is written over: call it with the bytes that were dealt with."""
+
+    def __init__(self, what: str, total: int | None = None) -> None:
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._next = time.monotonic() + _INTERVAL
+        self._shown = False
+        self._terminal = sys.stderr.isatty()
+
+    def __call__(self, count: int) -> None:
+        self._done += count
+        if self._terminal and time.monotonic() >= self._next:
+            self._show()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def _show(self) -> None:
+        self._next = time.monotonic() + _INTERVAL
+        self._shown = True
+        share = f" of {human(self._total)}" if self._total else ""
+        print(f"\r\x1b[K{self._what}: {human(self._done)}{share}", end="", file=sys.stderr, flush=True)
+
+
+def human(size: int) -> str:
+    """A number of bytes for eyes: `12.3 MB`, in powers of ten."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

@@ -1,0 +1,188 @@
+"""Recipes: the JSON by which a Nix derivation says what image it wants.
+
+A recipe names store paths, so Nix keeps an image's content alive with it; making one reads no file of the closure.
+The format is versioned and told in `docs/recipe.md`; unknown versions and fields are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from builder.closure import PathInfo, parse_path_info, split_store_path
+from builder.config import INHERIT, check_config
+from builder.errors import BadInput
+from builder.reference import Reference, make_reference
+from builder.spec import Json, check_timestamp, expect, parse_json, strings
+from builder.tree import Stamp
+
+VERSION = 1
+
+
+@attrs.frozen
+class Base:
+    """The image to build on: an archive or a layout, and which image in it, by name, by tag or by both."""
+
+    path: str
+    name: str | None = None
+    tag: str | None = None
+
+
+@attrs.frozen
+class StoreLayer:
+    """A layer of store paths, each where it lies in the store."""
+
+    paths: tuple[PathInfo, ...]
+    stamp: Stamp = attrs.field(factory=Stamp)
+
+
+@attrs.frozen
+class RootLayer:
+    """A layer of trees that are laid over each other at the root of the image."""
+
+    trees: tuple[str, ...]
+    stamp: Stamp = attrs.field(factory=Stamp)
+    keep_dirlinks: bool = False
+
+
+@attrs.frozen
+class TarLayer:
+    """A layer that another derivation made: a plain tar."""
+
+    path: str
+
+
+RecipeLayer = StoreLayer | RootLayer | TarLayer
+
+
+@attrs.frozen
+class Recipe:
+    """Everything that fixes an image. `created` is RFC 3339; `config` is the image's own, before inheritance."""
+
+    names: tuple[Reference, ...]
+    architecture: str
+    created: str
+    config: Json
+    layers: tuple[RecipeLayer, ...]
+    base: Base | None = None
+    inherit: str = "docker"
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Raises BadInput: not a recipe, of another version, or with fields that this version does not know."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInput(path, error.strerror or str(error), "give a recipe, as nix-build makes it") from None
+    return parse_recipe(parse_json(data, path), path)
+
+
+def parse_recipe(value: object, where: object) -> Recipe:
+    fields = expect(value, dict, "a recipe", where)
+    version = fields.get("version")
+    if version != VERSION:
+        remedy = f"this Lamina reads version {VERSION}: build the recipe again"
+        raise BadInput(where, f"recipe of version {version!r:.20}", remedy)
+    known = ("version", "names", "architecture", "created", "config", "layers", "base", "inherit")
+    _only(fields, known, "the recipe", where)
+    rule = fields.get("inherit", "docker")
+    if rule not in INHERIT:
+        raise BadInput(where, f"inherit is {rule!r:.40}", f"write one of: {', '.join(INHERIT)}")
+    base = fields.get("base")
+    return Recipe(
+        names=tuple(_name(item, where) for item in expect(fields.get("names"), list, "names", where)),
+        architecture=expect(fields.get("architecture"), str, "architecture", where),
+        created=check_timestamp(expect(fields.get("created"), str, "created", where), "created", where),
+        config=check_config(expect(fields.get("config"), dict, "config", where), where),
+        layers=tuple(_layer(item, where) for item in expect(fields.get("layers"), list, "layers", where)),
+        base=None if base is None else _base(base, where),
+        inherit=rule,
+    )
+
+
+def recipe_json(recipe: Recipe) -> Json:
+    """The recipe as JSON: `parse_recipe` of it gives the recipe back."""
+    return {
+        "version": VERSION,
+        "names": [{"name": name.familiar_name, "tag": name.tag} for name in recipe.names],
+        "architecture": recipe.architecture,
+        "created": recipe.created,
+        "config": recipe.config,
+        "base": attrs.asdict(recipe.base) if recipe.base else None,
+        "inherit": recipe.inherit,
+        "layers": [_layer_json(layer) for layer in recipe.layers],
+    }
+
+
+def _layer_json(layer: RecipeLayer) -> Json:
+    if isinstance(layer, StoreLayer):
+        paths = [{"path": p.path, "narHash": p.nar_hash, "narSize": p.nar_size} for p in layer.paths]
+        return {"kind": "store", "paths": paths, **attrs.asdict(layer.stamp)}
+    if isinstance(layer, RootLayer):
+        own = {"kind": "root", "trees": list(layer.trees), "keepDirlinks": layer.keep_dirlinks}
+        return {**own, **attrs.asdict(layer.stamp)}
+    return {"kind": "tar", "path": layer.path}
+
+
+def _only(fields: Json, known: Iterable[str], what: str, where: object) -> None:
+    if unknown := sorted(set(fields) - set(known)):
+        remedy = "it was made for another version of Lamina: build it again"
+        raise BadInput(where, f"{what} has the unknown field {unknown[0]!r:.60}", remedy)
+
+
+def _name(item: Any, where: object) -> Reference:
+    fields = expect(item, dict, "an item of names", where)
+    _only(fields, ("name", "tag"), "a name", where)
+    name = expect(fields.get("name"), str, "an image's name", where)
+    return make_reference(name, expect(fields.get("tag"), str, "an image's tag", where), where)
+
+
+def _base(item: Any, where: object) -> Base:
+    fields = expect(item, dict, "base", where)
+    _only(fields, ("path", "name", "tag"), "base", where)
+    for key in ("name", "tag"):
+        if fields.get(key) is not None:
+            expect(fields[key], str, f"base.{key}", where)
+    path = expect(fields.get("path"), str, "base.path", where)
+    return Base(path, fields.get("name"), fields.get("tag"))
+
+
+_LAYER_FIELDS = {
+    "store": ("paths", "uid", "gid", "mtime"),
+    "root": ("trees", "keepDirlinks", "uid", "gid", "mtime"),
+    "tar": ("path",),
+}
+
+
+def _layer(item: Any, where: object) -> RecipeLayer:
+    fields = expect(item, dict, "a layer", where)
+    kind = expect(fields.get("kind"), str, "a layer's kind", where)
+    if kind not in _LAYER_FIELDS:
+        raise BadInput(where, f"a layer of kind {kind!r:.40}", f"write one of: {', '.join(_LAYER_FIELDS)}")
+    _only(fields, ("kind", *_LAYER_FIELDS[kind]), f"a layer of kind {kind}", where)
+    if kind == "tar":
+        return TarLayer(expect(fields.get("path"), str, "a layer's path", where))
+    stamp = Stamp(*(_natural(fields.get(key, default), key, where) for key, default in _STAMP))
+    if kind == "root":
+        keep = expect(fields.get("keepDirlinks", False), bool, "keepDirlinks", where)
+        return RootLayer(tuple(strings(fields.get("trees"), "trees", where)), stamp, keep)
+    infos = tuple(
+        parse_path_info(expect(path, dict, "an item of paths", where), where)
+        for path in expect(fields.get("paths"), list, "paths", where)
+    )
+    for info in infos:
+        split_store_path(info.path, where)
+    return StoreLayer(infos, stamp)
+
+
+_STAMP = (("uid", 0), ("gid", 0), ("mtime", 1))
+
+
+def _natural(value: Any, what: str, where: object) -> int:
+    number = expect(value, int, what, where)
+    if not 0 <= number < 1 << 32:
+        raise BadInput(where, f"{what} is {number}", "write a number from 0 to 4294967295")
+    return number

@@ -1,0 +1,147 @@
+"""The JSON documents of an image: reading them with care, writing them the same way every time.
+
+Sources: OCI image spec v1.1 (config.md, manifest.md, image-index.md, image-layout.md) and Docker's image spec
+v1.2 (`manifest.json`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn, TypeVar
+
+import attrs
+
+from builder.digest import Digest, parse_digest
+from builder.errors import BadInput
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+MAX_JSON_BYTES = 16 << 20
+"""No real config or manifest comes near it; OCI asks registries for 4 MiB."""
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+
+CONTAINERD_NAME = "io.containerd.image.name"
+"""Annotation of an index entry: the image's whole name (containerd, core/images/annotations.go)."""
+REF_NAME = "org.opencontainers.image.ref.name"
+"""Annotation of an index entry: the tag, or with Skopeo and podman the whole name."""
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
+
+
+def canonical(value: object) -> bytes:
+    """JSON with sorted keys, no white space and UTF-8: equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def parse_json(data: bytes, where: object) -> Any:
+    """The value that `data` holds.
+
+    Raises BadInput where readers of the same bytes could differ: a repeated key, NaN, a byte order mark, half a
+    surrogate pair; and for more nesting or bytes than any image has.
+    """
+    if len(data) > MAX_JSON_BYTES:
+        raise BadInput(where, f"JSON of {len(data)} bytes", f"at most {MAX_JSON_BYTES} are read")
+    try:
+        text = data.decode()
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        if "\\ud" in text.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise BadInput(where, "JSON nested too deeply", "the file is damaged or hostile") from None
+    except ValueError as error:
+        raise BadInput(where, f"not JSON: {error}", "the file is damaged") from None
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Json:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return result
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def expect(value: object, kind: type[T], what: str, where: object) -> T:
+    """`value`, when it is a `kind`; raises BadInput naming `what` was looked at otherwise."""
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    names = {dict: "an object", list: "an array", str: "a string", int: "a whole number"}
+    found = "missing" if value is None else f"{value!r:.60}"
+    raise BadInput(where, f"{what} is {found}, not {names.get(kind, kind.__name__)}", "the file is damaged")
+
+
+def strings(value: object, what: str, where: object) -> list[str]:
+    """An array of strings; null counts as empty, as Go reads it."""
+    if value is None:
+        return []
+    return [expect(item, str, f"an item of {what}", where) for item in expect(value, list, what, where)]
+
+
+def check_timestamp(text: str, what: str, where: object) -> str:
+    """`text`, when it is an RFC 3339 time, which every reader of `created` insists on; raises BadInput."""
+    if _RFC3339.fullmatch(text):
+        return text
+    raise BadInput(where, f"{what} is {text!r:.60}, not an RFC 3339 time", "write it like 1970-01-01T00:00:01Z")
+
+
+@attrs.frozen
+class Descriptor:
+    """What one document says of a blob that it refers to (OCI image spec, descriptor.md)."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    annotations: dict[str, str] = attrs.field(factory=dict)
+    platform: Json | None = None
+
+    def to_json(self) -> Json:
+        result: Json = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.annotations:
+            result["annotations"] = self.annotations
+        if self.platform:
+            result["platform"] = self.platform
+        return result
+
+    @classmethod
+    def from_json(cls, value: object, where: object) -> Descriptor:
+        fields = expect(value, dict, "a descriptor", where)
+        size = expect(fields.get("size"), int, "a descriptor's size", where)
+        if size < 0:
+            raise BadInput(where, f"a descriptor's size is {size}", "the file is damaged")
+        annotations = expect(fields.get("annotations") or {}, dict, "a descriptor's annotations", where)
+        return cls(
+            media_type=expect(fields.get("mediaType"), str, "a descriptor's mediaType", where),
+            digest=parse_digest(fields.get("digest"), where),
+            size=size,
+            annotations={k: v for k, v in annotations.items() if isinstance(v, str)},
+            platform=expect(fields["platform"], dict, "platform", where) if fields.get("platform") else None,
+        )
+
+
+def oci_manifest(config: Descriptor, layers: list[Descriptor]) -> bytes:
+    """An OCI image manifest (manifest.md)."""
+    return canonical(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": config.to_json(),
+            "layers": [layer.to_json() for layer in layers],
+        }
+    )
+
+
+def oci_index(manifests: list[Descriptor]) -> bytes:
+    """An OCI image index (image-index.md)."""
+    entries = [manifest.to_json() for manifest in manifests]
+    return canonical({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})

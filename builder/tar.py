@@ -1,0 +1,135 @@
+"""Writing tar: one member's header, the same bytes for the same member on every machine.
+
+Format: POSIX.1-2001 ustar; a PAX extended header (`path`, `linkpath`) only for a name that ustar cannot hold;
+GNU's base-256 numbers for a size past 8 GiB, because readers that look at the header before the data (oras-go,
+internal/fs/tarfs/tarfs.go) do not know a PAX `size`. Owners have numbers and no names: GNU tar run as root
+would map a name to the host's own user of that name.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from builder.errors import BadInput
+
+FORMAT = 1
+"""Goes up with every change of the bytes; part of every key under which a digest of a layer is remembered."""
+
+BLOCK = 512
+END = bytes(2 * BLOCK)
+"""The end of an archive: two blocks of zeros, no padding to a record."""
+
+FILE, HARD_LINK, SYMLINK, DIRECTORY = b"0", b"1", b"2", b"5"
+
+_MAX_COMPONENT = 255
+_MAX_PATH = 4096
+
+
+@attrs.frozen
+class Member:
+    """One member of an archive, without its data.
+
+    `name` and `link` are raw bytes, relative, without `./`; a directory's name ends without a slash. `size` is in
+    bytes and only a FILE has one; `mtime` is in seconds since 1970.
+    """
+
+    name: bytes
+    kind: bytes = FILE
+    size: int = 0
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    mtime: int = 0
+    link: bytes = b""
+
+
+def padding(size: int) -> bytes:
+    """The zeros between data of `size` bytes and the next header."""
+    return bytes(-size % BLOCK)
+
+
+def stored_size(member: Member) -> int:
+    """Bytes that the member takes in an archive: headers, data, padding."""
+    return len(header(member)) + member.size + len(padding(member.size))
+
+
+def header(member: Member) -> bytes:
+    """The member's header: one block, or three and more when its names need a PAX header.
+
+    Raises BadInput: a name that readers refuse or that would leave the archive.
+    """
+    check_name(member.name)
+    name = member.name + b"/" if member.kind == DIRECTORY else member.name
+    prefix, short = _split(name)
+    records = []
+    if prefix is None:
+        records.append(_record(b"path", name))
+        prefix, short = b"", name[:100]
+    if len(member.link) > 100:
+        records.append(_record(b"linkpath", member.link))
+    block = _block(member, short, prefix)
+    if not records:
+        return block
+    data = b"".join(records)
+    extended = Member(b"PaxHeader", b"x", len(data), 0o644, 0, 0, member.mtime)
+    return _block(extended, extended.name, b"") + data + padding(len(data)) + block
+
+
+def check_name(name: bytes) -> None:
+    """Raises BadInput for a name that some reader cannot store: see `docs/archive.md`, "Names"."""
+    parts = name.split(b"/")
+    shown = name.decode(errors="backslashreplace")
+    if b"\0" in name or any(part in (b"", b".", b"..") for part in parts):
+        raise BadInput(f"{shown[:80]!r}", "no name for a file in an image", "names are relative, without . and ..")
+    if len(name) > _MAX_PATH or any(len(part) > _MAX_COMPONENT for part in parts):
+        remedy = f"shorten it: Linux takes {_MAX_COMPONENT} bytes between slashes, {_MAX_PATH} in all"
+        raise BadInput(f"{shown[:80]!r}...", "file name too long for an image", remedy)
+
+
+def _split(name: bytes) -> tuple[bytes | None, bytes]:
+    """(prefix, name) for the two ustar fields; (None, name) when they cannot hold it."""
+    if len(name) <= 100:
+        return b"", name
+    slash = name.rfind(b"/", 0, min(156, len(name) - 1))
+    if slash > 0 and len(name) - slash - 1 <= 100:
+        return name[:slash], name[slash + 1 :]
+    return None, name
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    """A PAX record, `LENGTH KEY=VALUE\\n`, whose length counts its own digits."""
+    rest = len(key) + len(value) + 3
+    length = rest + len(str(rest))
+    length = rest + len(str(length))
+    return b"%d %b=%b\n" % (length, key, value)
+
+
+def _number(value: int, width: int) -> bytes:
+    """Octal digits and a NUL, or GNU's base-256 where they do not suffice."""
+    if 0 <= value < 8 ** (width - 1):
+        return b"%0*o\0" % (width - 1, value)
+    if value < 0:
+        raise ValueError(f"a tar header holds no negative numbers: {value}")
+    return b"\x80" + value.to_bytes(width - 1, "big")
+
+
+def _block(member: Member, name: bytes, prefix: bytes) -> bytes:
+    fields = b"".join(
+        (
+            name.ljust(100, b"\0"),
+            _number(member.mode, 8),
+            _number(member.uid, 8),
+            _number(member.gid, 8),
+            _number(member.size, 12),
+            _number(member.mtime, 12),
+            b"        ",
+            member.kind,
+            member.link[:100].ljust(100, b"\0"),
+            b"ustar\x0000",
+            bytes(64),
+            b"0000000\x000000000\0",
+            prefix.ljust(155, b"\0"),
+            bytes(12),
+        )
+    )
+    return b"%b%06o\0 %b" % (fields[:148], sum(fields), fields[156:])

@@ -1,0 +1,16 @@
+# What our derivations need from outside, in one shape, whether it comes from nixpkgs or from the host's packages.
+#
+#   system       Nix' name of the machine the image is for
+#   goArch       Go's name of its processor, which is the one that images carry
+#   lamina       the command, a package
+#   bash         a shell, a program
+#   skopeo       a program
+#   cacert       a file with the certificates of the usual authorities
+#   path         PATH of scripts that users write: what stdenv offers for work on files
+#   derive       attributes -> derivation whose builder is that shell (a `script`) or a program
+#   write        name -> text -> a file with that text
+{ pkgs }:
+let
+  form = if pkgs ? distribution then import ./host.nix { inherit pkgs; } else import ./nixpkgs.nix { inherit pkgs; };
+in
+form // import ./derive.nix form

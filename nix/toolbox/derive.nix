@@ -1,0 +1,23 @@
+# Derivations without stdenv, whose set-up takes longer than our work does.
+{ system, bash, path, ... }:
+rec {
+  # `script` runs in `bash -e`; with `program` and `args` that is run instead. Everything else is an attribute of
+  # the derivation, but for `meta` and `passthru`, which go to the result as in nixpkgs.
+  derive = { meta ? { }, passthru ? { }, script ? null, program ? bash, args ? [ "-euc" script ], ... }@attributes:
+    derivation
+      ({
+        inherit system args;
+        builder = program;
+        PATH = path;
+      } // removeAttrs attributes [ "meta" "passthru" "script" "program" ])
+    // passthru // { inherit meta passthru; };
+
+  # Made where it is wanted: asking another machine takes longer than writing it.
+  write = name: text: derive {
+    inherit name text;
+    passAsFile = [ "text" ];
+    preferLocalBuild = true;
+    allowSubstitutes = false;
+    script = ''cp "$textPath" "$out"'';
+  };
+}

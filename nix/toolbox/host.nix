@@ -1,0 +1,34 @@
+# The toolbox out of the host's packages (nix/host).
+{ pkgs }:
+let
+  source = import ../source.nix;
+  python = pkgs.python3.withPackages (modules: [ modules.attrs modules.python-magic modules.zstandard ]);
+in
+rec {
+  inherit (pkgs) system;
+  goArch = import ./go-arch.nix system;
+
+  lamina = pkgs.runCommand "lamina-${source.version}" { meta.mainProgram = "lamina"; } ''
+    mkdir -p $out/bin $out/lib
+    cp -r ${source.path}/builder $out/lib/builder
+    chmod -R u+w $out/lib
+    # Without compiled modules every start would compile them again, into a store that cannot keep them.
+    ${python}/bin/python3 -m compileall -q --invalidation-mode unchecked-hash -s $out/lib -p lamina $out/lib/builder
+    cat > $out/bin/lamina <<EOF
+    #!${python}/bin/python3 -sP
+    import sys
+    sys.path.insert(0, "$out/lib")
+    from builder.cli import main
+    sys.exit(main())
+    EOF
+    chmod +x $out/bin/lamina
+  '';
+
+  bash = "${pkgs.bash}/bin/bash";
+  skopeo = "${pkgs.skopeo}/bin/skopeo";
+  cacert = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
+
+  path = pkgs.lib.makeBinPath (with pkgs; [
+    coreutils findutils diffutils gnused gnugrep gawk gnutar gzip bzip2 xz bash file
+  ]);
+}
