@@ -7,6 +7,7 @@
 # `pkgs` is nixpkgs; where there is none, a small set made of the distribution's packages (nix/host).
 { pkgs ? null
 , system ? builtins.currentSystem
+, pulled ? import ./examples/pulled.nix
 }:
 let
   nixpkgs = builtins.tryEval <nixpkgs>;
@@ -27,5 +28,5 @@ let
 in
 public // {
   inherit (toolbox) lamina;
-  examples = import ./examples { pkgs = packages; lamina = public; };
+  examples = import ./examples { inherit pulled; pkgs = packages; lamina = public; };
 }

@@ -71,11 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     recipe.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
 
-    pack = _command(commands, "pack", _pack, "make a layer of a directory", "lamina pack root -o layer.tar --uid 1000")
-    pack.add_argument("directory", type=Path, metavar="DIR", help="what is to lie at the root of the image")
+    pack = _command(commands, "pack", _pack, "make a layer of directories", "lamina pack root -o layer.tar --uid 1000")
+    pack.add_argument("directories", nargs="+", metavar="DIR", help="what is to lie at the root; later over earlier")
     pack.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
     pack.add_argument("--uid", type=int, default=0, help="owner of everything; default: 0")
     pack.add_argument("--gid", type=int, default=0, help="group of everything; default: 0")
+    pack.add_argument("--keep-modes", action="store_true", help="of one DIR, instead of those that Nix gives files")
+    pack.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
     return parser
 
 
@@ -143,11 +145,15 @@ def _recipe(options: argparse.Namespace) -> int:
 
 def _pack(options: argparse.Namespace) -> int:
     from builder.output import whole_file
-    from builder.tree import Stamp, TreeBlob, packed_items
+    from builder.tree import Stamp, TreeBlob, packed_items, root_items
 
-    if not options.directory.is_dir():
-        raise BadUsage(options.directory, "not a directory", "give the directory whose contents make the layer")
-    items = packed_items(os.fsencode(options.directory), Stamp(uid=options.uid, gid=options.gid))
+    stamp = Stamp(uid=options.uid, gid=options.gid)
+    if not options.keep_modes:
+        items = root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
+    elif len(options.directories) == 1:
+        items = packed_items(os.fsencode(options.directories[0]), stamp)
+    else:
+        raise BadUsage("--keep-modes", f"{len(options.directories)} directories", "give one")
     with whole_file(options.output) as out:
         out.writelines(TreeBlob.of(items).chunks())
     return 0

@@ -27,25 +27,26 @@ def attributes_file() -> Path:
 def make_recipe(path: Path) -> Recipe:
     """The recipe that the attributes in `path` ask for.
 
-    Shape: `{image: {names, architecture, created, inherit, base}, config: PATH, trees: [PATH], script: PATH | null,
-    uid, gid, keepDirlinks, closure: [...]}`; see `nix/recipe.nix`. Raises BadInput.
+    Shape: `{image: {names, architecture, created, inherit, base}, config: PATH, trees: [PATH],
+    made: PATH | null, uid, gid,
+    keepDirlinks, closure: [...]}`; see `nix/recipe.nix`. Raises BadInput.
     """
     fields = expect(parse_json(path.read_bytes(), path), dict, "the attributes", path)
     image = expect(fields.get("image"), dict, "image", path)
     trees = strings(fields.get("trees"), "trees", path)
-    script = fields.get("script")
+    made = fields.get("made")
     config = expect(fields.get("config"), str, "config", path)
     graph = parse_graph(fields.get("closure"), path)
-    made = [config, *trees, *([script] if script else [])]
+    pieces = [config, *trees, *([made] if made else [])]
     layers: list[RecipeLayer] = []
-    needed = _needed(graph, made, path)
+    needed = _needed(graph, pieces, path)
     if needed:
         layers.append(StoreLayer(tuple(needed)))
     stamp = Stamp(
         uid=expect(fields.get("uid", 0), int, "uid", path), gid=expect(fields.get("gid", 0), int, "gid", path)
     )
-    if script:
-        layers.append(TarLayer(script))
+    if made:
+        layers.append(TarLayer(made))
     elif trees:
         layers.append(RootLayer(tuple(trees), stamp, bool(fields.get("keepDirlinks"))))
     return parse_recipe(_document(image, Path(config), layers), path)
@@ -67,16 +68,16 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _needed(graph: Graph, made: list[str], where: object) -> list[PathInfo]:
+def _needed(graph: Graph, pieces: list[str], where: object) -> list[PathInfo]:
     """What the image's own pieces refer to, at any distance.
 
     The pieces themselves are not shipped as store paths, since their content goes to other places of the image;
     unless something refers to them: a program that is copied to the root still looks for itself in the store.
     """
-    for path in made:
+    for path in pieces:
         if path not in graph:
             raise BadInput(where, f"the closure graph does not hold {path}", "the graph is damaged")
-    return reachable(graph, {reference for path in made for reference in graph[path].references}, where)
+    return reachable(graph, {reference for path in pieces for reference in graph[path].references}, where)
 
 
 def recipe_text(recipe: Recipe) -> bytes:

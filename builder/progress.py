@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from types import TracebackType
@@ -18,7 +19,8 @@ class Progress:
         self._done = 0
         self._next = time.monotonic() + _INTERVAL
         self._shown = False
-        self._terminal = sys.stderr.isatty()
+        # A derivation's log looks like a terminal, but nobody sees a line of it being written over.
+        self._terminal = sys.stderr.isatty() and "NIX_BUILD_TOP" not in os.environ
 
     def __call__(self, count: int) -> None:
         self._done += count

@@ -108,7 +108,9 @@ def store_items(paths: Iterable[str], stamp: Stamp) -> list[Item]:
 
 def packed_items(top: bytes, stamp: Stamp) -> list[Item]:
     """What lies below the directory `top`, with the modes that it has there."""
-    items = list(_walk(top, b"", _lstat(top), stamp, lambda info: stat.S_IMODE(info.st_mode)))
+    if not os.path.isdir(top):
+        raise BadInput(os.fsdecode(top), "not a directory", "give the directory whose contents make the layer")
+    items = list(_walk(top, b"", os.stat(top), stamp, lambda info: stat.S_IMODE(info.st_mode)))
     return items[1:]
 
 

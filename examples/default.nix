@@ -1,9 +1,27 @@
-# Every example, by name: one file each.
-{ pkgs, lamina }:
+# Every example, by name: one file each, and each loaded and run by every consumer in the tests.
+{ pkgs
+, lamina
+, pulled  # what a registry holds for `onPulled`: arguments of pullImage
+}:
 let
-  example = file: import file { inherit pkgs lamina examples; };
+  example = file: import file { inherit pkgs lamina examples pulled; };
+
   examples = {
     hello = example ./hello.nix;
+    busybox = example ./busybox.nix;
+    redis = example ./redis.nix;
+    nginx = example ./nginx.nix;
+    web = example ./web.nix;
+    onPulled = example ./on-pulled.nix;
+    onImage = example ./on-image.nix;
+    onImageOnImage = example ./on-image-on-image.nix;
+    compressedBase = example ./compressed-base.nix;
+    upperCase = example ./upper-case.nix;
+    registryName = example ./registry-name.nix;
+    noTag = example ./no-tag.nix;
+    nonRoot = example ./non-root.nix;
+    classic = example ./classic.nix;
+    scripted = example ./scripted.nix;
   };
 in
 examples

@@ -47,7 +47,7 @@ let
     inherit name tag config trees architecture created inheritConfig uid gid;
     keepDirlinks = keepContentsDirlinks;
     base = if fromImage == null then null else { path = "${fromImage}"; name = fromImageName; tag = fromImageTag; };
-    script =
+    made =
       if extraCommands == "" then null
       else rootScript { inherit name trees extraCommands uid gid; keepDirlinks = keepContentsDirlinks; };
   };

@@ -7,7 +7,7 @@
 , tag             # null: the hash of the recipe that the image would have without a tag
 , config          # the image's own `config` object, or null
 , trees           # paths that are laid over each other at the root
-, script          # a layer that a script made, or null
+, made            # null, or a layer that a derivation made of the trees: then that is what lies at the root
 , base            # null, or { path; name; tag; }
 , architecture
 , created
@@ -33,8 +33,9 @@ let
       "inherit" = inheritConfig;
     };
     config = configFile;
-    inherit trees script uid gid keepDirlinks;
-    exportReferencesGraph.closure = [ configFile ] ++ trees ++ (if script == null then [ ] else [ script ]);
+    inherit made uid gid keepDirlinks;
+    trees = if made == null then trees else [ ];
+    exportReferencesGraph.closure = [ configFile ] ++ (if made == null then trees else [ made ]);
   };
 
   # An image's tag may not hang on itself, so it is taken from the same recipe without one, which is never built.

@@ -1,0 +1,40 @@
+# A web server with a page, its configuration in the store, and the few files it wants to find at the root.
+{ pkgs, lamina, ... }:
+let
+  page = pkgs.writeTextDir "index.html" "Hello from an image without a distribution.\n";
+
+  configuration = pkgs.writeText "nginx.conf" ''
+    daemon off;
+    user nobody nobody;
+    error_log /dev/stderr info;
+    pid /dev/null;
+    events { }
+    http {
+      access_log off;
+      client_body_temp_path /tmp/body;
+      proxy_temp_path /tmp/proxy;
+      fastcgi_temp_path /tmp/fastcgi;
+      uwsgi_temp_path /tmp/uwsgi;
+      scgi_temp_path /tmp/scgi;
+      server {
+        listen 8090;
+        root ${page};
+      }
+    }
+  '';
+
+  users = [
+    (pkgs.writeTextDir "etc/passwd" "root:x:0:0::/:/none\nnobody:x:65534:65534::/:/none\n")
+    (pkgs.writeTextDir "etc/group" "root:x:0:\nnobody:x:65534:\n")
+  ];
+in
+lamina.buildImage {
+  name = "nginx";
+  tag = "latest";
+  copyToRoot = users;
+  extraCommands = "mkdir -m 1777 tmp";
+  config = {
+    Cmd = [ "${pkgs.nginx}/bin/nginx" "-e" "/dev/stderr" "-c" "${configuration}" ];
+    ExposedPorts."8090/tcp" = { };
+  };
+}
