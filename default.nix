@@ -28,5 +28,6 @@ let
 in
 public // {
   inherit (toolbox) lamina;
+  pkgs = packages;
   examples = import ./examples { inherit pulled; pkgs = packages; lamina = public; };
 }

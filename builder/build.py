@@ -6,7 +6,7 @@ from pathlib import Path
 
 from builder.blob import FileRange, Source
 from builder.compression import plain
-from builder.config import inherit
+from builder.config import check_types, inherit
 from builder.image import Image, complete_history
 from builder.layer import Layer, store_paths
 from builder.media import read_image
@@ -72,11 +72,12 @@ def _config(recipe: Recipe, base: Image) -> Json:
     `config` is an object even when it is empty: a Mesos agent aborts without one (isolators/docker/runtime.cpp,
     CHECK(has_config)).
     """
+    inherited = check_types(base.config.get("config") or {}, recipe.base and recipe.base.path)
     document: Json = {
         "architecture": recipe.architecture,
         "os": base.config.get("os") or "linux",
         "created": recipe.created,
-        "config": inherit(base.config.get("config") or {}, recipe.config, recipe.inherit),
+        "config": inherit(inherited, recipe.config, recipe.inherit),
     }
     for key in ("author", "variant", "os.version", "os.features"):
         same_machine = base.config.get("architecture") == recipe.architecture

@@ -90,7 +90,7 @@ class Decompressed:
         for data in _small(self.packed.chunks()):
             while data:
                 if decoder is None:
-                    data = data if self._goes_on(data) else b""
+                    data = data.lstrip(b"\0")  # zeros after a frame are padding, which tools ignore
                     if not data:
                         break
                     decoder = make()
@@ -104,10 +104,6 @@ class Decompressed:
                 decoder = None if decoder.eof else decoder
         if decoder is not None:
             raise BadInput(self.where, f"the {self.kind} data is cut short", "copy or pull it again")
-
-    def _goes_on(self, data: bytes) -> bool:
-        """Whether another frame starts here; zeros after the last one are padding, which tools ignore."""
-        return bool(data.lstrip(b"\0"))
 
 
 def _small(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -18,7 +18,16 @@ INHERIT = ("docker", "env")
 
 
 def check_config(config: Json, where: object) -> Json:
-    """The config without its nulls, when consumers can read it.
+    """The config that a user wrote, without its nulls, when consumers can read it. Raises BadInput."""
+    result = check_types(config, where)
+    for item in result.get("Env", []):
+        if "=" not in item:
+            raise BadInput(where, f"config.Env has {item!r:.60}", "write NAME=VALUE")
+    return result
+
+
+def check_types(config: Json, where: object) -> Json:
+    """The config without its nulls, when every field that is known has the type it should have.
 
     containerd and podman refuse an image whose `Cmd` is a string, where Docker takes it. Raises BadInput.
     """
@@ -33,9 +42,6 @@ def check_config(config: Json, where: object) -> Json:
             expect(value, dict, f"config.{key}", where)
     for name, value in result.get("Labels", {}).items():
         expect(value, str, f"config.Labels.{name}", where)
-    for item in result.get("Env", []):
-        if "=" not in item:
-            raise BadInput(where, f"config.Env has {item!r:.60}", "write NAME=VALUE")
     return result
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from builder.closure import PathInfo, parse_path_info, split_store_path
+from builder.closure import PathInfo, parse_path_info
 from builder.config import INHERIT, check_config
 from builder.errors import BadInput
 from builder.reference import Reference, make_reference
@@ -83,7 +83,7 @@ def read_recipe(path: Path) -> Recipe:
 def parse_recipe(value: object, where: object) -> Recipe:
     fields = expect(value, dict, "a recipe", where)
     version = fields.get("version")
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:
         remedy = f"this Lamina reads version {VERSION}: build the recipe again"
         raise BadInput(where, f"recipe of version {version!r:.20}", remedy)
     known = ("version", "names", "architecture", "created", "config", "layers", "base", "inherit")
@@ -169,13 +169,14 @@ def _layer(item: Any, where: object) -> RecipeLayer:
     if kind == "root":
         keep = expect(fields.get("keepDirlinks", False), bool, "keepDirlinks", where)
         return RootLayer(tuple(strings(fields.get("trees"), "trees", where)), stamp, keep)
-    infos = tuple(
-        parse_path_info(expect(path, dict, "an item of paths", where), where)
-        for path in expect(fields.get("paths"), list, "paths", where)
-    )
-    for info in infos:
-        split_store_path(info.path, where)
-    return StoreLayer(infos, stamp)
+    paths = expect(fields.get("paths"), list, "paths", where)
+    return StoreLayer(tuple(_path_info(path, where) for path in paths), stamp)
+
+
+def _path_info(item: Any, where: object) -> PathInfo:
+    fields = expect(item, dict, "an item of paths", where)
+    _only(fields, ("path", "narHash", "narSize"), "a store path", where)
+    return parse_path_info(fields, where)
 
 
 _STAMP = (("uid", 0), ("gid", 0), ("mtime", 1))

@@ -16,8 +16,10 @@ from builder.errors import BadInput
 DEFAULT_REGISTRY = "docker.io"
 _OFFICIAL = "library/"
 
-_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]+)?")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]+\])(?::[0-9]+)?")
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
+_MAX_NAME = 255
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -39,8 +41,10 @@ class Reference:
         """`redis`: what people type, `docker images` prints and Mesos looks up."""
         if self.registry != DEFAULT_REGISTRY:
             return self.qualified_name
-        short = self.repository.removeprefix(_OFFICIAL)
-        return self.repository if "/" in short else short
+        for short in (self.repository.removeprefix(_OFFICIAL), self.repository):
+            if _split(short) == (self.registry, self.repository):
+                return short
+        return self.qualified_name  # of `docker.io/a.b/c` the first part would become the registry
 
     @property
     def qualified(self) -> str:
@@ -59,8 +63,9 @@ def make_reference(name: str, tag: str, where: object) -> Reference:
     registry, repository = _split(name.lower())
     if not _HOST.fullmatch(registry):
         raise BadInput(where, f"{registry!r} is no registry", "write HOST or HOST:PORT before the first slash")
-    if not all(_COMPONENT.fullmatch(part) for part in repository.split("/")) or len(name) > 255:
-        remedy = "use letters, digits and single . _ - between them"
+    too_long = len(f"{registry}/{repository}") > _MAX_NAME
+    if too_long or not all(_COMPONENT.fullmatch(part) for part in repository.split("/")):
+        remedy = f"use letters, digits and single . _ - between them, at most {_MAX_NAME} with the registry"
         raise BadInput(where, f"{name!r} is no image name", remedy)
     if not _TAG.fullmatch(tag):
         remedy = "use up to 128 letters, digits, _ . and -, not starting with . or -"

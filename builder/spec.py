@@ -6,7 +6,10 @@ v1.2 (`manifest.json`).
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import json
+import math
 import re
 from typing import Any, NoReturn, TypeVar
 
@@ -33,7 +36,10 @@ CONTAINERD_NAME = "io.containerd.image.name"
 REF_NAME = "org.opencontainers.image.ref.name"
 """Annotation of an index entry: the tag, or with Skopeo and podman the whole name."""
 
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
+_MAX_NESTING = 100
+"""Objects and arrays within each other; an image's own are five deep."""
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def canonical(value: object) -> bytes:
@@ -51,7 +57,8 @@ def parse_json(data: bytes, where: object) -> Any:
         raise BadInput(where, f"JSON of {len(data)} bytes", f"at most {MAX_JSON_BYTES} are read")
     try:
         text = data.decode()
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
+        _check_nesting(value)
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
@@ -68,8 +75,28 @@ def _unique(pairs: list[tuple[str, Any]]) -> Json:
     return result
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no_number(text)
+
+
+def _check_nesting(value: object) -> None:
+    """Raises RecursionError here, and not somewhere later in whoever walks or writes the value."""
+    level = [value]
+    for _ in range(_MAX_NESTING + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise RecursionError
 
 
 def expect(value: object, kind: type[T], what: str, where: object) -> T:
@@ -91,7 +118,9 @@ def strings(value: object, what: str, where: object) -> list[str]:
 def check_timestamp(text: str, what: str, where: object) -> str:
     """`text`, when it is an RFC 3339 time, which every reader of `created` insists on; raises BadInput."""
     if _RFC3339.fullmatch(text):
-        return text
+        with contextlib.suppress(ValueError):
+            datetime.datetime.fromisoformat(text)
+            return text
     raise BadInput(where, f"{what} is {text!r:.60}, not an RFC 3339 time", "write it like 1970-01-01T00:00:01Z")
 
 

@@ -12,12 +12,14 @@ import attrs
 
 from builder.blob import Blob, Stream
 from builder.errors import BadInput
-from builder.tar import BLOCK, DIRECTORY, FILE
+from builder.tar import BLOCK, DIRECTORY, FILE, HARD_LINK, SYMLINK
 
 _MAX_EXTENSION = 1 << 20
 """Bytes of one PAX or GNU long-name header; the longest path that Linux takes is 4096."""
 
 _REGULAR = (b"0", b"\0", b"7")
+_EMPTY = (SYMLINK, b"3", b"4", b"6")
+"""Links, devices and pipes: GNU tar passes over as many bytes as their size says, Go and Python over none."""
 
 
 @attrs.frozen
@@ -69,40 +71,50 @@ def _cut_short(where: object) -> BadInput:
     return BadInput(where, "the tar archive is cut short", "copy or pull it again")
 
 
+def _no_tar(where: object) -> BadInput:
+    remedy = "give an image archive as docker save, podman save or skopeo write it"
+    return BadInput(where, "no tar archive", remedy)
+
+
 def _next_block(stream: Stream, where: object, need_end: bool) -> bytes:
     """The next header block; nothing at the end of the archive."""
+    start = stream.position
     block = stream.read(BLOCK)
     if len(block) < BLOCK:
         if block or need_end:
-            raise _cut_short(where) if stream.position > BLOCK else BadInput(where, "no tar archive")
+            raise _cut_short(where) if start else _no_tar(where)
         return b""
     if any(block):
-        _check_sum(block, stream.position, where)
+        _check_sum(block, start, where)
         return block
     if need_end and stream.read(BLOCK) != bytes(BLOCK):
         raise _cut_short(where)
     return b""
 
 
-def _check_sum(block: bytes, position: int, where: object) -> None:
-    stored = _number(block[148:156], where)
+def _check_sum(block: bytes, start: int, where: object) -> None:
+    stored = _value(block[148:156])
     blank = block[:148] + b" " * 8 + block[156:]
     signed = sum(byte - 256 if byte > 127 else byte for byte in blank) if stored != sum(blank) else stored
-    if stored not in (sum(blank), signed):
-        what = "no tar archive" if position == BLOCK else f"a damaged tar header at byte {position - BLOCK}"
-        raise BadInput(where, what, "give an image archive as docker save, podman save or skopeo write it")
+    if stored is None or stored not in (sum(blank), signed):
+        if start:
+            raise BadInput(where, f"a damaged tar header at byte {start}", "copy or pull it again")
+        raise _no_tar(where)
 
 
 def _number(field: bytes, where: object) -> int:
-    """An octal number, or GNU's base-256."""
+    value = _value(field)
+    if value is None:
+        raise BadInput(where, f"a tar header holds the number {field!r}", "the archive is damaged")
+    return value
+
+
+def _value(field: bytes) -> int | None:
+    """An octal number, or GNU's base-256; None for anything else."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     text = field.strip(b"\0 ")
-    if not text:
-        return 0
-    if text.strip(b"01234567"):
-        raise BadInput(where, f"a tar header holds the number {field!r}", "the archive is damaged")
-    return int(text, 8)
+    return None if text.strip(b"01234567") else int(text or b"0", 8)
 
 
 def _payload(stream: Stream, size: int, where: object) -> bytes:
@@ -119,8 +131,11 @@ def _extend(extensions: _Extensions, kind: bytes, data: bytes, where: object) ->
         extensions.name = data.rstrip(b"\0")
     elif kind == b"K":
         extensions.link = data.rstrip(b"\0")
-    elif kind == b"x":
+    else:
         for key, value in _records(data, where):
+            if kind == b"g" and key in (b"path", b"linkpath", b"size"):
+                what = f"a global header with a {key.decode()}"
+                raise BadInput(where, what, "readers would differ: make the archive again")
             if key == b"path":
                 extensions.name = value
             elif key == b"linkpath":
@@ -154,9 +169,12 @@ def _entry(block: bytes, kind: bytes, size: int, stream: Stream, extensions: _Ex
         if size not in (0, extensions.size):
             raise BadInput(where, "two sizes for one tar member", "the archive is damaged or hostile")
         size = extensions.size
+    if size and (kind in _EMPTY or (kind in _REGULAR and name.endswith(b"/"))):
+        what = f"the tar member {name!r:.100} has a size where no data can be"
+        raise BadInput(where, what, "readers would differ: make the archive again")
     if kind in _REGULAR:
         kind = DIRECTORY if name.endswith(b"/") else FILE
-    if kind in (b"1", b"2", b"3", b"4", b"5", b"6"):
+    if kind in (HARD_LINK, DIRECTORY):
         size = 0
     if kind == b"S":
         _skip_sparse_map(block, stream, where)

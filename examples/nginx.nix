@@ -1,12 +1,11 @@
-# A web server with a page, its configuration in the store, and the few files it wants to find at the root.
+# A web server with a page, which nobody runs; its configuration lies in the store, its users at the root.
 { pkgs, lamina, ... }:
 let
   page = pkgs.writeTextDir "index.html" "Hello from an image without a distribution.\n";
 
   configuration = pkgs.writeText "nginx.conf" ''
     daemon off;
-    user nobody nobody;
-    error_log /dev/stderr info;
+    error_log stderr;
     pid /dev/null;
     events { }
     http {
@@ -34,7 +33,8 @@ lamina.buildImage {
   copyToRoot = users;
   extraCommands = "mkdir -m 1777 tmp";
   config = {
-    Cmd = [ "${pkgs.nginx}/bin/nginx" "-e" "/dev/stderr" "-c" "${configuration}" ];
+    Cmd = [ "${pkgs.nginx}/bin/nginx" "-e" "stderr" "-c" "${configuration}" ];
     ExposedPorts."8090/tcp" = { };
+    User = "nobody:nobody";
   };
 }

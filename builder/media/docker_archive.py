@@ -49,7 +49,8 @@ def _image(members: Members, fields: Json, where: str) -> Image:
     for path, diff_id in zip(paths, diff_ids, strict=True):
         name = f"{members.where}({path})"
         layers.append(Layer.of(plain(members.blob(path), name), name, diff_id))
-    return make_image(document, layers, parse_names(strings(fields.get("RepoTags"), "RepoTags", where)))
+    names = parse_names(strings(fields.get("RepoTags"), "RepoTags", where))
+    return make_image(document, layers, names, f"{members.where}({config_path})")
 
 
 def read_config(members: Members, path: str) -> Json:
@@ -67,8 +68,11 @@ def claimed_diff_ids(document: Json, where: str) -> list[Digest]:
     return [parse_digest(item, where) for item in strings(rootfs.get("diff_ids"), "rootfs.diff_ids", where)]
 
 
-def make_image(document: Json, layers: list[Layer], names: tuple[Reference, ...]) -> Image:
-    history = [expect(entry, dict, "history", "config") for entry in document.get("history") or []]
+def make_image(document: Json, layers: list[Layer], names: tuple[Reference, ...], where: str) -> Image:
+    """The image that a config document describes; `where` is what errors call the document. Raises BadInput."""
+    expect(document.get("config") or {}, dict, "config", where)
+    told = expect(document.get("history") or [], list, "history", where)
+    history = [expect(entry, dict, "an item of history", where) for entry in told]
     config = {key: value for key, value in document.items() if key not in ("rootfs", "history")}
     return Image(config, tuple(layers), tuple(history), names)
 

@@ -122,7 +122,7 @@ def _image(members: Members, top: Descriptor, names: list[str], architecture: st
         what = f"{len(descriptors)} layers in the manifest, {len(diff_ids)} diff IDs in the config"
         raise BadInput(members.where, what, "the image is damaged: pull it again")
     layers = [_layer(members, *pair) for pair in zip(descriptors, diff_ids, strict=True)]
-    return make_image(document, layers, parse_names(names))
+    return make_image(document, layers, parse_names(names), where)
 
 
 def _layer(members: Members, descriptor: Descriptor, diff_id: Digest) -> Layer:

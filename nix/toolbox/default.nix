@@ -11,6 +11,6 @@
 #   write        name -> text -> a file with that text
 { pkgs }:
 let
-  form = if pkgs ? distribution then import ./host.nix { inherit pkgs; } else import ./nixpkgs.nix { inherit pkgs; };
+  form = if pkgs ? isHostPackageSet then import ./host.nix { inherit pkgs; } else import ./nixpkgs.nix { inherit pkgs; };
 in
 form // import ./derive.nix form

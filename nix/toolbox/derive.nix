@@ -1,9 +1,13 @@
 # Derivations without stdenv, whose set-up takes longer than our work does.
 { system, bash, path, ... }:
 rec {
-  # `script` runs in `bash -e`; with `program` and `args` that is run instead. Everything else is an attribute of
+  # The shell does something after the script, or it would become the script's last program; and Nix kills a builder
+  # that closes its output before it ends, as programs of coreutils do.
+  stay = script: "${script}\n:";
+
+  # `script` runs in `bash -eu`; with `program` and `args` that is run instead. Everything else is an attribute of
   # the derivation, but for `meta` and `passthru`, which go to the result as in nixpkgs.
-  derive = { meta ? { }, passthru ? { }, script ? null, program ? bash, args ? [ "-euc" script ], ... }@attributes:
+  derive = { meta ? { }, passthru ? { }, script ? null, program ? bash, args ? [ "-euc" (stay script) ], ... }@attributes:
     derivation
       ({
         inherit system args;

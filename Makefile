@@ -1,0 +1,27 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint fresh clean
+env := . dev/env.sh &&
+
+help:           ## Print this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+setup:          ## Install what is missing to build images
+	@bash dev/setup.sh
+
+demo: setup     ## Build an image on a base out of a registry, and show it
+	@bash dev/demo.sh
+
+test:           ## Check style and types, then run the tests; more arguments: make test ARGS='-k tar'
+	@bash dev/setup.sh test
+	@$(MAKE) --no-print-directory lint
+	@$(env) pytest $(ARGS)
+
+lint: setup     ## Check style and types only
+	@$(env) ruff check && ruff format --check && mypy --strict builder
+
+fresh:          ## Do it all in a new minimal Debian, from a clone of HEAD (root, mmdebstrap)
+	@bash dev/fresh.sh
+
+clean:          ## Remove what make made in the checkout
+	rm -rf .venv .state .mypy_cache .pytest_cache .ruff_cache .hypothesis result result-*

@@ -1,0 +1,3 @@
+"""Fixtures for all tests: running consumers, and the examples, built."""
+
+pytest_plugins = ["tests.consumers.fixtures", "tests.fixtures"]

@@ -1,0 +1,118 @@
+#!/bin/bash
+# dev/setup.sh [test]: install what is missing to build images, and with `test` what the tests use.
+# Outside of the checkout it changes nothing but the packages that apt installs.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+cd "$lamina_root"
+
+test_packages=(
+  apache2-utils buildah busybox-static bzip2 containerd crun docker-registry docker.io fakeroot iptables jq
+  openssl podman procps runc skopeo umoci xz-utils zstd
+)
+packages=()
+
+say() { echo "setup: $*"; }
+die() { echo "setup: $*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null; }
+
+# Collect the packages that are missing for building. Whoever has nixpkgs builds with what is there.
+want_for_building() {
+  if have nix-build && lamina_has_nixpkgs; then
+    return
+  fi
+  have nix-build || packages+=(nix-bin)
+  python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+  python3 -c 'import ctypes; ctypes.CDLL("libmagic.so.1")' 2>/dev/null || packages+=(libmagic1)
+}
+
+want_for_testing() {
+  local installed package
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${test_packages[@]}" 2>/dev/null || true)
+  for package in "${test_packages[@]}"; do
+    grep -qx "installed $package" <<<"$installed" || packages+=("$package")
+  done
+}
+
+update_lists() {
+  say "apt-get update"
+  apt-get update -qq
+}
+
+install_packages() {
+  [[ ${#packages[@]} -gt 0 ]] || return 0
+  local install="apt-get install -y --no-install-recommends ${packages[*]}"
+  have apt-get || die "missing ${packages[*]}, and there is no apt; install them, or Nix and nixpkgs"
+  if [[ $EUID != 0 ]]; then
+    # Nix without a daemon works for the owner of its store.
+    [[ " ${packages[*]} " != *" nix-bin "* ]] || install+=" && sudo install -d -o $(id -un) /nix"
+    die "missing packages; run: sudo $install"
+  fi
+  say "installing ${packages[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  # Packages that come with a daemon must not start it.
+  if [[ ! -e /usr/sbin/policy-rc.d ]]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod +x /usr/sbin/policy-rc.d
+  fi
+  compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null || update_lists
+  quiet_install || { update_lists; quiet_install; } || die "apt failed; see above, then run: $install"
+  rm -f /usr/sbin/policy-rc.d
+  trap - EXIT
+}
+
+quiet_install() {
+  apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "${packages[@]}" >.state/apt.log 2>&1 ||
+    { tail -n 20 .state/apt.log >&2; return 1; }
+}
+
+# Without nixpkgs, Nix runs on a configuration of the checkout's own, and on the distribution's packages.
+prepare_nix() {
+  lamina_has_nixpkgs && return
+  mkdir -p .state/nix
+  cat >.state/nix/nix.conf.new <<'END'
+build-users-group =
+substituters =
+sandbox = true
+sandbox-fallback = false
+max-jobs = auto
+experimental-features = nix-command flakes
+END
+  mv .state/nix/nix.conf.new .state/nix/nix.conf
+  nix-instantiate --eval -E 'builtins.toFile "probe" ""' >/dev/null 2>&1 ||
+    die "the Nix store is not writable; run: sudo chown -R $(id -un) /nix"
+  if ! python3 nix/host/fetch.py; then
+    [[ $EUID == 0 ]] || die "if apt's lists are old, run: sudo apt-get update"
+    update_lists
+    python3 nix/host/fetch.py
+  fi
+}
+
+prepare_venv() {
+  if [[ .venv/.complete -nt pyproject.toml ]]; then
+    return
+  fi
+  if ! python3 -c 'import ensurepip' 2>/dev/null; then
+    say "no .venv: this Python has no ensurepip"
+    return
+  fi
+  say "making .venv"
+  [[ -x .venv/bin/pip ]] || python3 -m venv --clear .venv
+  .venv/bin/pip --disable-pip-version-check install -qq -e '.[dev]'
+  touch .venv/.complete
+  say 'ready; to use nix-build and lamina in this shell: . dev/env.sh'
+}
+
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed"
+mkdir -p .state
+exec {lock}>.state/setup.lock
+flock -n "$lock" || { say "waiting for another run"; flock "$lock"; }
+
+want_for_building
+if [[ ${1:-} == test ]]; then
+  if have dpkg-query; then want_for_testing; else say "not Debian: tests skip the tools that are missing"; fi
+fi
+install_packages
+prepare_nix
+prepare_venv

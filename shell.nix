@@ -1,0 +1,12 @@
+# For work on Lamina itself: `nix-shell` where there is nixpkgs. Without it, `make setup` and `. dev/env.sh`.
+{ pkgs ? import <nixpkgs> { } }:
+pkgs.mkShell {
+  packages = with pkgs; [
+    (python3.withPackages (modules: with modules; [
+      attrs flit-core hypothesis mypy pytest python-magic zstandard
+    ]))
+    ruff
+    shellcheck
+    skopeo
+  ];
+}

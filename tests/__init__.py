@@ -1,0 +1,1 @@
+"""The tests: units and properties of the builder, real nix-builds, real consumers, replays of those that cannot run."""

@@ -1,0 +1,1 @@
+"""Real programs that read image archives, behind one set of verbs."""

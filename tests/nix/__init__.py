@@ -1,0 +1,1 @@
+"""Real nix-builds, in the sandbox."""

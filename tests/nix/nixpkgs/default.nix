@@ -1,0 +1,31 @@
+# Stands for nixpkgs where there is none: the attributes that Lamina takes from it, with nixpkgs' names and shapes,
+# so that what it would be given can be evaluated. None of it is meant to be built.
+{ system ? "x86_64-linux", ... }:
+let
+  fake = name: attributes: derivation { inherit name system; builder = "/nothing"; } // attributes;
+  packages = names: builtins.listToAttrs (map (name: { inherit name; value = fake name { }; }) names);
+
+  lib = {
+    makeBinPath = paths: builtins.concatStringsSep ":" (map (path: "${path}/bin") paths);
+    licenses.mit.spdxId = "MIT";
+  };
+
+  python3Packages = packages [ "attrs" "flit-core" "python-magic" "zstandard" ] // {
+    # The arguments that nixpkgs' function knows and Lamina uses; any other fails here.
+    buildPythonApplication =
+      { pname, version, src, pyproject, nativeBuildInputs, propagatedBuildInputs, doCheck, meta }:
+      assert pyproject && builtins.all (input: input ? outPath) (nativeBuildInputs ++ propagatedBuildInputs);
+      fake "${pname}-${version}" { inherit pname version meta; drvAttrs = { inherit src doCheck; }; };
+  };
+in
+packages [
+  "bash" "bzip2" "cacert" "coreutils" "diffutils" "file" "findutils" "gawk" "gnugrep" "gnused" "gnutar" "gzip" "hello"
+  "redis" "nginx" "busybox" "python3" "skopeo" "xz" "ruff" "shellcheck"
+] // {
+  inherit lib python3Packages;
+  stdenv.hostPlatform.system = system;
+  go = fake "go" { GOARCH = "amd64"; };
+  writeText = name: text: builtins.toFile name (builtins.unsafeDiscardStringContext text);
+  writeTextDir = name: text: fake (baseNameOf name) { inherit text; };
+  runCommand = name: env: script: fake name { inherit script; };
+}

@@ -1,0 +1,78 @@
+"""Bases that others wrote: a real Alpine, and one of several images in an archive."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ..builds import COMMAND, ROOT, expression, nix_build, nix_error
+from ..consumers.docker import Docker
+from ..consumers.podman import Podman
+
+ALPINE = ROOT.parent / "shared/images/alpine-3.10.docker-save.tar.gz"
+
+
+@pytest.fixture(scope="module")
+def alpine() -> Path:
+    if not ALPINE.exists():
+        pytest.skip("the Alpine archive lies outside of the project and is not here")
+    return ALPINE
+
+
+def test_alpine(alpine: Path, dockerd: Docker) -> None:
+    """The base's own program, on musl, and the added one, on glibc, in one image."""
+    arguments = f'{{ name = "on-alpine"; tag = "1"; fromImage = {alpine}; config.Env = [ "ADDED=${{pkgs.hello}}" ]; }}'
+    [name] = dockerd.load(nix_build(*expression(f"lamina.buildImage {arguments}")))
+    assert dockerd.run(name, ["apk", "--version"]).stdout.startswith("apk-tools")
+    assert "Hello, world!" in dockerd.run(name, ["sh", "-c", "$ADDED/bin/hello"]).stdout
+
+
+@pytest.fixture(scope="module")
+def several(dockerd: Docker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two images in one archive, as docker saves them."""
+    for attribute in ("busybox", "onImage"):
+        dockerd.load(nix_build("-A", f"examples.{attribute}"))
+    archive = tmp_path_factory.mktemp("several") / "several.tar"
+    words = dockerd.docker("save", "--output", archive, "busybox:latest", "on-image:latest")
+    subprocess.run([str(word) for word in words], check=True, timeout=120)
+    return archive
+
+
+def based_on(several: Path, selector: str) -> tuple[str, ...]:
+    return expression(f'lamina.buildImage {{ name = "chosen"; tag = "1"; fromImage = {several}; {selector} }}')
+
+
+@pytest.mark.parametrize("spelling", ["on-image", "docker.io/library/on-image"])
+def test_chosen_by_name(several: Path, spelling: str) -> None:
+    """Layers, config and all are those of the chosen image."""
+    built = nix_build(*based_on(several, f'fromImageName = "{spelling}"; fromImageTag = "latest";'))
+    [told] = json.loads(subprocess.check_output([COMMAND, "inspect", "--json", built], timeout=60))
+    [own] = json.loads(
+        subprocess.check_output([COMMAND, "inspect", "--json", nix_build("-A", "examples.onImage")], timeout=60)
+    )
+    assert told["config"]["config"]["Labels"] == {"second": "yes"}
+    assert [layer["diffId"] for layer in told["layers"]] == [layer["diffId"] for layer in own["layers"]]
+
+
+def test_not_chosen(several: Path) -> None:
+    said = nix_error(*based_on(several, ""))
+    assert "holds 2 images that fit: busybox:latest; on-image:latest; choose one with fromImageName" in said
+
+
+def test_chosen_but_not_there(several: Path) -> None:
+    said = nix_error(*based_on(several, 'fromImageName = "other"; fromImageTag = "1";'))
+    assert "holds no image other:1; there is: busybox:latest; on-image:latest" in said
+
+
+def test_podman_saved(podman: Podman, tmp_path: Path) -> None:
+    """What podman saves, compressed as a whole by another program, under a name that tells nothing."""
+    podman.load(nix_build("-A", "examples.busybox"))
+    podman.check("save", "--output", tmp_path / "saved.tar", "docker.io/library/busybox:latest")
+    subprocess.run(["xz", "-0", tmp_path / "saved.tar"], check=True, timeout=120)
+    (tmp_path / "saved.tar.xz").rename(tmp_path / "base")
+    built = nix_build(*based_on(tmp_path / "base", 'config.Cmd = [ "${pkgs.hello}/bin/hello" ];'))
+    [name] = podman.load(built)
+    assert "Hello, world!" in podman.run(name).stdout

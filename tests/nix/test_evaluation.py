@@ -1,0 +1,133 @@
+"""What Nix sees before anything is built: arguments, attributes, and the set that packages come from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ..builds import ROOT, environment, expression, nix, nix_error
+from ..examples import EXAMPLES
+
+NIXPKGS = ROOT / "tests/nix/nixpkgs"
+
+
+def evaluated(text: str) -> object:
+    done = nix("nix-instantiate", "--eval", "--strict", "--json", *expression(text))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+WRONG = [
+    ('{ name = "x"; compressor = "lzma"; }', 'compressor is "lzma"; it takes one of "gz", "none", "zstd"'),
+    ('{ name = "x"; layout = "new"; }', 'layout is "new"; it takes one of "universal", "classic"'),
+    ('{ name = "x"; inheritConfig = "all"; }', 'inheritConfig is "all"; it takes one of "docker", "env"'),
+    ('{ name = "x"; runAsRoot = "true"; }', "runAsRoot is not supported yet; use extraCommands"),
+    ('{ name = "x"; includeNixDB = true; }', "includeNixDB is not supported yet"),
+    ('{ name = "x"; copyToRoot = pkgs.hello; contents = pkgs.hello; }', "copyToRoot and contents mean the same"),
+    ('{ name = "x"; colour = 1; }', "unexpected argument"),
+    ("{ }", "without required argument 'name'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG)
+def test_wrong_arguments_fail_at_evaluation(arguments: str, said: str) -> None:
+    assert said in nix_error(*expression(f"lamina.buildImage {arguments}"))
+
+
+PULL = 'imageName = "x"; imageDigest = "sha256:%s";' % ("0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (f"{{ {PULL} }}", "give one of hash, sha256, outputHash"),
+        (f'{{ {PULL} hash = "sha256-"; sha256 = "0"; }}', "give one of hash, sha256, outputHash"),
+        ('{ imageName = "x"; imageDigest = "latest"; hash = "sha256-"; }', 'imageDigest is "latest"; it takes sha256:'),
+    ],
+)
+def test_wrong_arguments_of_pull_image(arguments: str, said: str) -> None:
+    assert said in nix_error(*expression(f"lamina.pullImage {arguments}"))
+
+
+def test_attributes_of_an_image() -> None:
+    image = 'lamina.buildImage { name = "Registry.example/Team/App"; meta.description = "an app"; }'
+    told = evaluated(
+        f"let image = {image}; in {{ inherit (image) imageName imageTag meta; "
+        "given = image.buildArgs.name; recipe = image.recipe.name; load = image.load.meta.mainProgram; "
+        "drv = image.name; }"
+    )
+    assert isinstance(told, dict)
+    assert told["imageName"] == "registry.example/team/app"
+    assert told["given"] == "Registry.example/Team/App"
+    assert told["drv"] == "docker-image-App.tar"
+    assert told["recipe"] == "App-image.json"
+    assert told["load"] == "load-App"
+    assert told["meta"] == {"description": "an app"}
+    assert len(told["imageTag"]) == 32
+
+
+def test_the_tag_hangs_on_the_content() -> None:
+    tag = 'config: (lamina.buildImage { name = "x"; inherit config; }).imageTag'
+    first, same, other = evaluated(f'map ({tag}) [ {{ User = "1"; }} {{ User = "1"; }} {{ User = "2"; }} ]')  # type: ignore[misc]
+    assert first == same != other
+
+
+@pytest.mark.parametrize("compressor, extension", [("none", ""), ("gz", ".gz"), ("zstd", ".zst")])
+def test_the_extension_tells_the_compressor(compressor: str, extension: str) -> None:
+    told = evaluated(f'(lamina.buildImage {{ name = "x"; compressor = "{compressor}"; }}).name')
+    assert told == f"docker-image-x.tar{extension}"
+
+
+@pytest.mark.parametrize("attribute", [example.attribute for example in EXAMPLES])
+def test_examples_evaluate_with_nixpkgs_names(attribute: str) -> None:
+    done = nix("nix-instantiate", ROOT, "-A", f"examples.{attribute}", "--arg", "pkgs", f"import {NIXPKGS} {{ }}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_nixpkgs_on_the_path_is_used() -> None:
+    done = nix("nix-instantiate", ROOT, "-A", "lamina", NIX_PATH=f"nixpkgs={NIXPKGS}")
+    assert done.returncode == 0, done.stderr
+    assert "-lamina-" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkout as a flake sees it: what Git knows, and nothing else."""
+    target = tmp_path_factory.mktemp("flake") / "lamina"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, timeout=60).stdout
+    files = [name for name in listed.decode().split("\0") if name and (ROOT / name).exists()]
+    for name in files:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes((ROOT / name).read_bytes())
+    return target
+
+
+@pytest.mark.parametrize("attribute", ["examples.hello.load", "examples.redis", "packages.x86_64-linux.default"])
+def test_the_flake(attribute: str, clone: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            "nix",
+            "eval",
+            "--no-write-lock-file",
+            "--raw",
+            f"path:{clone}#{attribute}.drvPath",
+            "--override-input",
+            "nixpkgs",
+            f"path:{clone}/tests/nix/nixpkgs",
+        ],
+        env=environment(XDG_CACHE_HOME=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(".drv")
+
+
+def test_without_any_packages_the_error_says_what_to_do(clone: Path) -> None:
+    """A checkout in which `make setup` was not run, on a machine without nixpkgs."""
+    assert "make setup" in nix_error(clone, "-A", "examples.hello")
