@@ -21,8 +21,11 @@ let
 
   recipe = import ./nix/recipe.nix { inherit toolbox; };
 
-  public = {
+  public = rec {
     buildImage = import ./nix/buildImage.nix { inherit toolbox recipe; };
+    buildLayer = import ./nix/buildLayer.nix { inherit toolbox; };
+    buildLayeredImage = import ./nix/buildLayeredImage.nix { inherit toolbox streamLayeredImage; };
+    streamLayeredImage = import ./nix/streamLayeredImage.nix { inherit toolbox recipe; };
     pullImage = import ./nix/pullImage.nix { inherit toolbox; };
   };
 in

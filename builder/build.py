@@ -10,7 +10,7 @@ from builder.config import check_types, inherit
 from builder.image import Image, complete_history
 from builder.layer import Layer, store_paths
 from builder.media import read_image
-from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer
+from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, is_recipe, read_recipe
 from builder.spec import Json
 from builder.tree import TreeBlob, root_items, store_items
 
@@ -25,7 +25,7 @@ def build_image(recipe: Recipe) -> Image:
     """
     base = NOTHING
     if recipe.base:
-        base = read_image(Path(recipe.base.path), recipe.base.name, recipe.base.tag)
+        base = read_image(Path(recipe.base.path), recipe.base.name, recipe.base.tag, recipe.architecture)
     carried = frozenset[str]().union(*store_paths(base.layers)) if base.layers else frozenset[str]()
     layers, history = list(base.layers), list(base.history)
     if base.layers:
@@ -39,6 +39,13 @@ def build_image(recipe: Recipe) -> Image:
         layers.append(Layer.of(TreeBlob.of([]), "the empty layer"))
         history.append({"created": recipe.created, "created_by": "lamina: nothing"})
     return Image(_config(recipe, base), tuple(layers), tuple(history), recipe.names)
+
+
+def open_image(path: Path, name: str | None = None, tag: str | None = None) -> Image:
+    """The image that a recipe asks for, or the one in an archive or a layout. Raises BadInput."""
+    if is_recipe(path):
+        return build_image(read_recipe(path))
+    return read_image(path, name, tag)
 
 
 def _layer(wanted: RecipeLayer, carried: frozenset[str]) -> Layer | None:

@@ -62,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("image", type=Path, metavar="IMAGE", help="a docker or OCI archive, or an OCI layout")
     verify.add_argument("--json", action="store_true", help="for programs")
 
+    load = _command(commands, "load", _load, "send a daemon what it lacks of an image", "lamina load image.json")
+    load.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, or an archive or a layout with one image")
+    load.add_argument("--to", choices=("docker", "podman", "containerd"), default="docker", help="default: docker")
+    load.add_argument("--json", action="store_true", help="for programs")
+
     recipe = _command(
         commands,
         "recipe",
@@ -74,8 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     pack = _command(commands, "pack", _pack, "make a layer of directories", "lamina pack root -o layer.tar --uid 1000")
     pack.add_argument("directories", nargs="+", metavar="DIR", help="what is to lie at the root; later over earlier")
     pack.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
-    pack.add_argument("--uid", type=int, default=0, help="owner of everything; default: 0")
-    pack.add_argument("--gid", type=int, default=0, help="group of everything; default: 0")
+    pack.add_argument("--uid", type=_owner, default=0, help="owner of everything; default: 0")
+    pack.add_argument("--gid", type=_owner, default=0, help="group of everything; default: 0")
     pack.add_argument("--keep-modes", action="store_true", help="of one DIR, instead of those that Nix gives files")
     pack.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
     return parser
@@ -95,17 +100,25 @@ def _command(
     return parser
 
 
+def _owner(text: str) -> int:
+    number = int(text)
+    if 0 <= number < 1 << 32:
+        return number
+    raise argparse.ArgumentTypeError(f"{number} is not from 0 to {(1 << 32) - 1}")
+
+
 # Each command imports what it needs: the builder starts once for every derivation.
 
 
 def _build(options: argparse.Namespace) -> int:
     from builder.build import build_image
+    from builder.cache import Cache
     from builder.media import classic, universal
     from builder.media.tarball import write
     from builder.recipe import read_recipe
 
     arrange = universal.arrange if options.layout == "universal" else classic.arrange
-    write(build_image(read_recipe(options.recipe)), arrange, options.output, options.compressor)
+    write(build_image(read_recipe(options.recipe)), arrange, options.output, options.compressor, Cache.of_user())
     return 0
 
 
@@ -131,6 +144,24 @@ def _verify(options: argparse.Namespace) -> int:
     for problem in verdict.problems:
         print(f"lamina: {problem}", file=sys.stderr)
     return 1 if verdict.problems else 0
+
+
+def _load(options: argparse.Namespace) -> int:
+    from builder.build import open_image
+    from builder.cache import Cache
+    from builder.media.clients import CLIENTS
+    from builder.media.daemon import load
+    from builder.progress import human
+
+    image = open_image(options.image)
+    loaded = load(image, CLIENTS[options.to](), Cache.of_user())
+    names = [name.familiar for name in image.names]
+    if options.json:
+        print(json.dumps({"names": names, "to": options.to, "sent": loaded.sent, "held": loaded.held}))
+    else:
+        what = ", ".join(names) or "the image"
+        print(f"{what} is in {options.to}: {human(loaded.sent)} sent, {human(loaded.held)} of layers were there")
+    return 0
 
 
 def _recipe(options: argparse.Namespace) -> int:

@@ -20,6 +20,10 @@ class LaminaError(Exception):
         line = f"{self.where}: {what}; {remedy}" if remedy else f"{self.where}: {what}"
         super().__init__(printable(line))
 
+    def __reduce__(self) -> tuple[type[LaminaError], tuple[str, str, str]]:
+        """From one process to another it goes as what it was made of."""
+        return type(self), (self.where, self.what, self.remedy)
+
 
 class BadInput(LaminaError):
     """A file, a store path or a recipe is not what it should be."""

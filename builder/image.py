@@ -16,13 +16,15 @@ class Image:
     """`config` is the whole config document but for `rootfs` and `history`, which the layers tell.
 
     `layers` and `history` go bottom first; `history` has one entry for each layer, in order, and may have more
-    with `empty_layer` between them.
+    with `empty_layer` between them. `original` is the config document of an image that was read and not changed: its
+    digest is the image's ID, so not a byte of it may be written in another way.
     """
 
     config: Json
     layers: tuple[Layer, ...]
     history: tuple[Json, ...]
     names: tuple[Reference, ...] = ()
+    original: bytes = b""
 
     @property
     def diff_ids(self) -> list[Digest]:
@@ -31,6 +33,8 @@ class Image:
 
     def document(self) -> bytes:
         """The config document: its digest is the image's ID (OCI image spec, config.md)."""
+        if self.original:
+            return self.original
         rootfs = {"type": "layers", "diff_ids": self.diff_ids}
         return canonical({**self.config, "rootfs": rootfs, "history": list(self.history)})
 

@@ -25,17 +25,19 @@ class Layer:
 
     `diff_id` is None until the bytes have been seen, or what a base's config claims, which is checked whenever the
     bytes go by; `size` is None for a base layer that is compressed and was not read yet; `where` is what errors
-    call it.
+    call it. `key` stands for everything that fixes the bytes of a layer of ours (`cache.py`): a diff ID that such a
+    layer has was seen, and is no claim of anybody's.
     """
 
     blob: Blob
     where: str
     diff_id: Digest | None = None
     size: int | None = None
+    key: str | None = None
 
     @classmethod
-    def of(cls, blob: Blob, where: str, diff_id: Digest | None = None) -> Layer:
-        return cls(blob, where, diff_id, blob.size)
+    def of(cls, blob: Blob, where: str, diff_id: Digest | None = None, key: str | None = None) -> Layer:
+        return cls(blob, where, diff_id, blob.size, key)
 
 
 def hashing(layer: Layer, seen: Callable[[Layer], None]) -> Iterator[bytes]:

@@ -13,21 +13,25 @@ from builder.errors import LaminaError
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """A file that gets its name when the block ends well; otherwise nothing of it remains.
 
     It has no name before (Linux' O_TMPFILE), so that not even a kill leaves anything behind; where the file system
-    cannot do that, it has a hidden one. Raises LaminaError: no place to write to, or the disk is full.
+    cannot do that, it has a hidden one. `durable` waits for the disk, without which a power cut may leave the name
+    with other bytes. Raises LaminaError: no place to write to, or the disk is full.
     """
     directory = path.parent
-    hidden = directory / f".{path.name[:200]}.{secrets.token_hex(6)}"
+    hidden = directory / f".lamina-{secrets.token_hex(8)}"
     try:
+        if path.exists() and not path.is_file():
+            raise LaminaError(path, "exists and is no file", "give the name of a file")
         file, named = _open(directory, hidden)
         try:
             with file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
                 if not named:
                     # Any src_dir_fd makes Python call linkat, which follows the link, and not link, which does not.
                     os.link(f"/proc/self/fd/{file.fileno()}", hidden, src_dir_fd=file.fileno())

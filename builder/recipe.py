@@ -6,6 +6,7 @@ The format is versioned and told in `docs/recipe.md`; unknown versions and field
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,15 @@ def read_recipe(path: Path) -> Recipe:
     except OSError as error:
         raise BadInput(path, error.strerror or str(error), "give a recipe, as nix-build makes it") from None
     return parse_recipe(parse_json(data, path), path)
+
+
+def is_recipe(path: Path) -> bool:
+    """Whether the file starts as JSON does: no archive does, and a layout is a directory."""
+    if path.is_dir():
+        return False
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return file.read(1) == b"{"
+    return False
 
 
 def parse_recipe(value: object, where: object) -> Recipe:

@@ -3,22 +3,31 @@
 # Everything that fixes the image goes in as structured attributes, with the reference graph of what it names
 # (`lamina recipe` reads them: builder/derivation.py). Nix scans the recipe and so keeps the image's content.
 { toolbox }:
-{ name            # of the image, with registry and all
-, tag             # null: the hash of the recipe that the image would have without a tag
-, config          # the image's own `config` object, or null
-, trees           # paths that are laid over each other at the root
-, made            # null, or a layer that a derivation made of the trees: then that is what lies at the root
-, base            # null, or { path; name; tag; }
+{ name                     # of the image, with registry and all
+, tag                      # null: the hash of the recipe that the image would have without a tag
+, config                   # the image's own `config` object, or null
+, trees ? [ ]              # paths that are laid over each other at the root
+, links ? false            # as symbolic links into the store, and not as copies
+, made ? null              # a layer that a derivation made of the trees: then that is what lies at the root
+, layers ? [ ]             # what buildLayer made, bottom first
+, base ? null              # null, or { path; name; tag; }
 , architecture
 , created
-, inheritConfig   # "docker" or "env"
-, uid
-, gid
-, keepDirlinks
+, inheritConfig
+, uid ? 0                  # owner of what lies at the root
+, gid ? 0
+, keepDirlinks ? false
+, storeStamp ? { }         # uid, gid and mtime of the store paths
+, storePaths ? true        # whether what the image refers to goes in
+, maxLayers ? null         # of the whole image, the base's too; null: one for all store paths
+, volatile ? [ ]           # store paths that change with every build of the image
+, lock ? null              # the file of an earlier plan
+, pipeline ? null          # dockerTools' layeringPipeline
 }:
 let
   file = baseNameOf name;
   configFile = toolbox.write "${file}-config.json" (builtins.toJSON config);
+  atRoot = if made == null then trees else [ made ];
 
   make = tag: toolbox.derive {
     name = "${file}-image.json";
@@ -33,9 +42,11 @@ let
       "inherit" = inheritConfig;
     };
     config = configFile;
-    inherit made uid gid keepDirlinks;
     trees = if made == null then trees else [ ];
-    exportReferencesGraph.closure = [ configFile ] ++ (if made == null then trees else [ made ]);
+    inherit links made uid gid keepDirlinks storeStamp storePaths maxLayers volatile pipeline;
+    lock = if lock == null then null else "${lock}";
+    layers = map (layer: "${layer}") layers;
+    exportReferencesGraph.closure = [ configFile ] ++ atRoot ++ layers;
   };
 
   # An image's tag may not hang on itself, so it is taken from the same recipe without one, which is never built.

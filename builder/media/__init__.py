@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ def read_image(path: Path, name: str | None = None, tag: str | None = None, arch
 
 def open_members(path: Path) -> Members:
     """The files of the image at `path`, which is an archive or a directory."""
-    return Directory(path) if path.is_dir() else open_archive(path)
+    return Directory(path) if os.path.isdir(path) else open_archive(path)  # Path.is_dir raises where this is False
 
 
 def candidates(members: Members, architecture: str) -> list[Candidate]:

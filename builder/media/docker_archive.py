@@ -39,7 +39,8 @@ def candidates(members: Members) -> list[Candidate]:
 
 def _image(members: Members, fields: Json, where: str) -> Image:
     config_path = expect(fields.get("Config"), str, "Config", where)
-    document = read_config(members, config_path)
+    config = read_config(members, config_path)
+    document = parse_config(config, f"{members.where}({config_path})")
     paths = strings(fields.get("Layers"), "Layers", where)
     diff_ids = claimed_diff_ids(document, f"{members.where}({config_path})")
     if len(paths) != len(diff_ids):
@@ -50,16 +51,20 @@ def _image(members: Members, fields: Json, where: str) -> Image:
         name = f"{members.where}({path})"
         layers.append(Layer.of(plain(members.blob(path), name), name, diff_id))
     names = parse_names(strings(fields.get("RepoTags"), "RepoTags", where))
-    return make_image(document, layers, names, f"{members.where}({config_path})")
+    return make_image(config, document, layers, names, f"{members.where}({config_path})")
 
 
-def read_config(members: Members, path: str) -> Json:
-    """The config document at `path`; when the path has its digest in it, the bytes must have that digest."""
+def read_config(members: Members, path: str) -> bytes:
+    """The bytes of the config at `path`, which must have the digest that the path may have in it."""
     where = f"{members.where}({path})"
     data = read_all(members.blob(path), MAX_JSON_BYTES, where)
     named = _NAMED_BY_DIGEST.fullmatch(path)
     if named and hex_of(sha256(data)) != named[1]:
         raise BadInput(where, f"the config's bytes have the digest {sha256(data)}", "the archive is damaged")
+    return data
+
+
+def parse_config(data: bytes, where: str) -> Json:
     return expect(parse_json(data, where), dict, "the config", where)
 
 
@@ -68,13 +73,13 @@ def claimed_diff_ids(document: Json, where: str) -> list[Digest]:
     return [parse_digest(item, where) for item in strings(rootfs.get("diff_ids"), "rootfs.diff_ids", where)]
 
 
-def make_image(document: Json, layers: list[Layer], names: tuple[Reference, ...], where: str) -> Image:
+def make_image(original: bytes, document: Json, layers: list[Layer], names: tuple[Reference, ...], where: str) -> Image:
     """The image that a config document describes; `where` is what errors call the document. Raises BadInput."""
     expect(document.get("config") or {}, dict, "config", where)
     told = expect(document.get("history") or [], list, "history", where)
     history = [expect(entry, dict, "an item of history", where) for entry in told]
     config = {key: value for key, value in document.items() if key not in ("rootfs", "history")}
-    return Image(config, tuple(layers), tuple(history), names)
+    return Image(config, tuple(layers), tuple(history), names, original)
 
 
 def parse_names(texts: list[str]) -> tuple[Reference, ...]:

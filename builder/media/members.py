@@ -5,6 +5,7 @@ Both answer the same questions by name. Names come from hostile JSON, so one tha
 
 from __future__ import annotations
 
+import io
 import posixpath
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ import attrs
 
 from builder.blob import Blob, FileRange, Source, read_all
 from builder.compression import Decompressed, detect
-from builder.errors import BadInput
+from builder.errors import BadInput, LaminaError
 from builder.spec import MAX_JSON_BYTES, parse_json
 from builder.tar import FILE, HARD_LINK, SYMLINK
 from builder.tar_index import Entry, entries
@@ -113,9 +114,14 @@ def open_archive(path: Path) -> Archive:
 
 def _spool(blob: Blob, name: str) -> Source:
     """The bytes in a temporary file without a name: nothing is left of it when the process ends."""
-    file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it closes with the last blob that lies in it
-    for chunk in blob.chunks():
-        file.write(chunk)
+    try:
+        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it closes with the last blob that lies in it
+        buffered = io.BufferedWriter(file)  # it goes on where the disk took a part only
+        buffered.writelines(blob.chunks())
+        buffered.detach()
+    except OSError as error:
+        remedy = f"make room in {tempfile.gettempdir()}"
+        raise LaminaError(name, f"cannot be unpacked: {error.strerror or error}", remedy) from None
     return Source(file, name)
 
 

@@ -19,7 +19,7 @@ from builder.errors import BadInput
 from builder.image import Image
 from builder.layer import Layer
 from builder.media.choice import Candidate
-from builder.media.docker_archive import claimed_diff_ids, make_image, parse_names
+from builder.media.docker_archive import claimed_diff_ids, make_image, parse_config, parse_names
 from builder.media.members import Members, read_json
 from builder.spec import (
     CONTAINERD_NAME,
@@ -114,7 +114,8 @@ def _image(members: Members, top: Descriptor, names: list[str], architecture: st
     manifest = _manifest(members, top, architecture)
     config = Descriptor.from_json(manifest.get("config"), members.where)
     where = f"{members.where}({_path(config.digest)})"
-    document = expect(parse_json(read_blob(members, config, where), where), dict, "the config", where)
+    data = read_blob(members, config, where)
+    document = parse_config(data, where)
     listed = expect(manifest.get("layers"), list, "layers", members.where)
     descriptors = [Descriptor.from_json(item, members.where) for item in listed]
     diff_ids = claimed_diff_ids(document, where)
@@ -122,7 +123,7 @@ def _image(members: Members, top: Descriptor, names: list[str], architecture: st
         what = f"{len(descriptors)} layers in the manifest, {len(diff_ids)} diff IDs in the config"
         raise BadInput(members.where, what, "the image is damaged: pull it again")
     layers = [_layer(members, *pair) for pair in zip(descriptors, diff_ids, strict=True)]
-    return make_image(document, layers, parse_names(names), where)
+    return make_image(data, document, layers, parse_names(names), where)
 
 
 def _layer(members: Members, descriptor: Descriptor, diff_id: Digest) -> Layer:

@@ -7,7 +7,7 @@ digests are put in afterwards. A pipe cannot go back, so there the layers are ha
 
 from __future__ import annotations
 
-import functools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +15,13 @@ from typing import BinaryIO
 
 import attrs
 
+from builder.cache import Cache, remember
 from builder.compression import compress
 from builder.image import Image
-from builder.layer import Layer, hashed, hashing
+from builder.layer import Layer, hashing
+from builder.learn import known, learn, measured
 from builder.output import whole_file
+from builder.parallel import Counter
 from builder.progress import Progress
 from builder.spec import MAX_JSON_BYTES
 from builder.tar import DIRECTORY, END, SYMLINK, Member, header, padding, stored_size
@@ -38,9 +41,6 @@ class Part:
 
 Arrangement = Callable[[Image], list[Part]]
 """What members an image becomes, in order. Their number and sizes must not hang on the digests' digits."""
-
-Counter = Callable[[int], None]
-"""Is told of bytes that were dealt with."""
 
 
 def directory(name: str) -> Part:
@@ -71,7 +71,9 @@ def distinct(image: Image) -> list[int]:
     return list(found.values())
 
 
-def write(image: Image, arrange: Arrangement, output: str, compressor: str = "none") -> None:
+def write(
+    image: Image, arrange: Arrangement, output: str, compressor: str = "none", cache: Cache | None = None
+) -> None:
     """Write the image to the file `output`, whole or not at all, or to standard output when that is `-`.
 
     Raises BadInput; LaminaError when the place cannot be written to.
@@ -79,14 +81,16 @@ def write(image: Image, arrange: Arrangement, output: str, compressor: str = "no
     total = sum(item.size or 0 for item in image.layers)
     with Progress(f"writing {output}", total) as progress:
         if output == "-":
-            compress(stream(image, arrange, progress), compressor, sys.stdout.buffer)
+            compress(stream(known(image, cache), arrange, progress), compressor, sys.stdout.buffer)
             sys.stdout.buffer.flush()
             return
         with whole_file(Path(output)) as file:
             if compressor == "none":
-                fill(image, arrange, file, progress)
+                image = fill(image, arrange, file, progress)
             else:
-                compress(stream(image, arrange, progress), compressor, file)
+                compress(stream(known(image, cache), arrange, progress), compressor, file)
+    if cache and compressor == "none":
+        remember(image.layers, cache)
 
 
 def fill(image: Image, arrange: Arrangement, file: BinaryIO, progress: Counter) -> Image:
@@ -94,64 +98,77 @@ def fill(image: Image, arrange: Arrangement, file: BinaryIO, progress: Counter) 
 
     Raises BadInput: a layer cannot be read, or is not what its diff ID says.
     """
-    image = _measured(image)
+    image = measured(image)
     parts = arrange(image)
     while True:
-        image = _write_layers(image, parts, file, progress)
+        image = _write_layers(image, parts, file.fileno(), progress)
         again = arrange(image)
         if _shape(again) == _shape(parts):
             break
         parts = again  # two layers came out equal: one of them is stored
+        file.truncate(0)
     offset = 0
     for part in again:
         file.seek(offset)
         file.write(header(part.member) + part.document)
         offset += stored_size(part.member)
-    file.truncate(offset)
     file.seek(offset)
     file.write(END)
     return image
 
 
 def stream(image: Image, arrange: Arrangement, progress: Counter) -> Iterator[bytes]:
-    """The archive front to back. Raises BadInput."""
-    image = attrs.evolve(image, layers=tuple(_hash_unknown(item) for item in image.layers))
+    """The archive front to back; layers whose digest is not known are read for it first. Raises BadInput."""
+    image = known(image, None)
     for part in arrange(image):
         yield header(part.member)
         if part.layer is None:
             yield part.document
         else:
-            for chunk in hashing(image.layers[part.layer], _forget):
+            for chunk in _proven(image.layers[part.layer]):
                 progress(len(chunk))
                 yield chunk
         yield padding(part.member.size)
     yield END
 
 
-def _forget(_: Layer) -> None:
-    """The digest was known; that it was compared is what counts."""
+def _proven(item: Layer) -> Iterator[bytes]:
+    """The layer's bytes; compared with what a base claims of them, but not with what we have seen ourselves."""
+    return item.blob.chunks() if item.key else hashing(item, lambda _: None)
 
 
-def _hash_unknown(item: Layer) -> Layer:
-    return item if item.diff_id and item.size is not None else hashed(item)
+def _write_layers(image: Image, parts: list[Part], descriptor: int, progress: Counter) -> Image:
+    """Each layer to its place in the file; the image with all digests."""
+    places = _places(parts)
+
+    def work(position: int, count: Counter) -> Layer:
+        result = [image.layers[position]]
+        offset = places[position]
+        for chunk in hashing(image.layers[position], result.append):
+            offset += _write_at(descriptor, chunk, offset)
+            count(len(chunk))
+        return result[-1]
+
+    return learn(image, list(places), work, progress)
 
 
-def _measured(image: Image) -> Image:
-    """The image with the size of every layer: a compressed one has to be read for it."""
-    return attrs.evolve(image, layers=tuple(item if item.size is not None else hashed(item) for item in image.layers))
-
-
-def _write_layers(image: Image, parts: list[Part], file: BinaryIO, progress: Counter) -> Image:
-    layers = list(image.layers)
+def _places(parts: list[Part]) -> dict[int, int]:
+    """Where in the file the data of each layer that is stored starts, by the layer's position."""
+    places = {}
     offset = 0
     for part in parts:
         if part.layer is not None:
-            file.seek(offset + len(header(part.member)))
-            for chunk in hashing(image.layers[part.layer], functools.partial(layers.__setitem__, part.layer)):
-                file.write(chunk)
-                progress(len(chunk))
+            places[part.layer] = offset + len(header(part.member))
         offset += stored_size(part.member)
-    return attrs.evolve(image, layers=tuple(layers))
+    return places
+
+
+def _write_at(descriptor: int, data: bytes, offset: int) -> int:
+    """All of the data, which a single call may not take; its length."""
+    done = 0
+    while done < len(data):
+        done += os.pwrite(descriptor, memoryview(data)[done:], offset + done)
+    return done
 
 
 def _shape(parts: list[Part]) -> list[tuple[int, int]]:

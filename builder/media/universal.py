@@ -26,16 +26,16 @@ from builder.spec import (
 def arrange(image: Image) -> list[Part]:
     """The members, in order: documents first, then the layers, then what points at them."""
     config = image.document()
-    manifest = _manifest(image, config)
+    told = manifest(image)
     legacy = legacy_layers(image)
     return [
         document("oci-layout", canonical({"imageLayoutVersion": "1.0.0"})),
-        document("index.json", _index(image, manifest)),
+        document("index.json", _index(image, told)),
         document("manifest.json", docker_manifest(image, _path(sha256(config)), [_path(d) for d in image.diff_ids])),
         document("repositories", repositories(image.names, legacy[-1].id)),
         directory("blobs"),
         directory("blobs/sha256"),
-        document(_path(sha256(manifest)), manifest),
+        document(_path(sha256(told)), told),
         document(_path(sha256(config)), config),
         *(layer(_path(image.diff_ids[position]), image, position) for position in distinct(image)),
         *(
@@ -66,7 +66,9 @@ def _legacy(identity: str, json: bytes, diff_id: Digest) -> list[Part]:
     ]
 
 
-def _manifest(image: Image, config: bytes) -> bytes:
+def manifest(image: Image) -> bytes:
+    """The OCI manifest: its digest is the image's ID where a daemon keeps images in containerd."""
+    config = image.document()
     layers = [
         Descriptor(OCI_LAYER, diff_id, item.size or 0)
         for diff_id, item in zip(image.diff_ids, image.layers, strict=True)
@@ -74,8 +76,8 @@ def _manifest(image: Image, config: bytes) -> bytes:
     return oci_manifest(Descriptor(OCI_CONFIG, sha256(config), len(config)), layers)
 
 
-def _index(image: Image, manifest: bytes) -> bytes:
+def _index(image: Image, told: bytes) -> bytes:
     """One entry for each name, since readers take one name from an entry; a bare one for an image without."""
     notes: list[dict[str, str]] = [{CONTAINERD_NAME: name.qualified, REF_NAME: name.tag} for name in image.names]
-    digest, size = sha256(manifest), len(manifest)
+    digest, size = sha256(told), len(told)
     return oci_index([Descriptor(OCI_MANIFEST, digest, size, note, image.platform) for note in notes or [{}]])

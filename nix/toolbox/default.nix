@@ -5,6 +5,7 @@
 #   lamina       the command, a package
 #   bash         a shell, a program
 #   skopeo       a program
+#   fakeroot     a program
 #   cacert       a file with the certificates of the usual authorities
 #   path         PATH of scripts that users write: what stdenv offers for work on files
 #   derive       attributes -> derivation whose builder is that shell (a `script`) or a program

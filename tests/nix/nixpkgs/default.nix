@@ -19,7 +19,7 @@ let
   };
 in
 packages [
-  "bash" "bzip2" "cacert" "coreutils" "diffutils" "file" "findutils" "gawk" "gnugrep" "gnused" "gnutar" "gzip" "hello"
+  "bash" "bzip2" "cacert" "coreutils" "diffutils" "fakeroot" "file" "findutils" "gawk" "gnugrep" "gnused" "gnutar" "gzip" "hello"
   "redis" "nginx" "busybox" "python3" "skopeo" "xz" "ruff" "shellcheck"
 ] // {
   inherit lib python3Packages;

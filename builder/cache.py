@@ -1,0 +1,87 @@
+"""Digests of layers already seen, so that an unchanged layer is never read again to learn its digest.
+
+A key is a hash of everything that fixes a layer's bytes: the NAR hashes of what it is made of, its owner and time,
+and the version of our tar. So an entry is a fact for ever. Each is a file of its own, put in place whole, so any
+number of processes may read and write; one that is damaged counts as absent and is written anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import attrs
+
+from builder.digest import Digest, hex_of, parse_digest
+from builder.errors import LaminaError
+from builder.layer import Layer
+from builder.output import whole_file
+from builder.spec import canonical, expect, parse_json, strings
+
+
+@attrs.frozen
+class Cache:
+    """`directory` is made when it is needed; where it cannot be, nothing is remembered."""
+
+    directory: Path
+
+    @classmethod
+    def of_user(cls) -> Cache:
+        """`$XDG_CACHE_HOME/lamina`, by default `~/.cache/lamina`. A derivation has no home, and so no cache."""
+        home = os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME", "/nonexistent"), ".cache")
+        return cls(Path(home, "lamina"))
+
+    def _file(self, key: str) -> Path:
+        return self.directory / "layers" / key[:2] / key[2:]
+
+    def digest(self, key: str, size: int) -> Digest | None:
+        """The diff ID of the layer with that key, which must have `size` bytes: an entry of another is damaged."""
+        file = self._file(key)
+        try:
+            entry = expect(parse_json(file.read_bytes(), file), dict, "a cache entry", file)
+            return parse_digest(entry.get("diffId"), file) if entry.get("size") == size else None
+        except (OSError, LaminaError):
+            return None
+
+    def remember(self, key: str, diff_id: Digest, size: int) -> None:
+        _put(self._file(key), canonical({"diffId": diff_id, "size": size}))
+
+    def layers_of_manifest(self, digest: Digest) -> list[Digest]:
+        """The diff IDs of an image that we have sent somewhere, by the digest of its manifest; else nothing."""
+        file = self._manifest(digest)
+        try:
+            return [parse_digest(item, file) for item in strings(parse_json(file.read_bytes(), file), "layers", file)]
+        except (OSError, LaminaError):
+            return []
+
+    def remember_manifest(self, digest: Digest, diff_ids: list[Digest]) -> None:
+        _put(self._manifest(digest), canonical(diff_ids))
+
+    def _manifest(self, digest: Digest) -> Path:
+        return self.directory / "manifests" / hex_of(digest)
+
+
+def _put(file: Path, data: bytes) -> None:
+    """Write an entry, or leave it: a cache that cannot be written to is no error."""
+    with contextlib.suppress(OSError, LaminaError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(file, durable=False) as out:
+            out.write(data)
+
+
+def recall(layers: tuple[Layer, ...], cache: Cache) -> tuple[Layer, ...]:
+    """The layers, with the diff IDs that the cache knows."""
+    return tuple(
+        attrs.evolve(layer, diff_id=cache.digest(layer.key, layer.size))
+        if layer.key and layer.size is not None and layer.diff_id is None
+        else layer
+        for layer in layers
+    )
+
+
+def remember(layers: tuple[Layer, ...], cache: Cache) -> None:
+    """Note the diff ID of each layer that has a key."""
+    for layer in layers:
+        if layer.key and layer.diff_id and layer.size is not None and not cache.digest(layer.key, layer.size):
+            cache.remember(layer.key, layer.diff_id, layer.size)

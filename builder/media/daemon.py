@@ -1,0 +1,77 @@
+"""Loading an image into Docker, podman or containerd: only what they lack is sent.
+
+What goes over is the universal archive without the layers that are there already. Docker 20.10 and 26 (both stores),
+podman 4 and 5 and containerd take an OCI layout with such holes when they hold what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from builder.cache import Cache
+from builder.digest import Digest, sha256
+from builder.errors import LaminaError
+from builder.image import Image
+from builder.learn import known
+from builder.media import universal
+from builder.media.clients import Client, feed
+from builder.media.tarball import Part, stream
+from builder.progress import Progress
+from builder.tar import END, stored_size
+
+
+@attrs.frozen
+class Loaded:
+    """What a load cost: bytes that went to the client, and bytes of layers that were there already."""
+
+    sent: int
+    held: int
+
+
+def load(image: Image, client: Client, cache: Cache) -> Loaded:
+    """Bring the image to the client's daemon; what that holds afterwards is compared with what the image is.
+
+    When anything is odd without the layers that seem to be there, all of it is sent. Raises LaminaError: no such
+    client, no answer, or the daemon refuses the whole archive too.
+    """
+    image = known(image, cache)
+    sizes = {item.diff_id: item.size or 0 for item in image.layers}
+    if client.holds(image):
+        return Loaded(0, sum(sizes.values()))
+    held = client.held_layers(image, cache) & set(image.diff_ids)
+    sent = 0
+    if held:
+        try:
+            sent = _send(image, client, held)
+            cache.remember_manifest(sha256(universal.manifest(image)), image.diff_ids)
+            return Loaded(sent, sum(sizes[diff_id] for diff_id in held))
+        except LaminaError:
+            pass
+    sent += _send(image, client, set())
+    cache.remember_manifest(sha256(universal.manifest(image)), image.diff_ids)
+    return Loaded(sent, 0)
+
+
+def _send(image: Image, client: Client, held: set[Digest]) -> int:
+    """The archive without the held layers, in at the daemon, and compared; bytes sent. Raises LaminaError."""
+
+    def arrange(whole: Image) -> list[Part]:
+        parts = universal.arrange(whole)
+        return [part for part in parts if part.layer is None or whole.diff_ids[part.layer] not in held]
+
+    told = client.as_sent(image)
+    total = sum(stored_size(part.member) for part in arrange(told)) + len(END)
+    with Progress(f"loading into {client.name}", total) as progress:
+        sent = feed(client.load, _counted(stream(told, arrange, lambda _: None), progress))
+    client.finish(image)
+    if not client.holds(image):
+        raise LaminaError(client.name, "took the archive and holds another image", "see the daemon's log")
+    return sent
+
+
+def _counted(chunks: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        progress(len(chunk))

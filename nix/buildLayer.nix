@@ -1,0 +1,32 @@
+# A layer of one's own, for the `layers` of an image: a derivation by itself, so Nix caches it, substitutes it and
+# builds it elsewhere. See docs/layeredImages.md.
+{ toolbox }:
+let
+  rootScript = import ./rootScript.nix { inherit toolbox; };
+in
+{ name ? "layer"
+, paths ? [ ]           # store paths that go in, with all that they refer to
+, copyToRoot ? [ ]      # directories: what lies in them goes to the root of the image
+, extraCommands ? ""    # a shell script that runs where the root is
+, uid ? 0               # owner of what lies at the root
+, gid ? 0
+, rules ? [ ]           # [{ pattern = "/home/alice(/.*)?"; uid; gid; mode = "0700"; }]: the last that fits a path counts
+, maxLayers ? null      # more than one layer for the paths; null: one
+}:
+let
+  trees = map (tree: "${tree}") (if builtins.isList copyToRoot then copyToRoot else [ copyToRoot ]);
+  wanted = map (path: "${path}") paths;
+  made =
+    if extraCommands == "" then null
+    else rootScript { inherit name trees extraCommands uid gid; };
+in
+toolbox.derive {
+  name = "${name}.json";
+  __structuredAttrs = true;
+  program = "${toolbox.lamina}/bin/lamina";
+  args = [ "recipe" "--layers" "-o" (placeholder "out") ];
+  paths = wanted;
+  trees = if made == null then trees else [ ];
+  inherit made uid gid rules maxLayers;
+  exportReferencesGraph.closure = wanted ++ (if made == null then trees else [ made ]);
+}

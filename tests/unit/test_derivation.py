@@ -1,0 +1,153 @@
+"""From a derivation's attributes to a recipe: which store paths the image needs follows from the graph alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.derivation import attributes_file, make_recipe, recipe_text
+from builder.errors import BadInput
+from builder.recipe import Recipe, RootLayer, StoreLayer, TarLayer
+from builder.tree import Stamp
+
+from .trees import Store, hashed_name
+
+IMAGE = {
+    "names": [{"name": "app", "tag": "1"}],
+    "architecture": "amd64",
+    "created": "1970-01-01T00:00:01Z",
+    "inherit": "docker",
+    "base": None,
+}
+
+
+class Derivation:
+    """What Nix gives to the builder of a recipe. `refers` says what each store path refers to."""
+
+    def __init__(self, store: Store, file: Path, config: object = None) -> None:
+        self.store = store
+        self.file = file
+        self.refers: dict[str, list[str]] = {"config": []}
+        self.attributes: dict[str, Any] = {"image": dict(IMAGE), "trees": [], "made": None}
+        self.attributes["config"] = store.add_file("config", json.dumps(config).encode())
+
+    def at(self, name: str) -> str:
+        return str(self.store.path(name))
+
+    def recipe(self) -> Recipe:
+        closure = [
+            {"path": self.at(name), "narHash": "x", "narSize": 1, "references": [self.at(other) for other in others]}
+            for name, others in self.refers.items()
+        ]
+        self.file.write_text(json.dumps({**self.attributes, "closure": closure}))
+        return make_recipe(self.file)
+
+    def shipped(self) -> list[str]:
+        """The names of the store paths that the image gets."""
+        layers = [layer for layer in self.recipe().layers if isinstance(layer, StoreLayer)]
+        assert all(layer.paths for layer in layers), "an empty layer is left out"
+        return sorted(info.name for layer in layers for info in layer.paths)
+
+
+@pytest.fixture
+def derivation(store: Store, tmp_path: Path) -> Derivation:
+    return Derivation(store, tmp_path / "attrs.json")
+
+
+def test_what_a_tree_refers_to_is_shipped_and_the_tree_is_not(derivation: Derivation) -> None:
+    derivation.refers |= {"tree": ["libc"], "libc": ["libc", "locale"], "locale": []}
+    derivation.attributes["trees"] = [derivation.at("tree")]
+    assert derivation.shipped() == ["libc", "locale"]
+    assert derivation.recipe().layers[1:] == (RootLayer((derivation.at("tree"),), Stamp(), keep_dirlinks=False),)
+
+
+def test_a_tree_that_refers_to_itself_is_shipped_too(derivation: Derivation) -> None:
+    """A program that was copied to the root still looks for its own files in the store."""
+    derivation.refers |= {"tree": ["tree", "libc"], "libc": []}
+    derivation.attributes["trees"] = [derivation.at("tree")]
+    assert derivation.shipped() == ["libc", "tree"]
+
+
+def test_a_tree_that_another_one_refers_to_is_shipped_too(derivation: Derivation) -> None:
+    derivation.refers |= {"one": [], "two": ["one"]}
+    derivation.attributes["trees"] = [derivation.at("one"), derivation.at("two")]
+    assert derivation.shipped() == ["one"]
+
+
+def test_what_the_config_names_is_shipped_and_the_config_is_not(derivation: Derivation) -> None:
+    derivation.refers |= {"config": ["redis"], "redis": ["redis", "libc"], "libc": [], "unused": []}
+    assert derivation.shipped() == ["libc", "redis"]
+
+
+def test_nothing_needed_is_no_layer(derivation: Derivation) -> None:
+    assert derivation.recipe().layers == ()
+    derivation.refers["tree"] = []
+    derivation.attributes |= {"trees": [derivation.at("tree")], "uid": 5, "gid": 6, "keepDirlinks": True}
+    assert derivation.recipe().layers == (RootLayer((derivation.at("tree"),), Stamp(5, 6, 1), keep_dirlinks=True),)
+
+
+def test_what_a_script_made_takes_the_place_of_the_trees(derivation: Derivation) -> None:
+    derivation.refers |= {"tree": ["libc"], "made": ["dash"], "libc": [], "dash": []}
+    derivation.attributes |= {"trees": [derivation.at("tree")], "made": derivation.at("made")}
+    assert derivation.shipped() == ["dash", "libc"]
+    assert derivation.recipe().layers[1:] == (TarLayer(derivation.at("made")),)
+
+
+@pytest.mark.parametrize(("given", "config"), [(None, {}), ({"Cmd": ["x"], "User": None}, {"Cmd": ["x"]})])
+def test_the_config_comes_from_its_file(given: object, config: object, store: Store, tmp_path: Path) -> None:
+    assert Derivation(store, tmp_path / "attrs.json", given).recipe().config == config
+
+
+def test_now_is_the_time_of_the_build(derivation: Derivation) -> None:
+    derivation.attributes["image"]["created"] = "now"
+    assert derivation.recipe().created > "2026"
+
+
+@pytest.mark.parametrize("missing", ["config", "tree"])
+def test_a_piece_that_the_graph_does_not_hold_is_an_error(missing: str, derivation: Derivation) -> None:
+    derivation.refers["tree"] = []
+    derivation.attributes["trees"] = [derivation.at("tree")]
+    del derivation.refers[missing]
+    with pytest.raises(BadInput, match=f"attrs.json: the closure graph does not hold .*{hashed_name(missing)}"):
+        derivation.recipe()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("image", None, "image is missing, not an object"),
+        ("trees", "x", "trees is 'x', not an array"),
+        ("config", None, "config is missing, not a string"),
+        ("uid", "5", "uid is '5', not a whole number"),
+        ("gid", -1, "gid is -1; write a number from 0"),
+    ],
+)
+def test_attributes_of_other_types_are_refused(field: str, value: object, why: str, derivation: Derivation) -> None:
+    derivation.refers["tree"] = []
+    derivation.attributes["trees"] = [derivation.at("tree")]
+    derivation.attributes[field] = value
+    with pytest.raises(BadInput, match=f"attrs.json: {why}"):
+        derivation.recipe()
+
+
+def test_a_recipe_is_written_the_same_each_time(derivation: Derivation) -> None:
+    derivation.refers |= {"config": ["b", "a"], "a": [], "b": []}
+    text = recipe_text(derivation.recipe())
+    derivation.refers = dict(reversed(derivation.refers.items()))
+    assert recipe_text(derivation.recipe()) == text
+    assert text.endswith(b"}\n")
+    assert [item["path"] for item in json.loads(text)["layers"][0]["paths"]] == sorted(map(derivation.at, "ab"))
+
+
+def test_where_nix_puts_the_attributes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIX_BUILD_TOP", str(tmp_path))
+    monkeypatch.delenv("NIX_ATTRS_JSON_FILE", raising=False)
+    assert attributes_file() == tmp_path / ".attrs.json"
+    told = tmp_path / "told.json"
+    monkeypatch.setenv("NIX_ATTRS_JSON_FILE", str(told))
+    assert attributes_file() == tmp_path / ".attrs.json", "Nix 2.8 tells a path that is not there in the sandbox"
+    told.write_text("{}")
+    assert attributes_file() == told

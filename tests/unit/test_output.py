@@ -1,0 +1,117 @@
+"""Outputs appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.errors import BadInput, LaminaError
+from builder.output import whole_file
+
+
+@pytest.fixture(params=["with O_TMPFILE", "without"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With and without Linux' nameless files, which some file systems (NFS, FAT) do not have."""
+    if request.param == "without":
+        real = os.open
+
+        def refuse(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+            if flags & os.O_TMPFILE == os.O_TMPFILE:
+                raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+            return real(path, flags, *rest, **more)
+
+        monkeypatch.setattr(os, "open", refuse)
+
+
+pytestmark = pytest.mark.usefixtures("either_way")
+
+
+def test_a_file_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with whole_file(path) as file:
+        file.write(b"content")
+        assert not path.exists()
+    assert path.read_bytes() == b"content"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("error", [BadInput("it", "bad"), KeyboardInterrupt(), ValueError("x")])
+def test_nothing_remains_of_one_that_failed(error: BaseException, tmp_path: Path) -> None:
+    with pytest.raises(type(error)), whole_file(tmp_path / "out") as file:
+        file.write(b"content")
+        raise error
+    assert os.listdir(tmp_path) == []
+
+
+def test_one_that_failed_leaves_the_one_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"before")
+    with pytest.raises(BadInput), whole_file(path) as file:
+        file.write(b"content")
+        raise BadInput("it", "bad")
+    assert (os.listdir(tmp_path), path.read_bytes()) == (["out"], b"before")
+
+
+def test_it_takes_the_place_of_the_one_before_it_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"a longer one from before")
+    with path.open("rb") as reader, whole_file(path) as file:
+        file.write(b"content")
+        assert reader.read() == b"a longer one from before"
+    assert path.read_bytes() == b"content"
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    """`result`, as nix-build leaves it, leads into the store."""
+    (tmp_path / "target").write_bytes(b"stays")
+    (tmp_path / "out").symlink_to("target")
+    with whole_file(tmp_path / "out") as file:
+        file.write(b"content")
+    assert (tmp_path / "target").read_bytes() == b"stays"
+    assert not (tmp_path / "out").is_symlink()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_who_may_read_it_is_for_the_umask_to_say(umask: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        with whole_file(tmp_path / "out"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127])
+def test_any_name_that_a_file_can_have_will_do(name: str, tmp_path: Path) -> None:
+    with whole_file(tmp_path / name) as file:
+        file.write(b"content")
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("place", ["gone/out", "file/out"])
+def test_a_place_that_is_none(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with (
+        pytest.raises(LaminaError, match=f"{tmp_path}/{place}: cannot be written: .*; nothing was left behind"),
+        whole_file(tmp_path / place),
+    ):
+        pytest.fail("the block is not entered")
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo"])
+def test_what_is_no_file_is_not_replaced(kind: str, tmp_path: Path) -> None:
+    """As root, `-o /dev/null` would take the device away from everybody."""
+    path = tmp_path / "out"
+    if kind == "directory":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+    before = path.stat()
+    with pytest.raises(LaminaError, match=f"{path}: exists and is no file; give the name of a file"), whole_file(path):
+        pytest.fail("the block is not entered")
+    assert path.stat().st_ino == before.st_ino and os.listdir(tmp_path) == ["out"]

@@ -1,0 +1,82 @@
+"""File trees and stores for tests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+_DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"  # Nix's base-32
+
+
+@attrs.frozen
+class Link:
+    """A symbolic link."""
+
+    target: str
+
+
+@attrs.frozen
+class Program:
+    """A file that may be executed."""
+
+    data: bytes
+
+
+Tree = Mapping[str, bytes | Link | Program | None]
+"""What lies where below a directory; None is an empty directory."""
+
+
+def make_tree(top: Path, tree: Tree) -> Path:
+    """The tree on disk, made in the order in which it is written down."""
+    top.mkdir(parents=True, exist_ok=True)
+    for name, content in tree.items():
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if content is None:
+            path.mkdir()
+        elif isinstance(content, Link):
+            path.symlink_to(content.target)
+        elif isinstance(content, Program):
+            path.write_bytes(content.data)
+            path.chmod(0o755)
+        else:
+            path.write_bytes(content)
+    return top
+
+
+def hashed_name(name: str) -> str:
+    """`HASH-NAME`, with a hash that hangs on the name alone."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return "".join(_DIGITS[byte % 32] for byte in digest) + "-" + name
+
+
+@attrs.frozen
+class Store:
+    """A store directory that tests may write to."""
+
+    directory: Path
+
+    @property
+    def inside(self) -> str:
+        """The store's name in archives."""
+        return str(self.directory).lstrip("/")
+
+    def path(self, name: str) -> Path:
+        """Where the store path `name` is, or would be."""
+        return self.directory / hashed_name(name)
+
+    def add(self, name: str, tree: Tree) -> str:
+        return str(make_tree(self.path(name), tree))
+
+    def add_file(self, name: str, data: bytes) -> str:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.path(name).write_bytes(data)
+        return str(self.path(name))
+
+
+def path_info(path: str) -> dict[str, object]:
+    """What a recipe says of a store path."""
+    return {"path": path, "narHash": "sha256:" + "0" * 52, "narSize": 1}
