@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fresh clean
+.PHONY: help setup demo bench test lint compat fresh clean
 env := . dev/env.sh &&
 
 help:           ## Print this list
@@ -19,6 +19,14 @@ test:           ## Check style and types, then run the tests; more arguments: ma
 
 lint: setup     ## Check style and types only
 	@$(env) ruff check && ruff format --check && mypy --strict builder
+
+compat:         ## Try every example in every consumer, and write docs/compatibility.md
+	@bash dev/setup.sh test
+	@$(env) python -m tests.consumers.compat
+
+bench:          ## Measure the reference scenario: edit one file of a large image, build, load, run
+	@bash dev/setup.sh test
+	@$(env) python3 bench/closures.py && python3 bench/scenario.py
 
 fresh:          ## Do it all in a new minimal Debian, from a clone of HEAD (root, mmdebstrap)
 	@bash dev/fresh.sh

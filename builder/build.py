@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
+
 from builder.blob import FileRange, Source
 from builder.compression import plain
 from builder.config import check_types, inherit
+from builder.digest import hex_of, sha256
 from builder.image import Image, complete_history
 from builder.layer import Layer, store_paths
 from builder.media import read_image
-from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, is_recipe, read_recipe
-from builder.spec import Json
-from builder.tree import TreeBlob, root_items, store_items
+from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, is_recipe, layer_json, read_recipe
+from builder.spec import Json, canonical
+from builder.tar import FORMAT
+from builder.tree import TreeBlob, link_items, root_items, store_items
 
 NOTHING = Image(config={}, layers=(), history=())
 """What an image without a base is built on."""
@@ -51,15 +55,27 @@ def open_image(path: Path, name: str | None = None, tag: str | None = None) -> I
 def _layer(wanted: RecipeLayer, carried: frozenset[str]) -> Layer | None:
     """The layer; None when everything that it would hold is there already."""
     if isinstance(wanted, StoreLayer):
-        paths = [info.path for info in wanted.paths if Path(info.path).name not in carried]
-        if not paths:
+        infos = tuple(info for info in wanted.paths if Path(info.path).name not in carried)
+        if not infos:
             return None
-        return Layer.of(TreeBlob.of(store_items(paths, wanted.stamp)), f"the layer of {len(paths)} store paths")
+        blob = TreeBlob.of(store_items((info.path for info in infos), wanted.stamp))
+        return Layer.of(blob, f"the layer of {len(infos)} store paths", key=_key(attrs.evolve(wanted, paths=infos)))
     if isinstance(wanted, RootLayer):
-        items = root_items(wanted.trees, wanted.stamp, keep_dirlinks=wanted.keep_dirlinks)
-        return Layer.of(TreeBlob.of(items), "the layer of files at the root")
-    source = Source.open(Path(wanted.path))
-    return Layer.of(plain(FileRange(source, 0, source.size), wanted.path), wanted.path)
+        trees = [info.path for info in wanted.trees]
+        if wanted.links:
+            items = link_items(trees, wanted.stamp, wanted.rules)
+        else:
+            items = root_items(trees, wanted.stamp, keep_dirlinks=wanted.keep_dirlinks, rules=wanted.rules)
+        return Layer.of(TreeBlob.of(items), "the layer of files at the root", key=_key(wanted))
+    source = Source.open(Path(wanted.tar.path))
+    return Layer.of(plain(FileRange(source, 0, source.size), wanted.tar.path), wanted.tar.path, key=_key(wanted))
+
+
+def _key(wanted: RecipeLayer) -> str:
+    """What the layer's bytes hang on, and nothing else: for the cache of digests."""
+    fields = layer_json(wanted)
+    fields.pop("why", None)
+    return hex_of(sha256(canonical({"tar": FORMAT, **fields})))
 
 
 def _history(wanted: RecipeLayer, created: str) -> Json:

@@ -55,12 +55,18 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--compressor", choices=("none", "gz", "zstd"), default="none", help="default: none")
 
     inspect = _command(commands, "inspect", _inspect, "tell what an image holds", "lamina inspect image.tar --json")
-    inspect.add_argument("image", type=Path, metavar="IMAGE", help="a docker or OCI archive, or an OCI layout")
+    inspect.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, an archive or an OCI layout")
     inspect.add_argument("--json", action="store_true", help="for programs")
 
     verify = _command(commands, "verify", _verify, "check structure and every digest", "lamina verify image.tar")
     verify.add_argument("image", type=Path, metavar="IMAGE", help="a docker or OCI archive, or an OCI layout")
     verify.add_argument("--json", action="store_true", help="for programs")
+
+    plan = _command(commands, "plan", _plan, "tell what is in each layer, and why", "lamina plan image.json")
+    plan.add_argument("recipe", type=Path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
+    plan.add_argument("--explain", action="store_true", help="print the layers; the default, unless --lock is given")
+    plan.add_argument("--lock", type=Path, metavar="FILE", help="write the plan, for the argument `lock` of an image")
+    plan.add_argument("--json", action="store_true", help="for programs")
 
     load = _command(commands, "load", _load, "send a daemon what it lacks of an image", "lamina load image.json")
     load.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, or an archive or a layout with one image")
@@ -74,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "make a recipe inside a Nix derivation",
         "lamina recipe -o $out  # see nix/recipe.nix",
     )
+    recipe.add_argument("--layers", action="store_true", help="the layers of buildLayer instead")
     recipe.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
 
     pack = _command(commands, "pack", _pack, "make a layer of directories", "lamina pack root -o layer.tar --uid 1000")
@@ -82,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("--uid", type=_owner, default=0, help="owner of everything; default: 0")
     pack.add_argument("--gid", type=_owner, default=0, help="group of everything; default: 0")
     pack.add_argument("--keep-modes", action="store_true", help="of one DIR, instead of those that Nix gives files")
+    pack.add_argument("--keep-owners", action="store_true", help="with --keep-modes: the owners too")
+    pack.add_argument("--links", action="store_true", help="files become links to where they are")
     pack.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
     return parser
 
@@ -123,9 +132,10 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
+    from builder.cache import Cache
     from builder.report import describe, table
 
-    images = describe(options.image)
+    images = describe(options.image, Cache.of_user())
     print(json.dumps(images, indent=2, sort_keys=True) if options.json else table(images))
     return 0
 
@@ -144,6 +154,22 @@ def _verify(options: argparse.Namespace) -> int:
     for problem in verdict.problems:
         print(f"lamina: {problem}", file=sys.stderr)
     return 1 if verdict.problems else 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from builder.recipe import StoreLayer, read_recipe
+    from builder.report import layer_table, planned
+
+    recipe = read_recipe(options.recipe)
+    if options.lock:
+        from builder.plan import lock_of, write_lock
+
+        write_lock(lock_of(layer.paths for layer in recipe.layers if isinstance(layer, StoreLayer)), options.lock)
+    if options.json:
+        print(json.dumps(planned(recipe), indent=2))
+    elif options.explain or not options.lock:
+        print(layer_table(planned(recipe)))
+    return 0
 
 
 def _load(options: argparse.Namespace) -> int:
@@ -165,24 +191,28 @@ def _load(options: argparse.Namespace) -> int:
 
 
 def _recipe(options: argparse.Namespace) -> int:
-    from builder.derivation import attributes_file, make_recipe, recipe_text
+    from builder.derivation import attributes_file, json_text, make_layers, make_recipe
     from builder.output import whole_file
+    from builder.recipe import recipe_json
 
-    recipe = make_recipe(attributes_file())
+    path = attributes_file()
+    made = make_layers(path) if options.layers else recipe_json(make_recipe(path))
     with whole_file(options.output) as out:
-        out.write(recipe_text(recipe))
+        out.write(json_text(made))
     return 0
 
 
 def _pack(options: argparse.Namespace) -> int:
     from builder.output import whole_file
-    from builder.tree import Stamp, TreeBlob, packed_items, root_items
+    from builder.tree import Stamp, TreeBlob, link_items, packed_items, root_items
 
     stamp = Stamp(uid=options.uid, gid=options.gid)
-    if not options.keep_modes:
+    if options.links:
+        items = link_items(options.directories, stamp)
+    elif not options.keep_modes:
         items = root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
     elif len(options.directories) == 1:
-        items = packed_items(os.fsencode(options.directories[0]), stamp)
+        items = packed_items(os.fsencode(options.directories[0]), stamp, keep_owners=options.keep_owners)
     else:
         raise BadUsage("--keep-modes", f"{len(options.directories)} directories", "give one")
     with whole_file(options.output) as out:

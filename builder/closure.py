@@ -50,16 +50,15 @@ def parse_graph(value: object, where: object) -> dict[str, PathInfo]:
     graph: dict[str, PathInfo] = {}
     for item in expect(value, list, "a closure graph", where):
         info = parse_path_info(expect(item, dict, "an item of a closure graph", where), where)
+        split_store_path(info.path, where)
         graph[info.path] = info
     return graph
 
 
 def parse_path_info(item: dict[str, Any], where: object) -> PathInfo:
-    """One item of a graph, or of a recipe's list of store paths."""
-    path = expect(item.get("path"), str, "path", where)
-    split_store_path(path, where)
+    """One item of a graph, or of a recipe, whose trees may lie elsewhere than in a store."""
     return PathInfo(
-        path=path,
+        path=expect(item.get("path"), str, "path", where),
         nar_hash=expect(item.get("narHash"), str, "narHash", where),
         nar_size=expect(item.get("narSize"), int, "narSize", where),
         references=tuple(sorted(strings(item.get("references"), "references", where))),

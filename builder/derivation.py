@@ -9,12 +9,27 @@ from __future__ import annotations
 import datetime
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+
+import attrs
 
 from builder.closure import Graph, PathInfo, parse_graph, reachable
 from builder.errors import BadInput
-from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, TarLayer, parse_recipe, recipe_json
-from builder.spec import Json, expect, parse_json, strings
+from builder.recipe import (
+    VERSION,
+    Recipe,
+    RecipeLayer,
+    RootLayer,
+    StoreLayer,
+    TarLayer,
+    layer_json,
+    parse_layer,
+    parse_recipe,
+    parse_rule,
+    recipe_json,
+)
+from builder.spec import Json, check_timestamp, expect, parse_json, strings
 from builder.tree import Stamp
 
 
@@ -24,32 +39,157 @@ def attributes_file() -> Path:
     return told if told.is_file() else Path(os.environ.get("NIX_BUILD_TOP", "."), ".attrs.json")
 
 
-def make_recipe(path: Path) -> Recipe:
-    """The recipe that the attributes in `path` ask for.
+@attrs.frozen
+class Attributes:
+    """A derivation's attributes: `fields` as Nix wrote them to the file `where`, `graph` what its `closure` tells."""
 
-    Shape: `{image: {names, architecture, created, inherit, base}, config: PATH, trees: [PATH],
-    made: PATH | null, uid, gid,
-    keepDirlinks, closure: [...]}`; see `nix/recipe.nix`. Raises BadInput.
-    """
-    fields = expect(parse_json(path.read_bytes(), path), dict, "the attributes", path)
-    image = expect(fields.get("image"), dict, "image", path)
-    trees = strings(fields.get("trees"), "trees", path)
-    made = fields.get("made")
-    config = expect(fields.get("config"), str, "config", path)
-    graph = parse_graph(fields.get("closure"), path)
-    pieces = [config, *trees, *([made] if made else [])]
-    layers: list[RecipeLayer] = []
-    needed = _needed(graph, pieces, path)
-    if needed:
-        layers.append(StoreLayer(tuple(needed)))
-    stamp = Stamp(
-        uid=expect(fields.get("uid", 0), int, "uid", path), gid=expect(fields.get("gid", 0), int, "gid", path)
-    )
-    if made:
-        layers.append(TarLayer(made))
-    elif trees:
-        layers.append(RootLayer(tuple(trees), stamp, bool(fields.get("keepDirlinks"))))
+    fields: Json
+    graph: Graph
+    where: Path
+
+    @classmethod
+    def read(cls, path: Path) -> Attributes:
+        fields = expect(parse_json(path.read_bytes(), path), dict, "the attributes", path)
+        return cls(fields, parse_graph(fields.get("closure"), path), path)
+
+    def info(self, path: str) -> PathInfo:
+        if path not in self.graph:
+            raise BadInput(self.where, f"the closure graph does not hold {path}", "the graph is damaged")
+        return self.graph[path]
+
+    def infos(self, key: str) -> list[PathInfo]:
+        return [self.info(path) for path in strings(self.fields.get(key), key, self.where)]
+
+    def text(self, key: str) -> str:
+        return expect(self.fields.get(key), str, key, self.where)
+
+    def number(self, key: str) -> int:
+        return expect(self.fields.get(key, 0), int, key, self.where)
+
+
+def make_recipe(path: Path) -> Recipe:
+    """The recipe that the attributes in `path` ask for: see `nix/recipe.nix` for what they are. Raises BadInput."""
+    given = Attributes.read(path)
+    image = expect(given.fields.get("image"), dict, "image", path)
+    config = given.text("config")
+    at_root = _at_root(given)
+    below = _siblings([_read_layers(Path(file)) for file in strings(given.fields.get("layers"), "layers", path)])
+    needed = _needed(given, [given.info(config)], at_root) if given.fields.get("storePaths", True) else []
+    taken = {info.path for layer in below if isinstance(layer, StoreLayer) for info in layer.paths}
+    wanted = [info for info in needed if info.path not in taken]
+    room = _room(given, image.get("base"), len(below) + len(at_root))
+    layers = [*below, *_planned(given, wanted, room), *at_root]
     return parse_recipe(_document(image, Path(config), layers), path)
+
+
+def make_layers(path: Path) -> Json:
+    """What `buildLayer` makes of its attributes: see `nix/buildLayer.nix`. Raises BadInput.
+
+    Shape: `{"version": 1, "layers": [...]}` with items as in a recipe.
+    """
+    given = Attributes.read(path)
+    at_root = _at_root(given)
+    needed = _needed(given, [], at_root, given.infos("paths"))
+    room = given.number("maxLayers") if given.fields.get("maxLayers") is not None else None
+    layers = [*_planned(given, needed, room), *at_root]
+    return {"version": VERSION, "layers": [layer_json(layer) for layer in layers]}
+
+
+def _at_root(given: Attributes) -> list[RecipeLayer]:
+    """The layer of what lies at the root, if there is anything."""
+    made = given.fields.get("made")
+    if made:
+        return [TarLayer(given.info(expect(made, str, "made", given.where)))]
+    trees = given.infos("trees")
+    if not trees:
+        return []
+    stamp = Stamp(uid=given.number("uid"), gid=given.number("gid"))
+    rules = tuple(parse_rule(rule, given.where) for rule in given.fields.get("rules") or [])
+    keep, links = bool(given.fields.get("keepDirlinks")), bool(given.fields.get("links"))
+    return [RootLayer(tuple(trees), stamp, keep, links, rules)]
+
+
+def _needed(
+    given: Attributes, documents: list[PathInfo], at_root: list[RecipeLayer], paths: Iterable[PathInfo] = ()
+) -> list[PathInfo]:
+    """The paths, and what the image's own pieces refer to, at any distance.
+
+    A piece itself is not shipped as a store path, since its content goes to another place of the image; unless
+    something refers to it: a program that is copied to the root still looks for itself in the store, and links to
+    a tree lead there.
+    """
+    start = {info.path for info in paths}
+    pieces = list(documents)
+    for layer in at_root:
+        if isinstance(layer, RootLayer) and layer.links:
+            start |= {info.path for info in layer.trees}
+        elif isinstance(layer, RootLayer):
+            pieces += layer.trees
+        elif isinstance(layer, TarLayer):
+            pieces.append(layer.tar)
+    start |= {reference for piece in pieces for reference in piece.references}
+    return reachable(given.graph, start, given.where)
+
+
+def _room(given: Attributes, base: Json | None, others: int) -> int | None:
+    """How many layers the store paths may have: `maxLayers` counts the base's, and those of other content, too."""
+    if given.fields.get("maxLayers") is None:
+        return None
+    below = 0
+    if base:
+        from builder.media import read_image
+
+        below = len(read_image(Path(base["path"]), base.get("name"), base.get("tag")).layers)
+    most = given.number("maxLayers")
+    if most - below - others < 1:
+        what = f"maxLayers is {most}, and {below} layers of the base and {others} others leave none for store paths"
+        raise BadInput(given.where, what, "raise maxLayers: daemons take up to 127")
+    return most - below - others
+
+
+def _planned(given: Attributes, needed: list[PathInfo], room: int | None) -> list[RecipeLayer]:
+    """The store paths in layers, at most `room` of them; in one when nobody asked for more."""
+    stamp = _store_stamp(given)
+    if not needed:
+        return []
+    if room is None:
+        return [StoreLayer(tuple(needed), stamp, "all store paths")]
+    from builder.plan import plan, read_lock
+
+    lock = given.fields.get("lock")
+    volatile = strings(given.fields.get("volatile"), "volatile", given.where)
+    planned = plan(needed, room, volatile=volatile, previous=read_lock(Path(lock)) if lock else None)
+    return [StoreLayer(layer.paths, stamp, layer.reason) for layer in planned]
+
+
+def _store_stamp(given: Attributes) -> Stamp:
+    told = expect(given.fields.get("storeStamp") or {}, dict, "storeStamp", given.where)
+    mtime = check_timestamp(told.get("mtime", "1970-01-01T00:00:01Z"), "mtime", given.where)
+    seconds = int(datetime.datetime.fromisoformat(mtime).timestamp())
+    if seconds < 0:
+        raise BadInput(given.where, f"mtime is {mtime}", "a tar header holds no time before 1970")
+    return Stamp(told.get("uid", 0), told.get("gid", 0), seconds)
+
+
+def _siblings(layers: list[list[RecipeLayer]]) -> list[RecipeLayer]:
+    """The layers of several makers, bottom first, each store path only where it comes first."""
+    taken: set[str] = set()
+    result: list[RecipeLayer] = []
+    for layer in (layer for made in layers for layer in made):
+        if isinstance(layer, StoreLayer):
+            layer = attrs.evolve(layer, paths=tuple(info for info in layer.paths if info.path not in taken))
+            taken |= {info.path for info in layer.paths}
+            if not layer.paths:
+                continue
+        result.append(layer)
+    return result
+
+
+def _read_layers(path: Path) -> list[RecipeLayer]:
+    fields = expect(parse_json(path.read_bytes(), path), dict, "what buildLayer made", path)
+    if fields.get("version") != VERSION:
+        raise BadInput(path, f"layers of version {fields.get('version')!r:.20}", "build them again")
+    return [parse_layer(item, path) for item in expect(fields.get("layers"), list, "layers", path)]
 
 
 def _document(image: Json, config: Path, layers: list[RecipeLayer]) -> Json:
@@ -68,18 +208,6 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _needed(graph: Graph, pieces: list[str], where: object) -> list[PathInfo]:
-    """What the image's own pieces refer to, at any distance.
-
-    The pieces themselves are not shipped as store paths, since their content goes to other places of the image;
-    unless something refers to them: a program that is copied to the root still looks for itself in the store.
-    """
-    for path in pieces:
-        if path not in graph:
-            raise BadInput(where, f"the closure graph does not hold {path}", "the graph is damaged")
-    return reachable(graph, {reference for path in pieces for reference in graph[path].references}, where)
-
-
-def recipe_text(recipe: Recipe) -> bytes:
-    """A recipe for eyes and for programs: sorted, indented, the same bytes each time."""
-    return json.dumps(recipe_json(recipe), indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+def json_text(value: Json) -> bytes:
+    """JSON for eyes and for programs: sorted, indented, the same bytes each time."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"

@@ -10,7 +10,7 @@ from builder import parallel
 from builder.blob import Bytes
 from builder.cache import Cache, recall, remember
 from builder.image import Image
-from builder.layer import Layer, hashing
+from builder.layer import Layer, hashed
 from builder.parallel import Counter
 
 _NOTHING = Bytes(b"")
@@ -38,15 +38,7 @@ def measured(image: Image) -> Image:
 
 
 def _read(image: Image, positions: Sequence[int]) -> Image:
-    return learn(image, positions, lambda at, count: read(image.layers[at], count), lambda _: None)
-
-
-def read(item: Layer, count: Counter) -> Layer:
-    """The layer with diff ID and size, after one reading. Raises BadInput: not what it claims to be."""
-    result = [item]
-    for chunk in hashing(item, result.append):
-        count(len(chunk))
-    return result[-1]
+    return learn(image, positions, lambda at, count: hashed(image.layers[at], count), lambda _: None)
 
 
 def learn(image: Image, positions: Sequence[int], work: Callable[[int, Counter], Layer], progress: Counter) -> Image:

@@ -7,18 +7,19 @@ The format is versioned and told in `docs/recipe.md`; unknown versions and field
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from builder.closure import PathInfo, parse_path_info
+from builder.closure import PathInfo, parse_path_info, split_store_path
 from builder.config import INHERIT, check_config
 from builder.errors import BadInput
 from builder.reference import Reference, make_reference
-from builder.spec import Json, check_timestamp, expect, parse_json, strings
-from builder.tree import Stamp
+from builder.spec import Json, check_timestamp, expect, parse_json
+from builder.tree import Rule, Stamp
 
 VERSION = 1
 
@@ -34,26 +35,29 @@ class Base:
 
 @attrs.frozen
 class StoreLayer:
-    """A layer of store paths, each where it lies in the store."""
+    """A layer of store paths, each where it lies in the store; `why` these are together is for whoever asks."""
 
     paths: tuple[PathInfo, ...]
     stamp: Stamp = attrs.field(factory=Stamp)
+    why: str = ""
 
 
 @attrs.frozen
 class RootLayer:
-    """A layer of trees that are laid over each other at the root of the image."""
+    """A layer of trees that are laid over each other at the root of the image, as copies or as links."""
 
-    trees: tuple[str, ...]
+    trees: tuple[PathInfo, ...]
     stamp: Stamp = attrs.field(factory=Stamp)
     keep_dirlinks: bool = False
+    links: bool = False
+    rules: tuple[Rule, ...] = ()
 
 
 @attrs.frozen
 class TarLayer:
     """A layer that another derivation made: a plain tar."""
 
-    path: str
+    tar: PathInfo
 
 
 RecipeLayer = StoreLayer | RootLayer | TarLayer
@@ -107,7 +111,7 @@ def parse_recipe(value: object, where: object) -> Recipe:
         architecture=expect(fields.get("architecture"), str, "architecture", where),
         created=check_timestamp(expect(fields.get("created"), str, "created", where), "created", where),
         config=check_config(expect(fields.get("config"), dict, "config", where), where),
-        layers=tuple(_layer(item, where) for item in expect(fields.get("layers"), list, "layers", where)),
+        layers=tuple(parse_layer(item, where) for item in expect(fields.get("layers"), list, "layers", where)),
         base=None if base is None else _base(base, where),
         inherit=rule,
     )
@@ -123,18 +127,30 @@ def recipe_json(recipe: Recipe) -> Json:
         "config": recipe.config,
         "base": attrs.asdict(recipe.base) if recipe.base else None,
         "inherit": recipe.inherit,
-        "layers": [_layer_json(layer) for layer in recipe.layers],
+        "layers": [layer_json(layer) for layer in recipe.layers],
     }
 
 
-def _layer_json(layer: RecipeLayer) -> Json:
+def layer_json(layer: RecipeLayer) -> Json:
+    """One item of `layers`."""
     if isinstance(layer, StoreLayer):
-        paths = [{"path": p.path, "narHash": p.nar_hash, "narSize": p.nar_size} for p in layer.paths]
-        return {"kind": "store", "paths": paths, **attrs.asdict(layer.stamp)}
+        paths = [_path_json(path) for path in layer.paths]
+        return {
+            "kind": "store",
+            "paths": paths,
+            **attrs.asdict(layer.stamp),
+            **({"why": layer.why} if layer.why else {}),
+        }
     if isinstance(layer, RootLayer):
-        own = {"kind": "root", "trees": list(layer.trees), "keepDirlinks": layer.keep_dirlinks}
-        return {**own, **attrs.asdict(layer.stamp)}
-    return {"kind": "tar", "path": layer.path}
+        trees = [_path_json(path) for path in layer.trees]
+        rules = [attrs.asdict(rule) for rule in layer.rules]
+        how = {"keepDirlinks": layer.keep_dirlinks, "links": layer.links, "rules": rules}
+        return {"kind": "root", "trees": trees, **how, **attrs.asdict(layer.stamp)}
+    return {"kind": "tar", **_path_json(layer.tar)}
+
+
+def _path_json(info: PathInfo) -> Json:
+    return {"path": info.path, "narHash": info.nar_hash, "narSize": info.nar_size}
 
 
 def _only(fields: Json, known: Iterable[str], what: str, where: object) -> None:
@@ -160,32 +176,58 @@ def _base(item: Any, where: object) -> Base:
     return Base(path, fields.get("name"), fields.get("tag"))
 
 
+_PATH_FIELDS = ("path", "narHash", "narSize")
 _LAYER_FIELDS = {
-    "store": ("paths", "uid", "gid", "mtime"),
-    "root": ("trees", "keepDirlinks", "uid", "gid", "mtime"),
-    "tar": ("path",),
+    "store": ("paths", "uid", "gid", "mtime", "why"),
+    "root": ("trees", "keepDirlinks", "links", "rules", "uid", "gid", "mtime"),
+    "tar": _PATH_FIELDS,
 }
 
 
-def _layer(item: Any, where: object) -> RecipeLayer:
+def parse_layer(item: Any, where: object) -> RecipeLayer:
+    """One item of `layers`. Raises BadInput."""
     fields = expect(item, dict, "a layer", where)
     kind = expect(fields.get("kind"), str, "a layer's kind", where)
     if kind not in _LAYER_FIELDS:
         raise BadInput(where, f"a layer of kind {kind!r:.40}", f"write one of: {', '.join(_LAYER_FIELDS)}")
     _only(fields, ("kind", *_LAYER_FIELDS[kind]), f"a layer of kind {kind}", where)
     if kind == "tar":
-        return TarLayer(expect(fields.get("path"), str, "a layer's path", where))
+        return TarLayer(parse_path_info(fields, where))
     stamp = Stamp(*(_natural(fields.get(key, default), key, where) for key, default in _STAMP))
     if kind == "root":
         keep = expect(fields.get("keepDirlinks", False), bool, "keepDirlinks", where)
-        return RootLayer(tuple(strings(fields.get("trees"), "trees", where)), stamp, keep)
-    paths = expect(fields.get("paths"), list, "paths", where)
-    return StoreLayer(tuple(_path_info(path, where) for path in paths), stamp)
+        links = expect(fields.get("links", False), bool, "links", where)
+        rules = tuple(parse_rule(rule, where) for rule in expect(fields.get("rules", []), list, "rules", where))
+        return RootLayer(_path_infos(fields, "trees", where), stamp, keep, links, rules)
+    infos = _path_infos(fields, "paths", where)
+    for info in infos:
+        split_store_path(info.path, where)
+    return StoreLayer(infos, stamp, expect(fields.get("why", ""), str, "why", where))
+
+
+def parse_rule(item: Any, where: object) -> Rule:
+    """One item of `rules`; `mode` may be written in octal digits, as chmod takes it."""
+    fields = expect(item, dict, "a rule", where)
+    _only(fields, ("pattern", "uid", "gid", "mode"), "a rule", where)
+    numbers = {key: fields.get(key) for key in ("uid", "gid", "mode")}
+    if isinstance(numbers["mode"], str) and re.fullmatch("[0-7]{1,5}", numbers["mode"]):
+        numbers["mode"] = int(numbers["mode"], 8)
+    checked = {key: None if value is None else _natural(value, key, where) for key, value in numbers.items()}
+    pattern = expect(fields.get("pattern"), str, "a rule's pattern", where)
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise BadInput(where, f"the pattern {pattern!r:.60}: {error}", "write a regular expression") from None
+    return Rule(pattern, **checked)
+
+
+def _path_infos(fields: Json, key: str, where: object) -> tuple[PathInfo, ...]:
+    return tuple(_path_info(path, where) for path in expect(fields.get(key), list, key, where))
 
 
 def _path_info(item: Any, where: object) -> PathInfo:
-    fields = expect(item, dict, "an item of paths", where)
-    _only(fields, ("path", "narHash", "narSize"), "a store path", where)
+    fields = expect(item, dict, "a store path", where)
+    _only(fields, _PATH_FIELDS, "a store path", where)
     return parse_path_info(fields, where)
 
 

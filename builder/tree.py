@@ -9,6 +9,7 @@ read.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,6 +36,16 @@ class Stamp:
     uid: int = 0
     gid: int = 0
     mtime: int = 1
+
+
+@attrs.frozen
+class Rule:
+    """Owner and mode of the files at the root whose whole path, from `/` on, fits a regular expression."""
+
+    pattern: str
+    uid: int | None = None
+    gid: int | None = None
+    mode: int | None = None
 
 
 @attrs.frozen
@@ -106,15 +117,22 @@ def store_items(paths: Iterable[str], stamp: Stamp) -> list[Item]:
     return items
 
 
-def packed_items(top: bytes, stamp: Stamp) -> list[Item]:
-    """What lies below the directory `top`, with the modes that it has there."""
+def packed_items(top: bytes, stamp: Stamp, *, keep_owners: bool = False) -> list[Item]:
+    """What lies below the directory `top`, with the modes that it has there; `keep_owners`: with the owners, too."""
     if not os.path.isdir(top):
         raise BadInput(os.fsdecode(top), "not a directory", "give the directory whose contents make the layer")
-    items = list(_walk(top, b"", os.stat(top), stamp, lambda info: stat.S_IMODE(info.st_mode)))
-    return items[1:]
+    items = list(_walk(top, b"", os.stat(top), stamp, lambda info: stat.S_IMODE(info.st_mode)))[1:]
+    return [_owned(item) for item in items] if keep_owners else items
 
 
-def root_items(trees: Iterable[str], stamp: Stamp, *, keep_dirlinks: bool) -> list[Item]:
+def _owned(item: Item) -> Item:
+    info = _lstat(item.source)
+    return attrs.evolve(item, member=attrs.evolve(item.member, uid=info.st_uid, gid=info.st_gid))
+
+
+def root_items(
+    trees: Iterable[str], stamp: Stamp, *, keep_dirlinks: bool = False, rules: Sequence[Rule] = ()
+) -> list[Item]:
     """The trees laid over each other at the root of the image, a later one over an earlier one.
 
     Symbolic links to directories become directories with what they lead to, unless `keep_dirlinks`; so do
@@ -122,13 +140,56 @@ def root_items(trees: Iterable[str], stamp: Stamp, *, keep_dirlinks: bool) -> li
     """
     merged: dict[bytes, Item] = {}
     for tree in trees:
-        top = os.path.realpath(os.fsencode(tree))
-        if not os.path.isdir(top):
-            what = "not a directory" if os.path.lexists(top) else "not in the store"
-            raise BadInput(tree, what, "what goes to the root of an image must be a directory")
-        for item in _follow(top, keep_dirlinks, stamp):
+        for item in _follow(_top(tree), keep_dirlinks, stamp):
             _lay_over(merged, item, tree)
-    return [merged[name] for name in sorted(merged, key=lambda name: name.split(b"/"))]
+    return _ruled(merged, rules)
+
+
+def link_items(trees: Iterable[str], stamp: Stamp, rules: Sequence[Rule] = ()) -> list[Item]:
+    """The same trees as links: directories are made, a file becomes a link to it, a link stays what it is.
+
+    Of files with one name the first counts, as in dockerTools' `contents` (symlinkJoin).
+    """
+    merged: dict[bytes, Item] = {}
+    for tree in trees:
+        for item in _follow(_top(tree), True, stamp):
+            if item.member.kind == FILE:
+                target = os.path.join(os.fsencode(tree), item.member.name)
+                item = Item(attrs.evolve(item.member, kind=SYMLINK, size=0, mode=0o777, link=target), item.source)
+            if item.member.name not in merged:
+                _lay_over(merged, item, tree)
+    return _ruled(merged, rules)
+
+
+def _top(tree: str) -> bytes:
+    top = os.path.realpath(os.fsencode(tree))
+    if not os.path.isdir(top):
+        what = "not a directory" if os.path.lexists(top) else "not in the store"
+        raise BadInput(tree, what, "what goes to the root of an image must be a directory")
+    return top
+
+
+def _ruled(merged: dict[bytes, Item], rules: Sequence[Rule]) -> list[Item]:
+    """Sorted, and with owners and modes by the last rule that fits a path."""
+    patterns = [(re.compile(os.fsencode(rule.pattern)), rule) for rule in rules]
+    result = []
+    for name in sorted(merged, key=lambda name: name.split(b"/")):
+        member = merged[name].member
+        for pattern, rule in patterns:
+            if pattern.fullmatch(b"/" + name):
+                member = _by_rule(member, rule)
+        result.append(attrs.evolve(merged[name], member=member))
+    return result
+
+
+def _by_rule(member: Member, rule: Rule) -> Member:
+    """A link has no mode of its own."""
+    return attrs.evolve(
+        member,
+        uid=member.uid if rule.uid is None else rule.uid,
+        gid=member.gid if rule.gid is None else rule.gid,
+        mode=member.mode if rule.mode is None or member.kind == SYMLINK else rule.mode,
+    )
 
 
 def _lay_over(merged: dict[bytes, Item], item: Item, tree: str) -> None:

@@ -5,7 +5,7 @@
 # user namespaces, and with them Nix's sandbox. When the script ends, nothing of it is left.
 set -euo pipefail
 
-clone=/root/lamina
+clone=/srv/lamina
 
 # What the outer machine has to say about where packages come from.
 apt_sources() {

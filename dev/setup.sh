@@ -8,7 +8,7 @@ cd "$lamina_root"
 
 test_packages=(
   apache2-utils buildah busybox-static bzip2 containerd crun docker-registry docker.io fakeroot iptables jq
-  openssl podman procps runc skopeo umoci xz-utils zstd
+  mmdebstrap mount openssh-server openssl podman procps runc skopeo umoci xz-utils zstd
 )
 packages=()
 
@@ -104,6 +104,15 @@ prepare_venv() {
   say 'ready; to use nix-build and lamina in this shell: . dev/env.sh'
 }
 
+# Debian 13's consumers, beside those of this machine.
+prepare_trixie() {
+  if ! have mmdebstrap || [[ $EUID != 0 ]]; then
+    say "no root with Debian 13's consumers: it takes root and mmdebstrap; tests skip them"
+    return
+  fi
+  bash dev/trixie.sh
+}
+
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed"
 mkdir -p .state
 exec {lock}>.state/setup.lock
@@ -116,3 +125,4 @@ fi
 install_packages
 prepare_nix
 prepare_venv
+if [[ ${1:-} == test ]]; then prepare_trixie; fi

@@ -22,6 +22,9 @@ let
     nonRoot = example ./non-root.nix;
     classic = example ./classic.nix;
     scripted = example ./scripted.nix;
+    layered = example ./layered.nix;
+    ownLayers = example ./own-layers.nix;
+    streamed = example ./streamed.nix;
   };
 in
 examples

@@ -22,7 +22,6 @@
 , maxLayers ? null         # of the whole image, the base's too; null: one for all store paths
 , volatile ? [ ]           # store paths that change with every build of the image
 , lock ? null              # the file of an earlier plan
-, pipeline ? null          # dockerTools' layeringPipeline
 }:
 let
   file = baseNameOf name;
@@ -32,8 +31,8 @@ let
   make = tag: toolbox.derive {
     name = "${file}-image.json";
     __structuredAttrs = true;
+    # Made here in a moment; but where a cache has it, neither the builder nor what scripts ran with is needed here.
     preferLocalBuild = true;
-    allowSubstitutes = false;
     program = "${toolbox.lamina}/bin/lamina";
     args = [ "recipe" "-o" (placeholder "out") ];
     image = {
@@ -43,7 +42,7 @@ let
     };
     config = configFile;
     trees = if made == null then trees else [ ];
-    inherit links made uid gid keepDirlinks storeStamp storePaths maxLayers volatile pipeline;
+    inherit links made uid gid keepDirlinks storeStamp storePaths maxLayers volatile;
     lock = if lock == null then null else "${lock}";
     layers = map (layer: "${layer}") layers;
     exportReferencesGraph.closure = [ configFile ] ++ atRoot ++ layers;

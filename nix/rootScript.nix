@@ -15,6 +15,7 @@ toolbox.derive {
   inherit extraCommands fakeRootCommands trees;
   passAsFile = [ "extraCommands" "fakeRootCommands" ];
   lamina = "${toolbox.lamina}/bin/lamina";
+  inherit (toolbox) bash;  # $BASH is not it: Nix runs the builder by its last name only
   packing = (if keepDirlinks then "--keep-dirlinks " else "") + (if links then "--links" else "");
   owner = "--uid ${toString uid} --gid ${toString gid}";
   fakeroot = if fakeRootCommands == "" then "" else toolbox.fakeroot;
@@ -34,8 +35,7 @@ toolbox.derive {
     if [ -z "$fakeroot" ]; then
       "$lamina" pack --keep-modes $owner root -o "$out"
     else
-      export SHELL=$BASH
-      "$fakeroot" "$BASH" -euc 'cd root; source "$fakeRootCommandsPath"; cd "$NIX_BUILD_TOP"
+      "$fakeroot" "$bash" -euc 'cd root; source "$fakeRootCommandsPath"; cd "$NIX_BUILD_TOP"
         "$lamina" pack --keep-modes --keep-owners root -o "$out"'
     fi
   '';

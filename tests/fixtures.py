@@ -41,14 +41,14 @@ def push_base(registry: Registry, directory: Path) -> dict[str, str]:
 
     It is new in every run, so that Nix has to fetch it. The hash is that of the archive that Skopeo itself writes.
     """
-    busybox = nix_build("-A", "pkgs.busybox")
+    busybox = {"path": str(nix_build("-A", "pkgs.busybox")), "narHash": "", "narSize": 0}
     recipe = {
         "version": 1,
         "names": [{"name": "base", "tag": "1"}],
         "architecture": "amd64",
         "created": "1970-01-01T00:00:01Z",
         "config": {"Env": ["PATH=/bin"], "Labels": {"run": uuid.uuid4().hex}},
-        "layers": [{"kind": "root", "trees": [str(busybox)]}],
+        "layers": [{"kind": "root", "trees": [busybox]}],
     }
     (directory / "base.json").write_text(json.dumps(recipe))
     archive = directory / "base.tar"

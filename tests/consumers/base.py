@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,8 +20,9 @@ from typing import Any, Literal, Protocol
 from . import leftovers
 
 Prefix = tuple[str, ...]
-Verb = Literal["load", "names", "config_digest", "run", "serve", "remove"]
+Verb = Literal["load", "names", "config_digest", "run", "serve", "save", "remove"]
 Layout = Literal["docker-archive", "oci-layout"]
+Form = Literal["docker-archive", "oci-archive"]
 Completed = subprocess.CompletedProcess[str]
 
 # The distribution's own programs first: a stray `docker` elsewhere on PATH may speak to another daemon.
@@ -46,7 +48,8 @@ class Consumer(Protocol):
     """The verbs. A name is always the consumer's own spelling, as `load` and `names` report it.
 
     `cannot` gives the reason for each verb that the consumer has not; `layouts` says which of the
-    archive's layouts it reads, the first that is present being the one that it prefers.
+    archive's layouts it reads, the first that is present being the one that it prefers; `saves` says in
+    which forms it writes archives.
     """
 
     @property
@@ -54,6 +57,12 @@ class Consumer(Protocol):
 
     @property
     def layouts(self) -> tuple[Layout, ...]: ...
+
+    @property
+    def saves(self) -> tuple[Form, ...]: ...
+
+    def version(self) -> str:
+        """What the program says of itself."""
 
     def load(self, archive: Path) -> list[str]:
         """Take the archive in; the names it reports, in its order (an id where there is no name)."""
@@ -69,6 +78,9 @@ class Consumer(Protocol):
 
     def serve(self, name: str, port: int, timeout: float = QUICK) -> AbstractContextManager[None]:
         """Run the image's own command on the host's network for as long as the `with` lasts."""
+
+    def save(self, name: str, target: Path, form: Form) -> None:
+        """Write one image, in a form out of `saves`, to a file that is not there yet."""
 
     def remove(self, name: str) -> None:
         """Forget one name."""
@@ -130,6 +142,14 @@ def check(
         reason = done.stderr.strip() or done.stdout.strip()
         raise ConsumerError(f"{' '.join(done.args)}: exit {done.returncode}: {reason}")
     return done.stdout
+
+
+def version_in(text: str) -> str:
+    """The first version number, without what the distribution adds to it."""
+    found = re.search(r"\d+(\.\d+)+", text)
+    if not found:
+        raise ConsumerError(f"no version in {text!r}")
+    return found[0]
 
 
 def wait_for(

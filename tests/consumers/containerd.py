@@ -15,6 +15,7 @@ from .base import (
     QUICK,
     Completed,
     ConsumerError,
+    Form,
     Layout,
     Prefix,
     Verb,
@@ -24,6 +25,7 @@ from .base import (
     manifest_config,
     require_free,
     unique,
+    version_in,
     wait_for,
     wait_for_service,
 )
@@ -41,6 +43,7 @@ class Containerd:
     namespace: str = "default"
     cannot: Mapping[Verb, str] = {}
     layouts: tuple[Layout, ...] = ("oci-layout", "docker-archive")
+    saves: tuple[Form, ...] = ("oci-archive",)
 
     @property
     def socket(self) -> Path:
@@ -48,6 +51,9 @@ class Containerd:
 
     def ctr(self, *words: str | Path) -> list[str | Path]:
         return [*self.prefix, "ctr", "--address", self.socket, "--namespace", self.namespace, *words]
+
+    def version(self) -> str:
+        return version_in(check(self.ctr("version")).partition("Server:")[2])
 
     def load(self, archive: Path) -> list[str]:
         """An image without a name is collected at once, so it is not reported either."""
@@ -110,6 +116,9 @@ class Containerd:
         wait_for(lambda: not self.running(container), f"end of {container}", QUICK)
         call(self.ctr("tasks", "delete", container))
         check(self.ctr("containers", "delete", container))
+
+    def save(self, name: str, target: Path, form: Form) -> None:
+        check(self.ctr("images", "export", target, name), timeout=HEAVY)
 
     def remove(self, name: str) -> None:
         check(self.ctr("images", "remove", "--sync", name))

@@ -15,6 +15,7 @@ from .base import (
     HEAVY,
     QUICK,
     Completed,
+    Form,
     Layout,
     Prefix,
     Verb,
@@ -23,6 +24,7 @@ from .base import (
     daemon,
     require_free,
     unique,
+    version_in,
     wait_for_service,
 )
 from .containerd import Containerd
@@ -43,6 +45,7 @@ class Docker:
     contents: Containerd | None = None
     cannot: Mapping[Verb, str] = {}
     layouts: tuple[Layout, ...] = ("docker-archive",)
+    saves: tuple[Form, ...] = ("docker-archive",)
 
     def docker(self, *words: str | Path) -> list[str | Path]:
         return [*self.prefix, "docker", "--host", self.host, "--config", self.directory / "client", *words]
@@ -50,6 +53,9 @@ class Docker:
     @property
     def host(self) -> str:
         return f"unix://{self.directory}/s"
+
+    def version(self) -> str:
+        return version_in(check(self.docker("version", "--format", "{{.Server.Version}}")))
 
     def load(self, archive: Path) -> list[str]:
         return LOADED.findall(check(self.docker("load", "--input", archive), timeout=HEAVY))
@@ -88,6 +94,9 @@ class Docker:
     def destroy(self, container: str) -> None:
         """A container that never came to be is not an error."""
         call(self.docker("rm", "--force", "--volumes", container))
+
+    def save(self, name: str, target: Path, form: Form) -> None:
+        check(self.docker("save", "--output", target, name), timeout=HEAVY)
 
     def remove(self, name: str) -> None:
         check(self.docker("rmi", name))

@@ -1,68 +1,72 @@
-"""One running consumer of each kind for the whole session."""
+"""One running consumer of each kind for the whole session, under the name that it has in KINDS."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import pytest
 
+from . import trixie as debian13
 from .adapters import KINDS, Consumer, opened
-from .base import SYSTEM_PATH
-from .containerd import Containerd
-from .docker import Docker
-from .podman import Podman
-from .registry import Registry
-from .skopeo import Skopeo
-from .umoci import Umoci
+from .base import SYSTEM_PATH, Prefix
+
+Prefixes = Callable[[str], Prefix]
 
 
-def need(program: str, package: str) -> None:
-    """Skip without the program, saying how to get it; under CI=true its absence is a failure."""
-    if shutil.which(program, path=f"{SYSTEM_PATH}:{os.environ.get('PATH', '')}"):
-        return
-    reason = f"no {program} here: apt-get install --no-install-recommends {package}"
+def absent(reason: str) -> NoReturn:
+    """Skip, saying how to get what is missing; under CI=true its absence is a failure."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
 
 
-def running(kind: str) -> Iterator[Consumer]:
+def need(program: str, package: str) -> None:
+    if not shutil.which(program, path=f"{SYSTEM_PATH}:{os.environ.get('PATH', '')}"):
+        absent(f"no {program} here: apt-get install --no-install-recommends {package}")
+
+
+def need_root() -> None:
     if os.geteuid():
         pytest.skip("container programs need root here: run the tests as root")
-    for program, package in KINDS[kind].programs.items():
-        need(program, package)
-    with opened(kind) as consumer:
-        yield consumer
 
 
 @pytest.fixture(scope="session")
-def dockerd() -> Iterator[Docker]:
-    yield from cast(Iterator[Docker], running("dockerd"))
+def trixie() -> Iterator[Prefix]:
+    """The words that lead a program into Debian 13's root."""
+    need_root()
+    if not debian13.COMPLETE.exists():
+        absent("no root with Debian 13's programs here: bash dev/setup.sh test")
+    with debian13.entered() as prefix:
+        yield prefix
 
 
 @pytest.fixture(scope="session")
-def podman() -> Iterator[Podman]:
-    yield from cast(Iterator[Podman], running("podman"))
+def prefix_of(request: pytest.FixtureRequest) -> Prefixes:
+    """What leads to the programs of a kind: they are there, or the test is skipped."""
+
+    def found(kind: str) -> Prefix:
+        need_root()
+        if KINDS[kind].debian == "13":
+            prefix: Prefix = request.getfixturevalue("trixie")
+            return prefix
+        for program, package in KINDS[kind].programs.items():
+            need(program, package)
+        return ()
+
+    return found
 
 
-@pytest.fixture(scope="session")
-def containerd() -> Iterator[Containerd]:
-    yield from cast(Iterator[Containerd], running("containerd"))
+def running(kind: str) -> Callable[[Prefixes], Iterator[Consumer]]:
+    @pytest.fixture(scope="session", name=kind)
+    def consumer(prefix_of: Prefixes) -> Iterator[Consumer]:
+        with opened(kind, prefix_of(kind)) as started:
+            yield started
+
+    return consumer
 
 
-@pytest.fixture(scope="session")
-def skopeo() -> Iterator[Skopeo]:
-    yield from cast(Iterator[Skopeo], running("skopeo"))
-
-
-@pytest.fixture(scope="session")
-def umoci() -> Iterator[Umoci]:
-    yield from cast(Iterator[Umoci], running("umoci"))
-
-
-@pytest.fixture(scope="session")
-def registry() -> Iterator[Registry]:
-    yield from cast(Iterator[Registry], running("registry"))
+# A fixture is found by the name that pytest was given, so the names here only have to differ.
+globals().update({f"{kind}_fixture": running(kind) for kind in KINDS})

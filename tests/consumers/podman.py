@@ -14,6 +14,7 @@ from .base import (
     HEAVY,
     QUICK,
     Completed,
+    Form,
     Layout,
     Prefix,
     Verb,
@@ -21,6 +22,7 @@ from .base import (
     check,
     require_free,
     unique,
+    version_in,
     wait_for_service,
 )
 
@@ -48,6 +50,7 @@ class Podman:
     prefix: Prefix = ()
     cannot: Mapping[Verb, str] = {}
     layouts: tuple[Layout, ...] = ("oci-layout", "docker-archive")
+    saves: tuple[Form, ...] = ("docker-archive", "oci-archive")
 
     def podman(self, *words: str | Path) -> list[str | Path]:
         where: list[str | Path] = []
@@ -65,6 +68,9 @@ class Podman:
 
     def check(self, *words: str | Path, timeout: float = QUICK) -> str:
         return check(self.podman(*words), timeout=timeout, env=self.env)
+
+    def version(self) -> str:
+        return version_in(self.check("--version"))
 
     def load(self, archive: Path) -> list[str]:
         lines = LOADED.findall(self.check("load", "--input", archive, timeout=HEAVY))
@@ -102,6 +108,9 @@ class Podman:
     def destroy(self, container: str) -> None:
         """A container that never came to be is not an error."""
         self.call("rm", "--force", "--volumes", "--time", "0", container)
+
+    def save(self, name: str, target: Path, form: Form) -> None:
+        self.check("save", "--format", form, "--output", target, name, timeout=HEAVY)
 
     def remove(self, name: str) -> None:
         self.check("rmi", name)

@@ -15,18 +15,21 @@ from .base import (
     QUICK,
     Completed,
     ConsumerError,
+    Form,
     Layout,
     Prefix,
     UnsupportedError,
     Verb,
     answers,
+    check,
     daemon,
     free_port,
     manifest_config,
+    version_in,
 )
 from .skopeo import Skopeo
 
-RUNS_NOTHING = "a registry only keeps images"
+ONLY_KEEPS = "a registry only keeps images"
 
 
 @frozen
@@ -35,12 +38,16 @@ class Registry:
 
     port: int
     skopeo: Skopeo
-    cannot: Mapping[Verb, str] = {"run": RUNS_NOTHING, "serve": RUNS_NOTHING}
+    cannot: Mapping[Verb, str] = {"run": ONLY_KEEPS, "serve": ONLY_KEEPS, "save": ONLY_KEEPS}
     layouts: tuple[Layout, ...] = ("docker-archive",)
+    saves: tuple[Form, ...] = ()
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    def version(self) -> str:
+        return version_in(check([*self.skopeo.prefix, "docker-registry", "--version"]))
 
     def load(self, archive: Path) -> list[str]:
         """An image without a name has no place in a registry, so nothing is pushed for it."""
@@ -60,8 +67,12 @@ class Registry:
 
     def config_digest(self, name: str) -> str:
         repository, _, tag = name.rpartition(":")
-        read = lambda reference: self.ask("GET", f"/v2/{repository}/manifests/{reference}")[1]  # noqa: E731
-        return manifest_config(read, tag)
+        return self.config_behind(repository, tag)
+
+    def config_behind(self, repository: str, reference: str) -> str:
+        """`reference` is a tag or a digest."""
+        read = lambda wanted: self.ask("GET", f"/v2/{repository}/manifests/{wanted}")[1]  # noqa: E731
+        return manifest_config(read, reference)
 
     def config(self, name: str) -> bytes:
         repository = name.rpartition(":")[0]
@@ -72,6 +83,9 @@ class Registry:
 
     def serve(self, name: str, port: int, timeout: float = QUICK) -> AbstractContextManager[None]:
         raise UnsupportedError(self.cannot["serve"])
+
+    def save(self, name: str, target: Path, form: Form) -> None:
+        raise UnsupportedError(self.cannot["save"])
 
     def remove(self, name: str) -> None:
         """The registry removes by digest, so other tags of the same manifest go with this one."""

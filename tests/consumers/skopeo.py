@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import tarfile
@@ -10,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+import zstandard
 from attrs import Factory, frozen
 
 from .base import (
@@ -17,16 +19,19 @@ from .base import (
     QUICK,
     Completed,
     ConsumerError,
+    Form,
     Layout,
     Prefix,
     UnsupportedError,
     Verb,
     check,
     unique,
+    version_in,
 )
 
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 REF_NAME = "org.opencontainers.image.ref.name"
-RUNS_NOTHING = "skopeo only copies images"
+ONLY_COPIES = "skopeo only copies images"
 
 
 @frozen
@@ -35,12 +40,17 @@ class Skopeo:
 
     directory: Path
     prefix: Prefix = ()
-    cannot: Mapping[Verb, str] = {"run": RUNS_NOTHING, "serve": RUNS_NOTHING}
+    cannot: Mapping[Verb, str] = {"run": ONLY_COPIES, "serve": ONLY_COPIES}
     layouts: tuple[Layout, ...] = ("docker-archive", "oci-layout")
+    saves: tuple[Form, ...] = ("docker-archive", "oci-archive")
     configs: dict[str, bytes] = Factory(dict)
+    archives: dict[str, Path] = Factory(dict)
 
     def skopeo(self, *words: str | Path) -> list[str | Path]:
         return [*self.prefix, "skopeo", "--insecure-policy", *words]
+
+    def version(self) -> str:
+        return version_in(check(self.skopeo("--version")))
 
     def load(self, archive: Path) -> list[str]:
         """Copy out of every layout the archive has; all of them must give the same config."""
@@ -50,6 +60,7 @@ class Skopeo:
                 raise ConsumerError(f"{archive}: the OCI config of {tag} is not the docker-archive's")
         names = self.listed(archive) or [digest(config)]
         self.configs.update(dict.fromkeys(names, config))
+        self.archives.update(dict.fromkeys(names, archive))
         return names
 
     def listed(self, archive: Path) -> list[str]:
@@ -102,9 +113,15 @@ class Skopeo:
     def serve(self, name: str, port: int, timeout: float = QUICK) -> AbstractContextManager[None]:
         raise UnsupportedError(self.cannot["serve"])
 
+    def save(self, name: str, target: Path, form: Form) -> None:
+        """Copy again out of the archive that was loaded, as skopeo itself keeps nothing."""
+        target_name = name if form == "docker-archive" else name.rpartition(":")[2]
+        route = (f"docker-archive:{self.archives[name]}:{name}", f"{form}:{target}:{target_name}")
+        check(self.skopeo("copy", *route), timeout=HEAVY)
+
     def remove(self, name: str) -> None:
         self.config(name)
-        del self.configs[name]
+        del self.configs[name], self.archives[name]
 
 
 def digest(config: bytes) -> str:
@@ -113,7 +130,7 @@ def digest(config: bytes) -> str:
 
 def oci_tags(archive: Path) -> list[str | None]:
     """The tags in `index.json`, which skopeo itself cannot list; [None] is one image without a tag."""
-    with tarfile.open(archive) as members:
+    with opened_tar(archive) as members:
         try:
             stream = members.extractfile("index.json")
         except KeyError:
@@ -121,6 +138,15 @@ def oci_tags(archive: Path) -> list[str | None]:
         assert stream is not None
         manifests = json.load(stream)["manifests"]
     return list(dict.fromkeys((entry.get("annotations") or {}).get(REF_NAME) for entry in manifests))
+
+
+def opened_tar(archive: Path) -> tarfile.TarFile:
+    """Python's tarfile knows all compressions but zstd."""
+    with archive.open("rb") as stream:
+        if stream.read(len(ZSTD_MAGIC)) != ZSTD_MAGIC:
+            return tarfile.open(archive)
+        stream.seek(0)
+        return tarfile.open(fileobj=io.BytesIO(zstandard.ZstdDecompressor().stream_reader(stream).read()))
 
 
 @contextmanager

@@ -5,32 +5,20 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import tarfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from ..examples import EXAMPLES, Example
+from ..builds import expression, nix_build
 from ..fixtures import Built
-from .adapters import KINDS
-from .base import Consumer
-
-RUNNERS = ("dockerd", "podman", "containerd", "umoci")
-COPIERS = ("skopeo", "registry")
-LAYOUTS = {"universal": ("docker-archive", "oci-layout"), "classic": ("docker-archive",)}
+from .adapters import KINDS, Consumer, ConsumerError
+from .matrix import Case, pairs, refusal
+from .skopeo import opened_tar
 
 Build = Callable[[str], Built]
-
-
-def readable(kind: str, example: Example) -> bool:
-    """umoci reads only OCI layouts, which the classic archive is not."""
-    return kind != "umoci" or "oci-layout" in LAYOUTS[example.layout]
-
-
-def pairs(kinds: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(kind, example.attribute) for kind in kinds for example in EXAMPLES if readable(kind, example)]
+PAIRS = tuple(pairs())
 
 
 @pytest.fixture
@@ -39,8 +27,55 @@ def consumer(request: pytest.FixtureRequest) -> Consumer:
     return found
 
 
+@pytest.fixture(scope="session")
+def compressed() -> Callable[[Case], Path]:
+    """An example's archive, compressed as a whole."""
+    done: dict[Case, Path] = {}
+
+    def built(case: Case) -> Path:
+        if case not in done:
+            arguments = f'lamina.examples.{case.example.attribute}.buildArgs // {{ compressor = "{case.compressor}"; }}'
+            done[case] = nix_build(*expression(f"lamina.buildImage ({arguments})"))
+        return done[case]
+
+    return built
+
+
+@pytest.mark.parametrize(
+    ("consumer", "kind", "case"),
+    [pytest.param(kind, kind, case, id=f"{kind}-{case.title}") for kind, case in PAIRS],
+    indirect=["consumer"],
+)
+def test_example(
+    consumer: Consumer,
+    kind: str,
+    case: Case,
+    build: Build,
+    compressed: Callable[[Case], Path],
+    record_property: Callable[[str, object], None],
+) -> None:
+    built = build(case.example.attribute)
+    archive = built.archive if case.compressor == "none" else compressed(case)
+    if refused := refusal(kind, case):
+        with pytest.raises(ConsumerError, match=refused.says):
+            consumer.load(archive)
+    else:
+        check(kind, consumer, built, archive)
+    for key, value in (("kind", kind), ("case", case.title), ("version", consumer.version())):
+        record_property(key, value)
+
+
+def check(kind: str, consumer: Consumer, built: Built, archive: Path) -> None:
+    [name] = consumer.load(archive)
+    assert KINDS[kind].reported(name) == KINDS[kind].spelling(built.qualified)
+    assert consumer.config_digest(name) == digest(archive_config(archive))
+    if KINDS[kind].runs:
+        said = answer(consumer, name, built)
+        assert all(text in said for text in built.example.says), said
+
+
 def archive_config(archive: Path) -> bytes:
-    with tarfile.open(archive) as members:
+    with opened_tar(archive) as members:
         stream = members.extractfile("manifest.json")
         assert stream
         config = members.extractfile(json.load(stream)[0]["Config"])
@@ -52,45 +87,14 @@ def digest(data: bytes) -> str:
     return f"sha256:{sha256(data).hexdigest()}"
 
 
-def expected_name(kind: str, built: Built) -> str:
-    """The name in the consumer's own spelling; umoci knows tags only, a registry has no name for itself."""
-    spellings = {
-        "dockerd": built.familiar,
-        "umoci": built.tag,
-        "registry": built.qualified.partition("/")[2],
-    }
-    return spellings.get(kind, built.qualified)
-
-
-def told_name(kind: str, name: str) -> str:
-    return name.rpartition(":")[2] if kind == "umoci" else name
-
-
-@pytest.mark.parametrize(("consumer", "attribute"), pairs(RUNNERS), indirect=["consumer"])
-def test_loaded_and_run(consumer: Consumer, attribute: str, build: Build, request: pytest.FixtureRequest) -> None:
-    built = build(attribute)
-    kind = request.node.callspec.params["consumer"]
-    [name] = consumer.load(built.archive)
-    assert told_name(kind, name) == expected_name(kind, built)
-    assert consumer.config_digest(name) == digest(archive_config(built.archive))
+def answer(consumer: Consumer, name: str, built: Built) -> str:
+    """What the image prints, or what the service in it answers."""
     if built.example.port:
         with consumer.serve(name, built.example.port):
-            answer = ask(built.example.port)
-    else:
-        done = consumer.run(name, built.example.command or None)
-        assert done.returncode == 0, done.stderr
-        answer = done.stdout
-    assert all(text in answer for text in built.example.says), answer
-
-
-@pytest.mark.parametrize(("consumer", "attribute"), pairs(COPIERS), indirect=["consumer"])
-def test_copied(consumer: Consumer, attribute: str, build: Build, request: pytest.FixtureRequest) -> None:
-    """Skopeo copies from the docker archive and, where there is one, from the OCI layout; a registry takes it."""
-    built = build(attribute)
-    kind = request.node.callspec.params["consumer"]
-    [name] = consumer.load(built.archive)
-    assert name == expected_name(kind, built)
-    assert consumer.config_digest(name) == digest(archive_config(built.archive))
+            return ask(built.example.port)
+    done = consumer.run(name, built.example.command or None)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def ask(port: int) -> str:
@@ -102,7 +106,3 @@ def ask(port: int) -> str:
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     client.request("GET", "/")
     return client.getresponse().read().decode()
-
-
-def test_every_consumer_is_covered() -> None:
-    assert {*RUNNERS, *COPIERS} == set(KINDS)

@@ -17,8 +17,10 @@ from .base import (
     QUICK,
     Completed,
     ConsumerError,
+    Form,
     Layout,
     Prefix,
+    UnsupportedError,
     Verb,
     call,
     check,
@@ -27,6 +29,7 @@ from .base import (
     require_free,
     stop,
     unique,
+    version_in,
     wait_for_service,
 )
 from .skopeo import REF_NAME
@@ -38,12 +41,16 @@ class Umoci:
 
     directory: Path
     prefix: Prefix = ()
-    cannot: Mapping[Verb, str] = {}
+    cannot: Mapping[Verb, str] = {"save": "umoci only works on layouts in directories"}
     layouts: tuple[Layout, ...] = ("oci-layout",)
+    saves: tuple[Form, ...] = ()
 
     @property
     def archives(self) -> Path:
         return self.directory / "layouts"
+
+    def version(self) -> str:
+        return version_in(check([*self.prefix, "umoci", "--version"]))
 
     def load(self, archive: Path) -> list[str]:
         layout = self.archives / unique("layout")
@@ -72,6 +79,9 @@ class Umoci:
             if entry.get("annotations", {}).get(REF_NAME) == tag:
                 return manifest_config(lambda digest: blob(layout, digest), entry["digest"])
         raise ConsumerError(f"no image {name}")
+
+    def save(self, name: str, target: Path, form: Form) -> None:
+        raise UnsupportedError(self.cannot["save"])
 
     def remove(self, name: str) -> None:
         check([*self.prefix, "umoci", "remove", "--image", self.archives / name])

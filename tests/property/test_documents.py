@@ -14,7 +14,7 @@ from builder.errors import BadInput
 from builder.recipe import Base, Recipe, RootLayer, StoreLayer, TarLayer, parse_recipe, recipe_json
 from builder.reference import make_reference
 from builder.spec import canonical, parse_json
-from builder.tree import Stamp
+from builder.tree import Rule, Stamp
 
 from .strategies import json_values
 
@@ -41,10 +41,13 @@ _paths = st.builds(
     st.from_regex(r"[0-9a-zA-Z+._?=-]{1,20}", fullmatch=True),
     st.integers(0),
 )
+_some_paths = st.lists(_paths, max_size=3).map(tuple)
+_maybe = st.none() | _number
+_rules = st.builds(Rule, st.sampled_from(["/etc/.*", "/home/[a-z]+"]), _maybe, _maybe, _maybe)
 _layers = (
-    st.builds(StoreLayer, st.lists(_paths, max_size=3).map(tuple), _stamps)
-    | st.builds(RootLayer, st.lists(_text, max_size=3).map(tuple), _stamps, st.booleans())
-    | st.builds(TarLayer, _text)
+    st.builds(StoreLayer, _some_paths, _stamps, _text)
+    | st.builds(RootLayer, _some_paths, _stamps, st.booleans(), st.booleans(), st.lists(_rules, max_size=2).map(tuple))
+    | st.builds(TarLayer, _paths)
 )
 _names = st.builds(
     lambda registry, name, tag: make_reference(registry + name, tag, "it"),

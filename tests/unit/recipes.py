@@ -39,11 +39,11 @@ def store_layer(*paths: str, **stamp: int) -> dict[str, Any]:
 
 
 def root_layer(*trees: Path | str, **options: Any) -> dict[str, Any]:
-    return {"kind": "root", "trees": [str(tree) for tree in trees], **options}
+    return {"kind": "root", "trees": [path_info(str(tree)) for tree in trees], **options}
 
 
 def tar_layer(path: Path) -> dict[str, Any]:
-    return {"kind": "tar", "path": str(path)}
+    return {"kind": "tar", **path_info(str(path))}
 
 
 def base(path: Path, name: str | None = None, tag: str | None = None) -> dict[str, Any]:

@@ -28,8 +28,15 @@ WHOLE: dict[str, Any] = {
     "inherit": "env",
     "layers": [
         {"kind": "store", "paths": [path_info(PATH)], "uid": 1, "gid": 2, "mtime": 3},
-        {"kind": "root", "trees": ["/a", "/b"], "keepDirlinks": True, "uid": 0, "gid": 0, "mtime": 1},
-        {"kind": "tar", "path": "/layer.tar"},
+        {
+            "kind": "root",
+            "trees": [path_info("/a"), path_info("/b")],
+            "keepDirlinks": True,
+            "uid": 0,
+            "gid": 0,
+            "mtime": 1,
+        },
+        {"kind": "tar", **path_info("/layer.tar")},
     ],
 }
 
@@ -42,8 +49,9 @@ def test_everything_that_a_recipe_says() -> None:
     store, root, tar = recipe.layers
     assert isinstance(store, StoreLayer)
     assert ([info.path for info in store.paths], store.stamp) == ([PATH], Stamp(1, 2, 3))
-    assert root == RootLayer(("/a", "/b"), Stamp(), keep_dirlinks=True)
-    assert tar == TarLayer("/layer.tar")
+    assert isinstance(root, RootLayer)
+    assert ([info.path for info in root.trees], root.stamp, root.keep_dirlinks) == (["/a", "/b"], Stamp(), True)
+    assert isinstance(tar, TarLayer) and tar.tar.path == "/layer.tar"
     assert parse_recipe(recipe_json(recipe), "it") == recipe
 
 
@@ -102,7 +110,7 @@ def changed(place: str, value: object) -> dict[str, Any]:
         ("layers.0.kind", "nar", "a layer of kind 'nar'; write one of: store, root, tar"),
         ("layers.0.trees", [], "a layer of kind store has the unknown field 'trees'"),
         ("layers.0.paths", None, "paths is missing, not an array"),
-        ("layers.0.paths.0", PATH, f"an item of paths is '{PATH}', not an object"),
+        ("layers.0.paths.0", PATH, f"a store path is '{PATH}', not an object"),
         ("layers.0.paths.0.path", "/etc", "'/etc' is no store path"),
         ("layers.0.paths.0.narHash", None, "narHash is missing, not a string"),
         ("layers.0.paths.0.narSize", 1.5, "narSize is 1.5, not a whole number"),
@@ -112,9 +120,9 @@ def changed(place: str, value: object) -> dict[str, Any]:
         ("layers.0.mtime", True, "mtime is True, not a whole number"),
         ("layers.0.mtime", "1", "mtime is '1', not a whole number"),
         ("layers.1.trees", "/a", "trees is '/a', not an array"),
-        ("layers.1.trees.0", 1, "an item of trees is 1, not a string"),
+        ("layers.1.trees.0", 1, "a store path is 1, not an object"),
         ("layers.1.keepDirlinks", 1, "keepDirlinks is 1, not bool"),
-        ("layers.2.path", None, "a layer's path is missing, not a string"),
+        ("layers.2.path", None, "path is missing, not a string"),
         ("layers.2.uid", 0, "a layer of kind tar has the unknown field 'uid'"),
     ],
 )

@@ -29,7 +29,7 @@ IMAGE = sample(
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_what_programs_are_told(shape: Shape, tmp_path: Path) -> None:
     (image,) = describe(save(shape([IMAGE]), tmp_path / "it.tar"))
-    assert set(image) == {"names", "config", "history", "layers"}
+    assert set(image) == {"names", "configDigest", "config", "history", "layers"}
     assert [name.removeprefix("docker.io/") for name in image["names"]] == ["env/two:1"]
     assert image["config"]["config"] == IMAGE.config
     assert image["layers"] == [

@@ -15,7 +15,8 @@ import pytest
 from builder.errors import BadInput
 from builder.tar import BLOCK, DIRECTORY, END, SYMLINK, Member, check_name, header, padding, stored_size
 
-LENGTHS = (1, 2, 99, 100, 101, 102, 154, 155, 156, 157, 199, 255, 256, 257, 1000, 3000, 4000)
+# From 986 on, the length of a PAX record gets a digit more, and that digit counts too.
+LENGTHS = (1, 2, 99, 100, 101, 102, 154, 155, 156, 157, 199, 255, 256, 257, *range(985, 995), 3000, 4000)
 
 RAW = (b"caf\xe9", b"\xff\xfe\xfd", "grüße".encode(), b"new\nline", b"tab\t", b" blank ", b"back\\slash", b"-dash")
 

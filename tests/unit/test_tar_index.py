@@ -235,6 +235,13 @@ def test_an_extension_without_bounds_is_refused(kind: bytes) -> None:
     refused(header(Member(b"e", kind, 1 << 60)), "tar header of 1152921504606846976 bytes")
 
 
+@pytest.mark.parametrize("kind", [b"x", b"L"])
+def test_an_extension_that_is_cut_off_is_an_error_even_where_the_end_may_lack(kind: bytes) -> None:
+    for data in (b"", b"a" * 100):
+        with pytest.raises(BadInput, match="cut short"):
+            index(header(Member(b"e", kind, 512)) + data, need_end=False)
+
+
 @pytest.mark.parametrize("record", [b"11 path=ab\n", b"15 linkpath=ab\n", b"9 size=0\n"])
 def test_a_global_header_that_renames_members_is_refused(record: bytes) -> None:
     """GNU tar and Python's tarfile heed it, Go's archive/tar does not."""

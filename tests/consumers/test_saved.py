@@ -1,0 +1,72 @@
+"""What consumers write is a base: whole, and with the config and the layers of the image that went in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from builder.media import read_image
+
+from ..builds import COMMAND
+from ..replays import archives
+from ..replays.archives import Image
+from .adapters import KINDS, Consumer
+from .base import Form, unique
+
+FORMS: dict[str, tuple[Form, ...]] = {
+    "docker": ("docker-archive",),
+    "podman": ("docker-archive", "oci-archive"),
+    "containerd": ("oci-archive",),
+    "buildah": ("docker-archive", "oci-archive"),
+    "skopeo": ("docker-archive", "oci-archive"),
+}
+PAIRS = [(kind, form) for kind in KINDS for form in FORMS.get(KINDS[kind].family, ())]
+
+
+@pytest.mark.parametrize(("kind", "form"), PAIRS)
+def test_saved(request: pytest.FixtureRequest, tmp_path: Path, kind: str, form: Form) -> None:
+    consumer: Consumer = request.getfixturevalue(kind)
+    image = archives.image(f"{unique('image')}:1", files={"etc/greeting": f"from {kind}\n"})
+    [name] = consumer.load(archives.write(tmp_path / "image.tar", archives.universal(image)))
+    saved = tmp_path / "saved.tar"
+    consumer.save(name, saved, form)
+    consumer.remove(name)
+    verified = lamina("verify", saved)
+    assert verified.returncode == 0, verified.stderr
+    assert_same(saved, image)
+
+
+def assert_same(saved: Path, image: Image) -> None:
+    """As it is read, and as a base of another image; some consumers compress layers or write the config anew."""
+    read = read_image(saved)
+    assert read.diff_ids == [f"sha256:{diff_id}" for diff_id in image.diff_ids]
+    assert read.config["config"] == image.config
+    child = saved.with_name("child.tar")
+    recipe = {
+        "version": 1,
+        "names": [{"name": "child", "tag": "1"}],
+        "architecture": "amd64",
+        "created": archives.CREATED,
+        "config": {"Env": ["CHILD=1"]},
+        "base": {"path": str(saved), "name": None, "tag": None},
+        "layers": [],
+    }
+    (saved.parent / "child.json").write_text(json.dumps(recipe))
+    built = lamina("build", saved.with_name("child.json"), "-o", child)
+    assert built.returncode == 0, built.stderr
+    inherited = read_image(child)
+    assert inherited.diff_ids == read.diff_ids
+    assert set(inherited.config["config"]["Env"]) == {*image.config["Env"], "CHILD=1"}
+
+
+def lamina(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([COMMAND, *words], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_forms_are_those_of_the_consumers(request: pytest.FixtureRequest) -> None:
+    for kind in KINDS:
+        consumer: Consumer = request.getfixturevalue(kind)
+        assert consumer.saves == FORMS.get(KINDS[kind].family, ())

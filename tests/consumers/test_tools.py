@@ -1,0 +1,60 @@
+"""What some consumers do beyond the verbs that all have: push a layout, build on an image, sign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ..replays import archives
+from ..replays.archives import Image
+from .adapters import ConsumerError
+from .base import unique
+from .buildah import Buildah
+from .cosign import Cosign
+from .oras import Oras
+from .registry import Registry
+
+
+@pytest.fixture
+def image() -> Image:
+    return archives.image(f"{unique('image')}:1", files={"etc/greeting": "hello\n", "etc/name": unique("content")})
+
+
+@pytest.fixture
+def archive(image: Image, tmp_path: Path) -> Path:
+    return archives.write(tmp_path / "image.tar", archives.universal(image))
+
+
+@pytest.mark.parametrize("keeper", ["registry", "registry_trixie"])
+def test_oras_pushes(request: pytest.FixtureRequest, image: Image, archive: Path, oras: Oras, keeper: str) -> None:
+    """Out of the archive as it is, nothing unpacked."""
+    registry: Registry = request.getfixturevalue(keeper)
+    name = f"pushed/{unique('image')}:1"
+    oras.push(archive, "1", registry.address, name)
+    assert registry.config_digest(name) == image.config_digest
+    registry.remove(name)
+
+
+@pytest.mark.parametrize("builder", ["buildah", "buildah_trixie"])
+def test_buildah_builds_on_it(request: pytest.FixtureRequest, archive: Path, builder: str) -> None:
+    buildah: Buildah = request.getfixturevalue(builder)
+    [name] = buildah.load(archive)
+    with buildah.container(name) as container:
+        written = buildah.isolated("none", container, ["sh", "-c", "echo more > /etc/greeting"])
+        buildah.check(*written)
+        built = buildah.commit(container, unique("built"))
+    assert buildah.run(built).stdout == "more\n"
+    buildah.remove(built)
+    buildah.remove(name)
+
+
+def test_cosign_verifies_only_what_it_signed(archive: Path, cosign: Cosign) -> None:
+    other = archives.image(f"{unique('image')}:1", files={"etc/greeting": "not signed\n"})
+    [signed] = cosign.load(archive)
+    assert cosign.verified(signed).startswith("sha256:")
+    [unsigned] = cosign.registry.load(archives.write(archive.with_name("other.tar"), archives.universal(other)))
+    with pytest.raises(ConsumerError, match="no signatures found"):
+        cosign.verified(unsigned)
+    for name in (signed, unsigned):
+        cosign.remove(name)
