@@ -37,12 +37,15 @@ def plan_locked(paths: Sequence[Any], max_layers: int, hint: Sequence[Sequence[s
 plan_locked.wants_hint = True  # type: ignore[attr-defined]
 
 
+def store_paths(paths: Sequence[Any]) -> list[PathInfo]:
+    """The simulator's paths as Lamina's, in the same order."""
+    names = {path.path: _store_path(path) for path in paths}
+    return [PathInfo(names[path.path], "", path.size, tuple(names[ref] for ref in path.refs)) for path in paths]
+
+
 def _planned(paths: Sequence[Any], max_layers: int, lock: Lock | None) -> Layers:
-    store_path = {path.path: _store_path(path) for path in paths}
-    original = {store_path[path.path]: path for path in paths}
-    infos = [
-        PathInfo(store_path[path.path], "", path.size, tuple(store_path[ref] for ref in path.refs)) for path in paths
-    ]
+    infos = store_paths(paths)
+    original = {info.path: path for info, path in zip(infos, paths, strict=True)}
     layers = planner.plan(infos, max_layers, previous=lock)
     return [[original[info.path] for info in layer.paths] for layer in layers]
 

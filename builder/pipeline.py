@@ -176,17 +176,12 @@ def _split_paths(specs: object) -> Operation:
 
     In place of a path stands `{"children_of": PATHS}` for all that these refer to.
     """
-    items = expect(specs, list, "what split_paths is given", _WHERE)
-    for item in items:
-        if isinstance(item, dict) and set(item) != {"children_of"}:
-            raise BadInput(_WHERE, f"split_paths is given {item!r:.120}", 'write a path, or {"children_of": PATHS}')
-    wanted = [(_paths(item["children_of"], "children_of"), True) if isinstance(item, dict)
-              else (_paths(item, "split_paths"), False) for item in items]  # fmt: skip
+    items = [_split(item) for item in expect(specs, list, "what split_paths is given", _WHERE)]
 
     def split_paths(value: Value) -> Value:
         part = _part(value, "split_paths")
         chosen: set[str] = set()
-        for paths, children in wanted:
+        for paths, children in items:
             for path in part.references.keys() & set(paths):
                 chosen.update(part.references[path] if children else [path])
         if not chosen:
@@ -194,14 +189,22 @@ def _split_paths(specs: object) -> Operation:
         roots = [path for path, users in part.users().items() if not users]
         if len(roots) == 1 and roots[0] in chosen:
             return {"main": part}
+        cut = {path: tuple(t for t in targets if t not in chosen) for path, targets in part.references.items()}
         mine = _reached(chosen, part.references)
-        others = _reached(
-            set(roots) - chosen, {path: tuple(t for t in ts if t not in chosen) for path, ts in part.references.items()}
-        )
+        others = _reached(set(roots) - chosen, cut)
         split = {"main": mine - others, "common": mine & others, "rest": others - mine}
         return {name: part.only(paths) for name, paths in split.items() if paths}
 
     return split_paths
+
+
+def _split(item: object) -> tuple[list[str], bool]:
+    """What one item of split_paths' names, and whether it means their children."""
+    if not isinstance(item, dict):
+        return _paths(item, "split_paths"), False
+    if set(item) != {"children_of"}:
+        raise BadInput(_WHERE, f"split_paths is given {item!r:.120}", 'write a path, or {"children_of": PATHS}')
+    return _paths(item["children_of"], "children_of"), True
 
 
 def _popularity_contest() -> Operation:

@@ -123,32 +123,29 @@ def _closures(references: Sequence[Sequence[int]], paths: Sequence[str]) -> list
 def heights(closure: Closure, volatile: Collection[str]) -> list[int]:
     """For each path, how near it is to what changes with every deploy.
 
-    TOP     volatile, or refers to something volatile; nobody named such, then the root, when there is but one.
-            And the tiny ones that only such a path, or a root, refers to.
-    OWN     a root among several; a path that only the above refer to and which itself reaches most of the closure:
-            an application below its wrapper.
-    PICKED  other paths that only the above refer to: the user's choice, or a part of the user's work.
+    TOP     volatile, or refers to something volatile. Where nobody named such: the root, if there is but one.
+            And tiny paths that nothing but one of these, or one root, refers to.
+    OWN     where nobody named such: a root among several, or a path that only a root refers to and that itself
+            reaches most of the closure, as an application does below its wrapper.
+    PICKED  other paths that nothing but one of the above refers to: a user's choice, or a part of the user's work.
     STABLE  the rest.
     """
     named = sum(1 << i for i, info in enumerate(closure.infos) if info.path in volatile)
-    roots = {i for i, users in enumerate(closure.users) if not users}
     if named:
-        top = {i for i, reached in enumerate(closure.closures) if reached & named}
-        high = top
+        high = top = {i for i, reached in enumerate(closure.closures) if reached & named}
     else:
-        top = roots if len(roots) == 1 else set()
-        high = roots
+        high = {i for i, users in enumerate(closure.users) if not users}
+        top = high if len(high) == 1 else set()
     result = []
     for i, users in enumerate(closure.users):
         height = STABLE
         if i in high:
             height = TOP if i in top else OWN
         elif len(users) == 1 and users[0] in high:
+            reaches_most = 10 * closure.closures[i].bit_count() >= 7 * len(closure.infos)
+            height = OWN if reaches_most and not named else PICKED
             if closure.infos[i].nar_size <= TINY:
                 height = TOP
-            else:
-                most = 10 * closure.closures[i].bit_count() >= 7 * len(closure.infos)
-                height = OWN if most else PICKED
         result.append(height)
     return result
 
@@ -192,7 +189,7 @@ def _banded(closure: Closure, small: Group, room: int) -> list[tuple[Group, str]
     them. They would make the others' layers change often, though they weigh next to nothing.
     """
     if room < 2:
-        return [(small, "the rest: small paths")] if small else []
+        return [(small, "the rest: all that has no layer of its own")] if small else []
     size = {i: closure.infos[i].nar_size for i in small}
     weight = sum(size.values())
     border = 1
@@ -314,8 +311,9 @@ def ordered(closure: Closure, height: Sequence[int], groups: Sequence[Group]) ->
     """
     reach = [closure.reach(group) for group in groups]
     size = [closure.size(group) for group in groups]
+    first = [min(group) for group in groups]  # decides between equals, so that the groups' own order does not
     masks = [sum(1 << i for i, level in enumerate(height) if level >= least) for least in (PICKED, OWN, TOP)]
-    level = [sum(1 for mask in masks if reached & mask) for reached in reach]
+    level = [sum(1 for mask in masks if reached & mask) for reached in reach]  # of the highest path it hangs on
     result: list[int] = []
     for current in (STABLE, PICKED, OWN, TOP):
         here = [k for k in range(len(groups)) if level[k] == current]
@@ -324,9 +322,9 @@ def ordered(closure: Closure, height: Sequence[int], groups: Sequence[Group]) ->
         gain = {k: sum(size[j] for j in inside[k]) for k in here}
         left = set(here)
         while left:
-            best = min(left, key=lambda k: (-_density(gain[k], reach[k] & ~covered), reach[k].bit_count(), k))
-            # What comes free with it, or is part of it, comes first.
-            bundle = sorted(left.intersection(inside[best]), key=lambda k: (reach[k].bit_count(), -size[k], k))
+            best = min(left, key=lambda k: (-_density(gain[k], reach[k] & ~covered), reach[k].bit_count(), first[k]))
+            # With it comes all that hangs on nothing else, parts before the whole.
+            bundle = sorted(left.intersection(inside[best]), key=lambda k: (reach[k].bit_count(), -size[k], first[k]))
             for done in bundle:
                 for k in left:
                     if reach[done] | reach[k] == reach[k]:

@@ -9,7 +9,7 @@ let
   secrets = lamina.buildLayer {
     name = "secrets";
     copyToRoot = pkgs.writeTextDir "etc/app/token" "not so secret\n";
-    rules = [{ pattern = "/etc/app(/.*)?"; uid = 1000; gid = 1000; mode = "0500"; }];
+    rules = [{ pattern = "/etc/app/.*"; uid = 1000; gid = 1000; mode = "0400"; }];
   };
 in
 lamina.buildLayeredImage {

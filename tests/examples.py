@@ -48,6 +48,8 @@ EXAMPLES = (
     Example("noTag", "docker.io/library/no-tag", None),
     Example("nonRoot", "docker.io/library/non-root", says=("alice", "written"), user="alice"),
     Example("classic", "docker.io/library/classic", layout="classic"),
+    Example("layered", "docker.io/library/layered", says=("in layers", HELLO)),
+    Example("ownLayers", "docker.io/library/own-layers", says=("1000 400 /etc/app/token",)),
     Example("scripted", "docker.io/library/scripted", says=("1777 /tmp", "600 /note", HELLO)),
 )
 BY_ATTRIBUTE = {example.attribute: example for example in EXAMPLES}

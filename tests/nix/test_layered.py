@@ -106,7 +106,7 @@ def test_own_layers(tmp_path: Path) -> None:
         stream = archive.extractfile(f"blobs/sha256/{told['layers'][-1]['diffId'][7:]}")
         with tarfile.open(fileobj=stream) as layer:
             found = {member.name: (member.uid, member.gid, member.mode) for member in layer}
-    assert found["etc/app/token"] == (1000, 1000, 0o500)
+    assert found["etc/app/token"] == (1000, 1000, 0o400)
     assert found["etc"] == (0, 0, 0o755)
 
 

@@ -22,7 +22,7 @@ FLOORS = (
     {"builder.tree", "builder.layer", "builder.config"},
     {"builder.image", "builder.recipe", "builder.cache", "builder.planners"},
     {"builder.plan", "builder.learn", "builder.media.members", "builder.media.choice", "builder.media.legacy"},
-    {"builder.media.tarball", "builder.media.docker_archive"},
+    {"builder.pipeline", "builder.media.tarball", "builder.media.docker_archive"},
     {"builder.media.oci_layout", "builder.media.universal"},
     {"builder.media.classic", "builder.media.clients"},
     {"builder.media", "builder.media.daemon"},

@@ -39,7 +39,9 @@ def build(root: Path, *arguments: str, umask: str = "022", **environment: str) -
     command = [sys.executable, "-c", _BUILD, str(root), umask, "build", "/recipe.json", "-o", "-", *arguments]
     if os.geteuid() != 0:
         command = ["unshare", "-r", *command]
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, timeout=60)
+    # No directory can be made there, so that no build knows a digest from the one before it.
+    nowhere = {"XDG_CACHE_HOME": "/recipe.json"}
+    done = subprocess.run(command, env=os.environ | nowhere | environment, capture_output=True, timeout=60)
     if b"Operation not permitted" in done.stderr and b"unshare" in done.stderr:
         pytest.skip("neither root nor a user namespace is to be had here, so no root directory of its own")
     assert (done.returncode, done.stderr) == (0, b"")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -72,8 +73,9 @@ def test_each_shape_compressed_as_a_whole(shape: Shape, wrapper: str, tmp_path: 
 @shapes
 def test_each_shape_unpacked_in_a_directory(shape: Shape, tmp_path: Path) -> None:
     """An OCI layout is mostly met so."""
-    with tarfile.open(fileobj=io.BytesIO(tar_of(shape([sample("a", "b", "a")])))) as archive:
-        archive.extractall(tmp_path / "it", filter="data")
+    (tmp_path / "it").mkdir()
+    data = tar_of(shape([sample("a", "b", "a")]))
+    subprocess.run(["tar", "-x", "-C", str(tmp_path / "it")], input=data, check=True)
     assert_same(read_image(tmp_path / "it"), sample("a", "b", "a"))
 
 

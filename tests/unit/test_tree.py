@@ -87,7 +87,7 @@ def test_the_order_in_which_paths_are_given_changes_nothing(store: Store) -> Non
 
 @pytest.mark.parametrize(
     ("mode", "expected"),
-    [(0o444, 0o444), (0o644, 0o444), (0o600, 0o444), (0o755, 0o555), (0o4711, 0o555), (0o055, 0o444), (0o100, 0o555)],
+    [(0o444, 0o444), (0o644, 0o444), (0o600, 0o444), (0o755, 0o555), (0o4711, 0o555), (0o455, 0o444), (0o500, 0o555)],
     ids=oct,
 )
 def test_modes_in_the_store_are_those_that_nix_gives(mode: int, expected: int, store: Store) -> None:

@@ -26,6 +26,7 @@ packages [
   stdenv.hostPlatform.system = system;
   go = fake "go" { GOARCH = "amd64"; };
   writeText = name: text: builtins.toFile name (builtins.unsafeDiscardStringContext text);
+  writeShellScriptBin = name: text: fake name { inherit text; };
   writeTextDir = name: text: fake (baseNameOf name) { inherit text; };
   runCommand = name: env: script: fake name { inherit script; };
 }
