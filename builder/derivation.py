@@ -154,6 +154,12 @@ def _planned(given: Attributes, needed: list[PathInfo], room: int | None) -> lis
         return []
     if room is None:
         return [StoreLayer(tuple(needed), stamp, "all store paths")]
+    if given.fields.get("pipeline") is not None:
+        from builder.pipeline import run_pipeline
+
+        return [
+            StoreLayer(layer.paths, stamp, layer.reason) for layer in run_pipeline(given.fields["pipeline"], needed)
+        ]
     from builder.plan import plan, read_lock
 
     lock = given.fields.get("lock")

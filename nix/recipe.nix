@@ -22,6 +22,7 @@
 , maxLayers ? null         # of the whole image, the base's too; null: one for all store paths
 , volatile ? [ ]           # store paths that change with every build of the image
 , lock ? null              # the file of an earlier plan
+, pipeline ? null          # dockerTools' layeringPipeline
 }:
 let
   file = baseNameOf name;
@@ -42,7 +43,7 @@ let
     };
     config = configFile;
     trees = if made == null then trees else [ ];
-    inherit links made uid gid keepDirlinks storeStamp storePaths maxLayers volatile;
+    inherit links made uid gid keepDirlinks storeStamp storePaths maxLayers volatile pipeline;
     lock = if lock == null then null else "${lock}";
     layers = map (layer: "${layer}") layers;
     exportReferencesGraph.closure = [ configFile ] ++ atRoot ++ layers;

@@ -25,7 +25,7 @@ in
 , maxLayers ? 100               # of the whole image, the base's too
 , volatile ? [ ]                # packages that change with every build: they go into the top layer
 , lock ? null                   # the file that `lamina plan --lock` wrote: layers stay as they were
-, layeringPipeline ? null       # not here yet
+, layeringPipeline ? null       # dockerTools' operations on the closure, as a list or a file of JSON
 , layers ? [ ]                  # of buildLayer
 , extraCommands ? ""            # a shell script that runs where the root of the image is
 , fakeRootCommands ? ""         # the same, seeming to be root
@@ -40,7 +40,6 @@ in
 assert checks.oneOf "inheritConfig" [ "docker" "env" ] inheritConfig;
 assert checks.holds "maxLayers" maxLayers (value: builtins.isInt value && value > 1) "a number above 1";
 assert checks.absent "enableFakechroot" (!enableFakechroot) "use fakeRootCommands with relative paths";
-assert checks.absent "layeringPipeline" (layeringPipeline == null) "use volatile, lock or layers";
 assert checks.absent "includeNixDB" (!includeNixDB) "leave it out";
 let
   trees = map (tree: "${tree}") (if builtins.isList contents then contents else [ contents ]);
@@ -54,6 +53,9 @@ let
     storeStamp = { inherit uid gid mtime; };
     storePaths = includeStorePaths;
     volatile = map (package: "${package}") volatile;
+    pipeline =
+      if layeringPipeline == null || builtins.isList layeringPipeline then layeringPipeline
+      else builtins.fromJSON (builtins.readFile layeringPipeline);
   };
 
   tools = programs { inherit name; recipe = image; };

@@ -15,7 +15,7 @@ from .unit.trees import Store
 
 # CI tries the same examples each time, so that a failure there is one that everybody sees again.
 settings.register_profile("here", deadline=None, max_examples=60)
-settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True)
+settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
 
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]

@@ -81,6 +81,11 @@ def test_explained() -> None:
     assert [set(layer) for layer in layers] == [{"paths", "size", "why"}] * len(layers)
 
 
+def test_dockertools_pipeline() -> None:
+    pipeline = 'layeringPipeline = [ ["popularity_contest"] ["limit_layers" 3] ];'
+    assert len(stores(recipe_of(streamed(f"{REDIS} {pipeline}")))) == 3
+
+
 def test_without_store_paths() -> None:
     assert stores(recipe_of(streamed(f"{REDIS} includeStorePaths = false;"))) == []
 
@@ -140,7 +145,6 @@ def test_the_recipe_is_small_and_quick() -> None:
     [
         ("maxLayers = 1;", "maxLayers is 1; it takes a number above 1"),
         ("enableFakechroot = true;", "enableFakechroot is not supported yet"),
-        ("layeringPipeline = [ ];", "layeringPipeline is not supported yet"),
         ("includeNixDB = true;", "includeNixDB is not supported yet"),
         ("colour = 1;", "unexpected argument"),
     ],
