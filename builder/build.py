@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
 
 from builder.blob import FileRange, Source
+from builder.closure import PathInfo
 from builder.compression import plain
 from builder.config import check_types, inherit
 from builder.digest import hex_of, sha256
@@ -16,7 +18,7 @@ from builder.media import read_image
 from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, is_recipe, layer_json, read_recipe
 from builder.spec import Json, canonical
 from builder.tar import FORMAT
-from builder.tree import TreeBlob, link_items, root_items, store_items
+from builder.tree import Item, TreeBlob, link_items, root_items, store_items
 
 NOTHING = Image(config={}, layers=(), history=())
 """What an image without a base is built on."""
@@ -58,17 +60,27 @@ def _layer(wanted: RecipeLayer, carried: frozenset[str]) -> Layer | None:
         infos = tuple(info for info in wanted.paths if Path(info.path).name not in carried)
         if not infos:
             return None
-        blob = TreeBlob.of(store_items((info.path for info in infos), wanted.stamp))
-        return Layer.of(blob, f"the layer of {len(infos)} store paths", key=_key(attrs.evolve(wanted, paths=infos)))
+        paths, stamp = [info.path for info in infos], wanted.stamp
+        blob = TreeBlob(lambda: store_items(paths, stamp))
+        key = _key(attrs.evolve(wanted, paths=infos))
+        return Layer(blob, f"the layer of {len(infos)} store paths", key=key, weight=_weight(infos))
     if isinstance(wanted, RootLayer):
-        trees = [info.path for info in wanted.trees]
-        if wanted.links:
-            items = link_items(trees, wanted.stamp, wanted.rules)
-        else:
-            items = root_items(trees, wanted.stamp, keep_dirlinks=wanted.keep_dirlinks, rules=wanted.rules)
-        return Layer.of(TreeBlob.of(items), "the layer of files at the root", key=_key(wanted))
+        blob = TreeBlob(lambda: _root_items(wanted))
+        return Layer(blob, "the layer of files at the root", key=_key(wanted), weight=_weight(wanted.trees))
     source = Source.open(Path(wanted.tar.path))
-    return Layer.of(plain(FileRange(source, 0, source.size), wanted.tar.path), wanted.tar.path, key=_key(wanted))
+    tar = plain(FileRange(source, 0, source.size), wanted.tar.path)
+    return Layer(tar, wanted.tar.path, key=_key(wanted), size=tar.size, weight=wanted.tar.nar_size)
+
+
+def _root_items(wanted: RootLayer) -> list[Item]:
+    trees = [info.path for info in wanted.trees]
+    if wanted.links:
+        return link_items(trees, wanted.stamp, wanted.rules)
+    return root_items(trees, wanted.stamp, keep_dirlinks=wanted.keep_dirlinks, rules=wanted.rules)
+
+
+def _weight(infos: Iterable[PathInfo]) -> int:
+    return sum(info.nar_size for info in infos)
 
 
 def _key(wanted: RecipeLayer) -> str:

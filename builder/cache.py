@@ -35,17 +35,18 @@ class Cache:
     def _file(self, key: str) -> Path:
         return self.directory / "layers" / key[:2] / key[2:]
 
-    def digest(self, key: str, size: int) -> Digest | None:
-        """The diff ID of the layer with that key, which must have `size` bytes: an entry of another is damaged."""
+    def layer(self, key: str) -> tuple[Digest, int] | None:
+        """Diff ID and size of the layer with that key; an entry that does not name the key itself is damaged."""
         file = self._file(key)
         try:
             entry = expect(parse_json(file.read_bytes(), file), dict, "a cache entry", file)
-            return parse_digest(entry.get("diffId"), file) if entry.get("size") == size else None
+            size = expect(entry.get("size"), int, "size", file)
+            return (parse_digest(entry.get("diffId"), file), size) if entry.get("key") == key else None
         except (OSError, LaminaError):
             return None
 
     def remember(self, key: str, diff_id: Digest, size: int) -> None:
-        _put(self._file(key), canonical({"diffId": diff_id, "size": size}))
+        _put(self._file(key), canonical({"diffId": diff_id, "key": key, "size": size}))
 
     def layers_of_manifest(self, digest: Digest) -> list[Digest]:
         """The diff IDs of an image that we have sent somewhere, by the digest of its manifest; else nothing."""
@@ -71,17 +72,21 @@ def _put(file: Path, data: bytes) -> None:
 
 
 def recall(layers: tuple[Layer, ...], cache: Cache) -> tuple[Layer, ...]:
-    """The layers, with the diff IDs that the cache knows."""
-    return tuple(
-        attrs.evolve(layer, diff_id=cache.digest(layer.key, layer.size))
-        if layer.key and layer.size is not None and layer.diff_id is None
-        else layer
-        for layer in layers
-    )
+    """The layers, with the diff IDs and the sizes that the cache knows."""
+    return tuple(_recalled(layer, cache) if layer.diff_id is None else layer for layer in layers)
+
+
+def _recalled(layer: Layer, cache: Cache) -> Layer:
+    entry = cache.layer(layer.key) if layer.key else None
+    if entry is None or layer.size not in (None, entry[1]):
+        return layer
+    return attrs.evolve(layer, diff_id=entry[0], size=entry[1])
 
 
 def remember(layers: tuple[Layer, ...], cache: Cache) -> None:
     """Note the diff ID of each layer that has a key."""
     for layer in layers:
-        if layer.key and layer.diff_id and layer.size is not None and not cache.digest(layer.key, layer.size):
-            cache.remember(layer.key, layer.diff_id, layer.size)
+        if layer.key and layer.diff_id and layer.size is not None:
+            entry = layer.diff_id, layer.size
+            if cache.layer(layer.key) != entry:
+                cache.remember(layer.key, *entry)

@@ -24,9 +24,9 @@ class Layer:
     """An uncompressed tar that goes over the layers below it.
 
     `diff_id` is None until the bytes have been seen, or what a base's config claims, which is checked whenever the
-    bytes go by; `size` is None for a base layer that is compressed and was not read yet; `where` is what errors
-    call it. `key` stands for everything that fixes the bytes of a layer of ours (`cache.py`): a diff ID that such a
-    layer has was seen, and is no claim of anybody's.
+    bytes go by; `size` is None until somebody measures it, for which a compressed base layer has to be read, and
+    `weight` what the size will be, about; `where` is what errors call it. `key` stands for everything that fixes the
+    bytes of a layer of ours (`cache.py`): a diff ID that such a layer has was seen, and is no claim of anybody's.
     """
 
     blob: Blob
@@ -34,6 +34,7 @@ class Layer:
     diff_id: Digest | None = None
     size: int | None = None
     key: str | None = None
+    weight: int = 32 << 20
 
     @classmethod
     def of(cls, blob: Blob, where: str, diff_id: Digest | None = None, key: str | None = None) -> Layer:

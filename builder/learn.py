@@ -2,58 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import attrs
 
-from builder import parallel
 from builder.blob import Bytes
 from builder.cache import Cache, recall, remember
 from builder.image import Image
 from builder.layer import Layer, hashed
-from builder.parallel import Counter
+from builder.parallel import Counter, Crew, balanced, processors
 
 _NOTHING = Bytes(b"")
 
 _WORTH_FORKING = 32 << 20
 """Bytes of layers from which on a second process saves more time (30 ms) than it takes to start."""
 
-_UNKNOWN_SIZE = 32 << 20
-"""What a compressed layer counts for: nobody knows, and reading it is slow."""
+LayerTask = Callable[[Layer, Any, Counter], Layer]
+"""What is done with a layer, with something that is given for it; the layer with what was learnt of it."""
 
 
-def known(image: Image, cache: Cache | None) -> Image:
+@attrs.define
+class Learning:
+    """An image whose layers are dealt with in several rounds, and what was learnt of them so far."""
+
+    image: Image
+    crew: Crew
+
+    def do(self, task: str, given: Mapping[int, Any], progress: Counter) -> None:
+        """One round: for layers by their positions. Raises BadInput: a layer cannot be read, or is another."""
+        layers = list(self.image.layers)
+        for position, learnt in self.crew.do(task, given, progress).items():
+            layers[position] = attrs.evolve(learnt, blob=layers[position].blob)
+        self.image = attrs.evolve(self.image, layers=tuple(layers))
+
+
+@contextlib.contextmanager
+def learning(image: Image, positions: Sequence[int], tasks: Mapping[str, LayerTask]) -> Iterator[Learning]:
+    """Tasks for the layers at the positions, in processes of their own if that is worth it."""
+
+    def job(task: LayerTask, position: int, given: Any, count: Counter) -> Layer:
+        # What was learnt goes from one process to the other, not the way to the bytes.
+        return attrs.evolve(task(image.layers[position], given, count), blob=_NOTHING)
+
+    weights = [image.layers[position].size or image.layers[position].weight for position in positions]
+    workers = processors() if sum(weights) >= _WORTH_FORKING else 1
+    groups = [[positions[number] for number in group] for group in balanced(weights, workers)]
+    with Crew({name: functools.partial(job, task) for name, task in tasks.items()}, groups) as crew:
+        yield Learning(image, crew)
+
+
+def measured(layer: Layer, _: Any, count: Counter) -> Layer:
+    """The layer with its size: a compressed one has to be read for it."""
+    size = layer.size if layer.size is not None else layer.blob.size
+    return hashed(layer, count) if size is None else attrs.evolve(layer, size=size)
+
+
+def known(image: Image, cache: Cache | None, progress: Counter = lambda _: None) -> Image:
     """The image with all diff IDs and sizes: those that the cache has, and the others after one reading."""
     if cache:
         image = attrs.evolve(image, layers=recall(image.layers, cache))
-    image = _read(image, [at for at, item in enumerate(image.layers) if item.diff_id is None or item.size is None])
+    unknown = [at for at, item in enumerate(image.layers) if item.diff_id is None or item.size is None]
+    if not unknown:
+        return image
+    with learning(image, unknown, {"hash": lambda layer, _, count: hashed(layer, count)}) as team:
+        team.do("hash", dict.fromkeys(unknown), progress)
     if cache:
-        remember(image.layers, cache)
-    return image
-
-
-def measured(image: Image) -> Image:
-    """The image with the size of every layer: a compressed one has to be read for it."""
-    return _read(image, [at for at, item in enumerate(image.layers) if item.size is None])
-
-
-def _read(image: Image, positions: Sequence[int]) -> Image:
-    return learn(image, positions, lambda at, count: hashed(image.layers[at], count), lambda _: None)
-
-
-def learn(image: Image, positions: Sequence[int], work: Callable[[int, Counter], Layer], progress: Counter) -> Image:
-    """The image with what `work` learnt of the layers at the positions, in other processes if that is worth it."""
-
-    def job(number: int, count: Counter) -> Layer:
-        # What was learnt goes from one process to the other, not the way to the bytes.
-        return attrs.evolve(work(positions[number], count), blob=_NOTHING)
-
-    sizes = [image.layers[at].size or _UNKNOWN_SIZE for at in positions]
-    if len(sizes) > 1 and sum(sizes) >= _WORTH_FORKING:
-        done = parallel.run(job, parallel.balanced(sizes, parallel.processors()), progress)
-    else:
-        done = {number: job(number, progress) for number in range(len(sizes))}
-    layers = list(image.layers)
-    for number, at in enumerate(positions):
-        layers[at] = attrs.evolve(done[number], blob=layers[at].blob)
-    return attrs.evolve(image, layers=tuple(layers))
+        remember(team.image.layers, cache)
+    return team.image

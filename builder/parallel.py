@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any
 
 from builder.errors import LaminaError
 
-T = TypeVar("T")
-
 Counter = Callable[[int], None]
 """Is told of bytes that were dealt with."""
+
+Task = Callable[[int, Any, Counter], Any]
+"""What is done for a job, by its number, with what this round gives for it."""
 
 _REPORT = 8 << 20
 """Bytes between two reports of a worker: often enough for a progress line, seldom enough to cost nothing."""
@@ -33,69 +36,110 @@ def balanced(sizes: Sequence[int], workers: int) -> list[list[int]]:
     return [group for group in groups if group]
 
 
-def run(work: Callable[[int, Counter], T], groups: list[list[int]], progress: Counter) -> dict[int, T]:
-    """What `work` returns for each job, a process for each group. Work may write to files; memory is not shared.
+class Crew:
+    """Processes, one for each group of jobs, for several rounds of tasks: use it as a context.
 
-    An error of Lamina's in any of them is raised here; so is LaminaError when a process was killed.
+    A job comes back to the process that had it before, so that a later task finds what an earlier one has kept;
+    unless that is busy when another has nothing left to do. Memory is not shared: only results and counts come back.
+    One group alone is done in this process.
     """
-    import multiprocessing  # 15 ms, and small images need none
-    import multiprocessing.connection
 
-    context = multiprocessing.get_context("fork")
-    ends = {}
-    for group in groups:
-        here, there = context.Pipe(duplex=False)
-        worker = context.Process(target=_serve, args=(work, group, there), daemon=True)
-        worker.start()
-        there.close()
-        ends[here] = worker
-    results: dict[int, T] = {}
-    try:
-        for kind, value in _messages(multiprocessing.connection.wait, list(ends)):
-            if kind == "bytes":
-                progress(value)
-            elif kind == "done":
-                results.update([value])
-            else:
-                raise value
-    finally:
-        for worker in ends.values():
+    def __init__(self, tasks: Mapping[str, Task], groups: Sequence[Sequence[int]]) -> None:
+        self._tasks = tasks
+        self._groups = groups
+        self._workers: list[Any] = []
+        self._ends: list[Any] = []
+
+    def __enter__(self) -> Crew:
+        if len(self._groups) > 1:
+            import multiprocessing  # 15 ms, and small images need none
+
+            context = multiprocessing.get_context("fork")
+            for _ in self._groups:
+                here, there = context.Pipe()
+                worker = context.Process(target=_serve, args=(self._tasks, there, [*self._ends, here]), daemon=True)
+                worker.start()
+                there.close()
+                self._workers.append(worker)
+                self._ends.append(here)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for worker in self._workers:
             worker.terminate()
             worker.join()
-    return results
+        for end in self._ends:
+            end.close()
+
+    def do(self, task: str, given: Mapping[int, Any], progress: Counter) -> dict[int, Any]:
+        """What the task returns for each job that something is given for.
+
+        An error of Lamina's in any of them is raised here; so is LaminaError when a process was killed.
+        """
+        if not self._ends:
+            work = self._tasks[task]
+            return {job: work(job, given[job], progress) for group in self._groups for job in group if job in given}
+        waiting = [[job for job in group if job in given] for group in self._groups]
+        results: dict[int, Any] = {}
+        busy = {end: number for number, end in enumerate(self._ends) if self._next(number, task, given, waiting)}
+        while busy:
+            for end, (kind, value, count) in _messages(busy):
+                progress(count)
+                if kind == "error":
+                    raise value
+                if kind == "done":
+                    results.update([value])
+                    if not self._next(busy[end], task, given, waiting):
+                        del busy[end]
+        return results
+
+    def _next(self, number: int, task: str, given: Mapping[int, Any], waiting: list[list[int]]) -> bool:
+        """Give a worker the next of its own jobs, else the last of whoever has most; False when none is left."""
+        own = waiting[number]
+        queue = own or max(waiting, key=len)
+        if not queue:
+            return False
+        job = queue.pop(0 if own else -1)
+        self._ends[number].send((task, job, given[job]))
+        return True
 
 
-def _serve(work: Callable[[int, Counter], T], group: list[int], out: Any) -> None:
-    """The life of a worker: its jobs, one after the other, and what is to be told of them."""
+def _serve(tasks: Mapping[str, Task], end: Any, others: Sequence[Any]) -> None:
+    """The life of a worker: one job after the other, and what is to be told of each."""
     pending = 0
 
     def count(size: int) -> None:
         nonlocal pending
         pending += size
         if pending >= _REPORT:
-            out.send(("bytes", pending))
-            pending = 0
+            tell("bytes", None)
 
-    try:
-        for job in group:
-            out.send(("done", (job, work(job, count))))
-        out.send(("bytes", pending))
-        out.send(("end", None))
-    except LaminaError as error:
-        out.send(("error", error))
-    except OSError as error:
-        out.send(("error", LaminaError(error.filename or "a worker", error.strerror or str(error))))
+    def tell(kind: str, value: object) -> None:
+        nonlocal pending
+        end.send((kind, value, pending))
+        pending = 0
 
-
-def _messages(wait: Callable[[list[Any]], list[Any]], ends: list[Any]) -> Iterator[tuple[str, Any]]:
-    """What the workers say, until all have said that they are at the end."""
-    while ends:
-        for end in wait(ends):
+    for other in others:
+        other.close()  # else this process would not see that the first one is gone
+    with contextlib.suppress(EOFError):
+        while order := end.recv():
+            task, job, given = order
             try:
-                message = end.recv()
-            except EOFError:
-                raise LaminaError("a worker", "was killed", "is there enough memory? run again") from None
-            if message[0] == "end":
-                ends.remove(end)
-            else:
-                yield message
+                tell("done", (job, tasks[task](job, given, count)))
+            except LaminaError as error:
+                tell("error", error)
+            except OSError as error:
+                tell("error", LaminaError(error.filename or "a worker", error.strerror or str(error)))
+
+
+def _messages(ends: Iterable[Any]) -> Iterator[tuple[Any, tuple[str, Any, int]]]:
+    """What the workers at the ends say, and who."""
+    from multiprocessing.connection import wait
+
+    ready: list[Any] = wait(list(ends))
+    for end in ready:
+        try:
+            message = end.recv()
+        except (EOFError, ConnectionError):
+            raise LaminaError("a worker", "was killed", "is there enough memory? run again") from None
+        yield end, message

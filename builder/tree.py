@@ -24,9 +24,9 @@ from builder.tar import DIRECTORY, END, FILE, SYMLINK, Member, header, padding, 
 WHITEOUT = b".wh."
 """Names that start so delete files of lower layers (OCI image spec, layer.md), so no file can be called so."""
 
-_CASE_HACK = b"~nix~case~hack~"
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-_Mode = Callable[[os.stat_result], int]
+_CASE_HACK = b"~nix~case~hack~"
 
 
 @attrs.frozen
@@ -56,46 +56,79 @@ class Item:
     source: bytes
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class TreeBlob:
-    """A tar of the items, made while it is read."""
+    """A tar of the items that `find` finds, made while it is read.
 
-    items: Sequence[Item]
-    size: int
+    The items are looked for when somebody asks for the size, which needs no file's data, and kept until they have
+    been read once; so an image whose digests are known is told of without a look at the store.
+    """
+
+    find: Callable[[], Sequence[Item]]
+    _kept: Sequence[Item] | None = None
 
     @classmethod
     def of(cls, items: Sequence[Item]) -> TreeBlob:
-        return cls(items, sum(stored_size(item.member) for item in items) + len(END))
+        return cls(lambda: items)
+
+    @property
+    def size(self) -> int:
+        """Raises BadInput: a path is not there, or holds what no layer can."""
+        self._kept = self.find() if self._kept is None else self._kept
+        return sum(stored_size(item.member) for item in self._kept) + len(END)
 
     def chunks(self) -> Iterator[bytes]:
         """Raises BadInput when a file cannot be read or is not as long as it was."""
-        for item in self.items:
-            yield header(item.member)
-            if item.member.size:
-                yield from _content(item)
-                yield padding(item.member.size)
-        yield END
+        items, self._kept = self._kept or self.find(), None
+        return _batched(piece for item in items for piece in _pieces(item))
 
 
-def _content(item: Item) -> Iterator[bytes]:
-    left = item.member.size
-    shown = os.fsdecode(item.source)
+def _batched(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces and the end of the tar, in chunks of about CHUNK: what is done for each costs more than its bytes."""
+    batch: list[bytes] = []
+    held = 0
+    for piece in pieces:
+        if held + len(piece) > CHUNK:
+            yield b"".join(batch)
+            batch.clear()
+            held = 0
+        batch.append(piece)
+        held += len(piece)
+    yield b"".join((*batch, END))
+
+
+def _pieces(item: Item) -> Iterator[bytes]:
+    size = item.member.size
+    yield header(item.member)
+    if size:
+        yield from _content(item.source, size)
+        yield padding(size)
+
+
+def _content(source: bytes, left: int) -> Iterator[bytes]:
     try:
-        descriptor = os.open(item.source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(source, _READ)
     except OSError as error:
-        raise BadInput(shown, error.strerror or str(error), "the file vanished or may not be read") from None
+        raise _unreadable(source, error, "the file vanished or may not be read") from None
     try:
+        # One byte more than there should be: so the read that takes the last one also tells whether there is more.
         while chunk := os.read(descriptor, min(CHUNK, left + 1)):
             left -= len(chunk)
             if left < 0:
                 break
             yield chunk
+            if not left and len(chunk) < CHUNK:
+                break
     except OSError as error:
-        raise BadInput(shown, error.strerror or str(error), "check the disk") from None
+        raise _unreadable(source, error, "check the disk") from None
     finally:
         os.close(descriptor)
     if left:
-        raise BadInput(shown, "changed its size while it was read", "run again when nothing writes there")
+        raise BadInput(os.fsdecode(source), "changed its size while it was read", "run again when nothing writes there")
+
+
+def _unreadable(source: bytes, error: OSError, remedy: str) -> BadInput:
+    return BadInput(os.fsdecode(source), error.strerror or str(error), remedy)
 
 
 def store_items(paths: Iterable[str], stamp: Stamp) -> list[Item]:
@@ -113,7 +146,7 @@ def store_items(paths: Iterable[str], stamp: Stamp) -> list[Item]:
             info = os.lstat(source)
         except FileNotFoundError:
             raise BadInput(path, "not in the store", f"get it with: nix-store --realise {path}") from None
-        items.extend(_walk(source, source.lstrip(b"/"), info, stamp, _store_mode))
+        items.extend(_walk(source, source.lstrip(b"/"), info, stamp))
     return items
 
 
@@ -121,7 +154,7 @@ def packed_items(top: bytes, stamp: Stamp, *, keep_owners: bool = False) -> list
     """What lies below the directory `top`, with the modes that it has there; `keep_owners`: with the owners, too."""
     if not os.path.isdir(top):
         raise BadInput(os.fsdecode(top), "not a directory", "give the directory whose contents make the layer")
-    items = list(_walk(top, b"", os.stat(top), stamp, lambda info: stat.S_IMODE(info.st_mode)))[1:]
+    items = list(_walk(top, b"", os.stat(top), stamp, keep_modes=True))[1:]
     return [_owned(item) for item in items] if keep_owners else items
 
 
@@ -208,16 +241,16 @@ def _follow(top: bytes, keep_dirlinks: bool, stamp: Stamp) -> Iterator[Item]:
         directory, name, above = waiting.pop()
         if name:
             yield Item(_directory(name, 0o755, stamp), b"")
-        for child in sorted(_names(directory)):
-            source = directory + b"/" + child
-            inner = name + b"/" + child if name else child
+        for entry in sorted(_scan(directory), key=lambda entry: entry.name):
+            source = entry.path
+            inner = name + b"/" + entry.name if name else entry.name
             real = os.path.realpath(source)
-            info = _lstat(source)
+            info = _stat(entry)
             through = stat.S_ISLNK(info.st_mode) and not keep_dirlinks and os.path.isdir(real)
             if stat.S_ISDIR(info.st_mode) or (through and real not in above):
                 waiting.append((source, inner, above | {real}))
             else:
-                yield _item(source, inner, info, stamp, _store_mode)
+                yield _item(source, inner, info, stamp)
 
 
 def _parents(store: str) -> Iterator[str]:
@@ -229,24 +262,38 @@ def _directory(name: bytes, mode: int, stamp: Stamp) -> Member:
     return Member(name, DIRECTORY, 0, mode, stamp.uid, stamp.gid, stamp.mtime)
 
 
-def _store_mode(info: os.stat_result) -> int:
-    """What Nix makes of modes when it registers a path (libstore, canonicalisePathMetaData)."""
+def _mode(info: os.stat_result, keep: bool) -> int:
+    """The file's own, or what Nix makes of it when it registers a path (libstore, canonicalisePathMetaData)."""
+    if keep:
+        return stat.S_IMODE(info.st_mode)
     return 0o555 if stat.S_ISDIR(info.st_mode) or info.st_mode & 0o100 else 0o444
 
 
-def _walk(source: bytes, name: bytes, info: os.stat_result, stamp: Stamp, mode: _Mode) -> Iterator[Item]:
-    """The tree at `source`, called `name` in the archive, parents first, children sorted by their bytes."""
-    waiting = [(source, name, info)]
+def _walk(source: bytes, name: bytes, info: os.stat_result, stamp: Stamp, keep_modes: bool = False) -> Iterator[Item]:
+    """The tree at `source`, called `name` in the archive, parents first, children sorted by their bytes.
+
+    Modes are what the store's are, or with `keep_modes` those that the files have.
+    """
+    if not stat.S_ISDIR(info.st_mode):
+        yield _item(source, name, info, stamp, keep_modes)
+        return
+    yield Item(_directory(name, _mode(info, keep_modes), stamp), source)
+    waiting = _children(source, name)
     while waiting:
-        source, name, info = waiting.pop()
-        if not stat.S_ISDIR(info.st_mode):
-            yield _item(source, name, info, stamp, mode)
+        name, entry = waiting.pop()
+        if not entry.is_dir(follow_symlinks=False):
+            yield _item(entry.path, name, _stat(entry), stamp, keep_modes)
             continue
-        yield Item(_directory(name, mode(info), stamp), source)
-        for child in sorted(_names(source), reverse=True):
-            inner = name + b"/" + _archived(child) if name else _archived(child)
-            path = source + b"/" + child
-            waiting.append((path, inner, _lstat(path)))
+        mode = _mode(_stat(entry), True) if keep_modes else 0o555
+        yield Item(_directory(name, mode, stamp), entry.path)
+        waiting += _children(entry.path, name)
+
+
+def _children(directory: bytes, name: bytes) -> list[tuple[bytes, os.DirEntry[bytes]]]:
+    """What is in the directory, with its name in the archive, the last first."""
+    above = name + b"/" if name else b""
+    children = sorted(_scan(directory), key=lambda entry: entry.name, reverse=True)
+    return [(above + _archived(entry.name), entry) for entry in children]
 
 
 def _archived(child: bytes) -> bytes:
@@ -258,28 +305,35 @@ def _lstat(path: bytes) -> os.stat_result:
     try:
         return os.lstat(path)
     except OSError as error:
-        raise BadInput(os.fsdecode(path), error.strerror or str(error), "the file vanished") from None
+        raise _unreadable(path, error, "the file vanished") from None
 
 
-def _names(directory: bytes) -> list[bytes]:
+def _stat(entry: os.DirEntry[bytes]) -> os.stat_result:
     try:
-        names = os.listdir(directory)
+        return entry.stat(follow_symlinks=False)
     except OSError as error:
-        shown = os.fsdecode(directory)
-        raise BadInput(shown, error.strerror or str(error), "give a directory that can be read") from None
-    for name in names:
-        if name.startswith(WHITEOUT):
-            shown = os.fsdecode(directory + b"/" + name)
+        raise _unreadable(entry.path, error, "the file vanished") from None
+
+
+def _scan(directory: bytes) -> list[os.DirEntry[bytes]]:
+    try:
+        with os.scandir(directory) as found:
+            entries = list(found)
+    except OSError as error:
+        raise _unreadable(directory, error, "give a directory that can be read") from None
+    for entry in entries:
+        if entry.name.startswith(WHITEOUT):
             remedy = "in an image such a name deletes files; rename it"
-            raise BadInput(shown, "the file's name starts with .wh.", remedy)
-    return names
+            raise BadInput(os.fsdecode(entry.path), "the file's name starts with .wh.", remedy)
+    return entries
 
 
-def _item(source: bytes, name: bytes, info: os.stat_result, stamp: Stamp, mode: _Mode) -> Item:
+def _item(source: bytes, name: bytes, info: os.stat_result, stamp: Stamp, keep_modes: bool = False) -> Item:
     """A file or a symbolic link. Raises BadInput: sockets, devices and pipes are no part of a store path."""
-    uid, gid, mtime = attrs.astuple(stamp)
-    if stat.S_ISLNK(info.st_mode):
-        return Item(Member(name, SYMLINK, 0, 0o777, uid, gid, mtime, os.readlink(source)), source)
     if stat.S_ISREG(info.st_mode):
-        return Item(Member(name, FILE, info.st_size, mode(info), uid, gid, mtime), source)
+        mode = _mode(info, keep_modes)
+        return Item(Member(name, FILE, info.st_size, mode, stamp.uid, stamp.gid, stamp.mtime), source)
+    if stat.S_ISLNK(info.st_mode):
+        link = os.readlink(source)
+        return Item(Member(name, SYMLINK, 0, 0o777, stamp.uid, stamp.gid, stamp.mtime, link), source)
     raise BadInput(os.fsdecode(source), "no file, directory or symbolic link", "take it out of the tree")

@@ -17,6 +17,7 @@ from builder.digest import Digest, chain_ids, sha256
 from builder.errors import BadUsage, LaminaError
 from builder.image import Image
 from builder.media.universal import manifest
+from builder.output import widen
 from builder.spec import Json
 
 _TIMEOUT = 120
@@ -66,6 +67,7 @@ def feed(command: Iterable[str], chunks: Iterator[bytes]) -> int:
         try:
             with client, contextlib.suppress(BrokenPipeError):  # its exit status tells what it thought of the rest
                 assert client.stdin
+                widen(client.stdin)
                 for chunk in chunks:
                     client.stdin.write(chunk)
                     sent += len(chunk)

@@ -7,6 +7,7 @@ digests are put in afterwards. A pipe cannot go back, so there the layers are ha
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -17,10 +18,11 @@ import attrs
 
 from builder.cache import Cache, remember
 from builder.compression import compress
+from builder.errors import BadInput
 from builder.image import Image
 from builder.layer import Layer, hashing
-from builder.learn import known, learn, measured
-from builder.output import whole_file
+from builder.learn import LayerTask, known, learning, measured
+from builder.output import whole_file, widen
 from builder.parallel import Counter
 from builder.progress import Progress
 from builder.spec import MAX_JSON_BYTES
@@ -78,10 +80,11 @@ def write(
 
     Raises BadInput; LaminaError when the place cannot be written to.
     """
-    total = sum(item.size or 0 for item in image.layers)
+    total = sum(item.size or item.weight for item in image.layers)
     with Progress(f"writing {output}", total) as progress:
         if output == "-":
-            compress(stream(known(image, cache), arrange, progress), compressor, sys.stdout.buffer)
+            widen(sys.stdout.buffer)
+            compress(stream(known(image, cache, progress), arrange, progress), compressor, sys.stdout.buffer)
             sys.stdout.buffer.flush()
             return
         with whole_file(Path(output)) as file:
@@ -98,15 +101,18 @@ def fill(image: Image, arrange: Arrangement, file: BinaryIO, progress: Counter) 
 
     Raises BadInput: a layer cannot be read, or is not what its diff ID says.
     """
-    image = measured(image)
-    parts = arrange(image)
-    while True:
-        image = _write_layers(image, parts, file.fileno(), progress)
-        again = arrange(image)
-        if _shape(again) == _shape(parts):
-            break
-        parts = again  # two layers came out equal: one of them is stored
-        file.truncate(0)
+    positions = range(len(image.layers))
+    tasks: dict[str, LayerTask] = {"measure": measured, "write": functools.partial(_write_layer, file.fileno())}
+    with learning(image, positions, tasks) as team:
+        team.do("measure", dict.fromkeys(positions), lambda _: None)
+        parts = arrange(team.image)
+        while True:
+            team.do("write", _places(parts), progress)
+            again = arrange(team.image)
+            if _shape(again) == _shape(parts):
+                break
+            parts = again  # two layers came out equal: one of them is stored
+            file.truncate(0)
     offset = 0
     for part in again:
         file.seek(offset)
@@ -114,7 +120,7 @@ def fill(image: Image, arrange: Arrangement, file: BinaryIO, progress: Counter) 
         offset += stored_size(part.member)
     file.seek(offset)
     file.write(END)
-    return image
+    return team.image
 
 
 def stream(image: Image, arrange: Arrangement, progress: Counter) -> Iterator[bytes]:
@@ -133,23 +139,26 @@ def stream(image: Image, arrange: Arrangement, progress: Counter) -> Iterator[by
 
 
 def _proven(item: Layer) -> Iterator[bytes]:
-    """The layer's bytes; compared with what a base claims of them, but not with what we have seen ourselves."""
-    return item.blob.chunks() if item.key else hashing(item, lambda _: None)
+    """The layer's bytes; compared with what a base claims of them, and in length with what we have seen ourselves."""
+    if not item.key:
+        yield from hashing(item, lambda _: None)
+        return
+    left = item.size or 0
+    for chunk in item.blob.chunks():
+        yield chunk
+        left -= len(chunk)
+    if left:
+        remedy = "compare the store with what it should be: nix-store --verify --check-contents"
+        raise BadInput(item.where, f"has {-left} bytes more than when its digest was learnt", remedy)
 
 
-def _write_layers(image: Image, parts: list[Part], descriptor: int, progress: Counter) -> Image:
-    """Each layer to its place in the file; the image with all digests."""
-    places = _places(parts)
-
-    def work(position: int, count: Counter) -> Layer:
-        result = [image.layers[position]]
-        offset = places[position]
-        for chunk in hashing(image.layers[position], result.append):
-            offset += _write_at(descriptor, chunk, offset)
-            count(len(chunk))
-        return result[-1]
-
-    return learn(image, list(places), work, progress)
+def _write_layer(descriptor: int, item: Layer, offset: int, count: Counter) -> Layer:
+    """The layer to its place in the file; with its digest."""
+    result = [item]
+    for chunk in hashing(item, result.append):
+        offset += _write_at(descriptor, chunk, offset)
+        count(len(chunk))
+    return result[-1]
 
 
 def _places(parts: list[Part]) -> dict[int, int]:

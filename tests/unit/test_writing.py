@@ -175,6 +175,7 @@ def test_a_pipe_that_is_closed_is_no_traceback(tmp_path: Path) -> None:
 def test_a_store_path_that_is_deleted_meanwhile(store: Store, tmp_path: Path) -> None:
     path = store.add("going", {"f": b"x"})
     image = image_of(recipe(store_layer(path)))
+    assert image.layers[0].blob.size
     (Path(path) / "f").unlink()
     with pytest.raises(BadInput, match=f"{path}/f: No such file or directory; the file vanished or may not be read"):
         write(image, LAYOUTS["universal"], str(tmp_path / "out.tar"))
