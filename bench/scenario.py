@@ -1,7 +1,8 @@
 """The reference scenario: one file of an application in a large image changes; build, load, run.
 
 Lamina's way (recipe, then only what the daemon lacks) beside the whole archive streamed into `docker load`, as
-streamLayeredImage of nixpkgs does, in one run against one daemon of its own. Writes bench/results.md.
+streamLayeredImage of nixpkgs does, in one run against one daemon of its own. Then what `lamina load` sends to a daemon
+of every kind when nothing, and when one package near the top of the closure has changed. Writes bench/results.md.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.builds import COMMAND, environment, nix_build  # noqa: E402 - the tests' own way to build and to run daemons
-from tests.consumers.adapters import opened  # noqa: E402
+from tests.consumers import trixie  # noqa: E402
+from tests.consumers.adapters import KINDS, opened  # noqa: E402
 from tests.consumers.docker import Docker  # noqa: E402
+from tests.consumers.loading import KINDS as LOADING  # noqa: E402
+from tests.consumers.loading import loader_for  # noqa: E402
 
 
 @frozen
@@ -48,9 +52,10 @@ def timed(step: Callable[[], object]) -> tuple[float, object]:
     return time.perf_counter() - begin, result
 
 
-def recipe(closure: str, edit: str, name: str) -> Path:
-    """The recipe of the image with another application: what nix-build does after an edit."""
-    arguments = ["--argstr", "closure", closure, "--argstr", "edit", edit, "--argstr", "name", name]
+def recipe(closure: str, edit: str, name: str, changed: str = "") -> Path:
+    """The recipe of the image with another application, and another release of the package that `changed` names."""
+    given = {"closure": closure, "edit": edit, "name": name, "changed": changed}
+    arguments = [word for key, value in given.items() for word in ("--argstr", key, value)]
     return nix_build(ROOT / "bench/closures.nix", "-A", "image.recipe", *arguments)
 
 
@@ -91,6 +96,52 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+CHANGED = "redis-server"
+"""A package that only the application refers to."""
+
+
+@frozen
+class Sent:
+    """Bytes that went to one kind of daemon."""
+
+    kind: str
+    first: int
+    nothing_changed: int
+    package_changed: int
+    seconds: float
+
+
+def into(kind: str, closure: str, prefix: tuple[str, ...]) -> Sent:
+    """Three loads into a daemon of its own; the last image runs there and is the one that the recipe asks for."""
+    with tempfile.TemporaryDirectory() as directory, opened(kind, prefix) as consumer:
+        loader = loader_for(consumer, Path(directory))
+        before, after = (recipe(closure, edit, "every", CHANGED) for edit in ("1", "2"))
+        first, nothing = loader.sent(before), loader.sent(before)
+        took, sent = timed(lambda: loader.sent(after))
+        name = loader.spelling("every:latest")
+        done = consumer.run(name)
+        assert done.stdout.strip() == "release 2", done.stderr
+        told = subprocess.check_output([COMMAND, "inspect", after, "--json"], env=loader.environment, timeout=1200)
+        assert consumer.config_digest(name) == json.loads(told)[0]["configDigest"]
+        title = f"{KINDS[kind].title} {consumer.version()}"
+        return Sent(title, first, nothing, sent, took)  # type: ignore[arg-type]
+
+
+def into_all(closure: str) -> list[Sent]:
+    with trixie.entered() as prefix:
+        return [into(kind, closure, prefix if KINDS[kind].debian == "13" else ()) for kind in LOADING]
+
+
+def table_of_sent(rows: list[Sent]) -> str:
+    lines = ["| | first time MB | nothing changed | one package changed MB | s |", "|---|---|---|---|---|"]
+    for row in rows:
+        figures = (
+            f"{row.first / 1e6:.2f} | {row.nothing_changed} B | {row.package_changed / 1e6:.2f} | {row.seconds:.2f}"
+        )
+        lines.append(f"| {row.kind} | {figures} |")
+    return "\n".join(lines)
+
+
 def machine() -> str:
     model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ": ?")
     return f"{os.cpu_count()} processors ({model.split(':')[1].strip()}), Linux {platform.release()}"
@@ -115,7 +166,11 @@ def main() -> None:
     text = (
         f"# The reference scenario\n\n`make bench`: one file of an application on top of the {closure} closure is "
         f"edited; build, load into Docker {version}, run. Written by `bench/scenario.py`, all in one run.\n\n"
-        f"{table(rows)}\n\n{machine()}, Python {platform.python_version()}.\n"
+        f"{table(rows)}\n\n"
+        f"## Into every daemon\n\nWhat `lamina load` sends of the same image: the first time, with nothing changed,\n"
+        f"and with another release of {CHANGED}, to which the application refers (Docker's classic store also wants\n"
+        f"what lies above). Each daemon then runs the image, and its config is the one that was asked for.\n\n"
+        f"{table_of_sent(into_all(options.closure))}\n\n{machine()}, Python {platform.python_version()}.\n"
     )
     (ROOT / "bench/results.md").write_text(text)
     print(text)

@@ -4,93 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from attrs import frozen
 
 from ..builds import COMMAND, environment, expression, nix_build
-from .base import SYSTEM_PATH, Consumer
-from .containerd import Containerd
-from .docker import Docker
-from .podman import Podman
+from . import base
+from .adapters import opened
+from .base import Consumer
+from .fixtures import Prefixes
+from .loading import KINDS, Loader, client, loader_for
 
-KINDS = (
-    "dockerd",
-    "dockerd_trixie",
-    "dockerd_trixie_containerd",
-    "podman",
-    "podman_trixie",
-    "containerd",
-    "containerd_trixie",
-)
 NOTHING_TO_SPEAK_OF = 256 << 10
-
-# Counts what a client reads from its standard input, and hands it on.
-CLIENT = """\
-#!/bin/bash
-PATH={path}
-case "$*" in
-  load*|*import*) exec {client} "$@" < <(tee >(wc -c >> {counts})) ;;
-  *) exec {client} "$@" ;;
-esac
-"""
-
-
-@frozen
-class Loader:
-    """`lamina load` for one consumer, with a cache of its own."""
-
-    consumer: Consumer
-    to: str
-    directory: Path
-
-    @property
-    def counts(self) -> Path:
-        return self.directory / "counts"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        path = f"{self.directory}/bin:{SYSTEM_PATH}:{os.environ['PATH']}"
-        return environment(PATH=path, XDG_CACHE_HOME=str(self.directory / "cache"))
-
-    def run(self, image: Path) -> subprocess.CompletedProcess[str]:
-        words = [COMMAND, "load", image, "--to", self.to, "--json"]
-        return subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=300, check=False)
-
-    def sent(self, image: Path) -> int:
-        """Bytes that the client was given, which are those that Lamina says it sent."""
-        self.counts.write_text("")
-        done = self.run(image)
-        assert done.returncode == 0, done.stderr
-        counted = sum(int(line) for line in self.counts.read_text().split())
-        assert json.loads(done.stdout)["sent"] == counted
-        return counted
-
-
-def client(consumer: Consumer) -> tuple[str, str, list[str]]:
-    """(what `--to` calls it, the client's name, the words that reach this very daemon)."""
-    if isinstance(consumer, Docker):
-        return "docker", "docker", [str(word) for word in consumer.docker()]
-    if isinstance(consumer, Podman):
-        settings = [f"{key}={value}" for key, value in consumer.env.items()]
-        return "podman", "podman", ["env", *settings, *(str(word) for word in consumer.podman())]
-    assert isinstance(consumer, Containerd)
-    return "containerd", "ctr", [str(word) for word in consumer.ctr()]
 
 
 @pytest.fixture(params=KINDS)
 def loader(request: pytest.FixtureRequest, tmp_path: Path) -> Loader:
     consumer: Consumer = request.getfixturevalue(request.param)
-    to, name, words = client(consumer)
-    result = Loader(consumer, to, tmp_path)
-    program = tmp_path / "bin" / name
-    program.parent.mkdir()
-    program.write_text(CLIENT.format(path=SYSTEM_PATH, client=" ".join(words), counts=result.counts))
-    program.chmod(0o755)
-    return result
+    return loader_for(consumer, tmp_path)
 
 
 def recipe(name: str, greeting: str) -> Path:
@@ -107,8 +42,7 @@ def unique(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def image(loader: Loader, name: str) -> str:
-    """The image's name as its consumer spells it."""
-    return f"{name}:1" if loader.to == "docker" else f"docker.io/library/{name}:1"
+    return loader.spelling(f"{name}:1")
 
 
 def test_only_what_is_missing_is_sent(loader: Loader, unique: str) -> None:
@@ -166,3 +100,54 @@ def test_two_loads_at_once(loader: Loader, unique: str) -> None:
     for number in range(2):
         done = loader.consumer.run(image(loader, f"{unique}-{number}"))
         assert done.stdout.strip() == f"number {number}", done.stderr
+
+
+def prunes(loader: Loader, name: str) -> list[list[str]]:
+    """What takes an image away, and what nothing needs any more."""
+    _, _, words = client(loader.consumer)
+    if loader.to == "containerd":
+        return [[*words, "images", "rm", "--sync", name]]
+    return [[*words, "rmi", "--force", name], [*words, "image", "prune", "--force"]]
+
+
+def test_a_load_during_a_prune(loader: Loader, unique: str) -> None:
+    """The layers that were there when the daemon was asked may be gone when the archive comes without them."""
+    assert loader.run(recipe(unique, "old")).returncode == 0
+    ended = threading.Event()
+
+    def prune() -> None:
+        while not ended.is_set():
+            for words in prunes(loader, image(loader, unique)):
+                base.call(words)
+
+    pruning = threading.Thread(target=prune)
+    pruning.start()
+    try:
+        loads = [loader.run(recipe(unique, f"new {number}")) for number in range(2)]
+    finally:
+        ended.set()
+        pruning.join()
+    for done in loads:
+        assert done.returncode == 0 or re.fullmatch(r"lamina: .+; .+\n", done.stderr), done.stderr
+    assert loader.run(recipe(unique, "last")).returncode == 0
+    assert loader.consumer.run(image(loader, unique)).stdout.strip() == "last"
+
+
+@pytest.mark.parametrize("kind", ["dockerd", "dockerd_trixie_containerd", "containerd"])
+def test_a_daemon_that_dies_half_way(kind: str, prefix_of: Prefixes, tmp_path: Path, unique: str) -> None:
+    """One line says so, and what was remembered until then does not mislead the next load."""
+    path = recipe(unique, "seven")
+    with opened(kind, prefix_of(kind)) as mortal:
+        loader = loader_for(mortal, tmp_path)
+        program = next((tmp_path / "bin").iterdir())
+        kill = f"pkill -KILL -f -- '^(dockerd|containerd) .*{mortal.directory}'"  # type: ignore[attr-defined]
+        program.write_text(program.read_text().replace("< <(tee", f"< <(head -c 400000; {kill}; tee"))
+        done = loader.run(path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"lamina: .+; .+\n", done.stderr), done.stderr
+    with opened(kind, prefix_of(kind)) as healthy:
+        (tmp_path / "bin" / program.name).unlink()
+        (tmp_path / "bin").rmdir()
+        loader = loader_for(healthy, tmp_path)
+        assert loader.sent(path) > 1 << 20
+        assert healthy.run(image(loader, unique)).stdout.strip() == "seven"
