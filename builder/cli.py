@@ -54,6 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--layout", choices=("universal", "classic"), default="universal", help="default: universal")
     build.add_argument("--compressor", choices=("none", "gz", "zstd"), default="none", help="default: none")
 
+    merge = _command(
+        commands, "merge", _merge, "put several images into one archive", "lamina merge a.tar b.tar -o ab.tar"
+    )
+    merge.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="recipes, archives or OCI layouts")
+    merge.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
+    ways = ("none", "gz", "zstd", "last")
+    merge.add_argument("--compressor", choices=ways, default="none", help="last: that of the last IMAGE; default: none")
+
     inspect = _command(commands, "inspect", _inspect, "tell what an image holds", "lamina inspect image.tar --json")
     inspect.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, an archive or an OCI layout")
     inspect.add_argument("--json", action="store_true", help="for programs")
@@ -128,6 +136,14 @@ def _build(options: argparse.Namespace) -> int:
 
     arrange = universal.arrange if options.layout == "universal" else classic.arrange
     write(build_image(read_recipe(options.recipe)), arrange, options.output, options.compressor, Cache.of_user())
+    return 0
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from builder.cache import Cache
+    from builder.merge import merge
+
+    merge(options.images, options.output, options.compressor, Cache.of_user())
     return 0
 
 

@@ -10,7 +10,8 @@ from builder.digest import hex_of, sha256
 from builder.image import Image
 from builder.media.legacy import VERSION, legacy_layers, repositories
 from builder.media.tarball import Part, directory, document, layer
-from builder.media.universal import docker_manifest
+from builder.media.universal import manifest_item
+from builder.spec import canonical
 
 
 def arrange(image: Image) -> list[Part]:
@@ -18,9 +19,10 @@ def arrange(image: Image) -> list[Part]:
     config = image.document()
     config_path = f"{hex_of(sha256(config))}.json"
     legacy = legacy_layers(image)
+    told = manifest_item(image, config_path, [f"{item.id}/layer.tar" for item in legacy])
     parts = [
-        document("manifest.json", docker_manifest(image, config_path, [f"{item.id}/layer.tar" for item in legacy])),
-        document("repositories", repositories(image.names, legacy[-1].id)),
+        document("manifest.json", canonical([told])),
+        document("repositories", repositories([(image.names, legacy[-1].id)])),
         document(config_path, config),
     ]
     for position, item in enumerate(legacy):

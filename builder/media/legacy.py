@@ -7,7 +7,7 @@ pushers that were written then. IDs are derived from content, because Mesos keep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -37,7 +37,7 @@ def legacy_layers(image: Image) -> list[LegacyLayer]:
     """
     result: list[LegacyLayer] = []
     for position, chain_id in enumerate(chain_ids(image.diff_ids)):
-        fields: Json = {"created": _EPOCH, "container_config": {}, "os": image.config["os"]}
+        fields: Json = {"created": _EPOCH, "container_config": {}, "os": image.config.get("os") or "linux"}
         if position == len(image.layers) - 1:
             fields |= _top(image)
         if result:
@@ -53,12 +53,13 @@ def _top(image: Image) -> Json:
     return {**fields, "config": image.config.get("config") or {}}
 
 
-def repositories(names: Sequence[Reference], top: str) -> bytes:
-    """The content of `repositories`: `{name: {tag: ID of the top layer}}`, names as people write them.
+def repositories(tops: Iterable[tuple[Sequence[Reference], str]]) -> bytes:
+    """The content of `repositories`, from each image's names and the ID of its top layer: `{name: {tag: ID}}`.
 
-    Mesos looks up what the user wrote, first without and then with the registry.
+    Names are as people write them: Mesos looks up what the user wrote, first without and then with the registry.
     """
     result: dict[str, dict[str, str]] = {}
-    for name in names:
-        result.setdefault(name.familiar_name, {})[name.tag] = top
+    for names, top in tops:
+        for name in names:
+            result.setdefault(name.familiar_name, {})[name.tag] = top
     return canonical(result)

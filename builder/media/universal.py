@@ -6,10 +6,14 @@ needs which of its properties is told in `docs/archive.md`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import attrs
+
 from builder.digest import Digest, hex_of, sha256
 from builder.image import Image
 from builder.media.legacy import VERSION, legacy_layers, repositories
-from builder.media.tarball import Part, directory, distinct, document, layer, symlink
+from builder.media.tarball import Arrangement, Part, directory, distinct, document, layer, symlink
 from builder.spec import (
     CONTAINERD_NAME,
     OCI_CONFIG,
@@ -17,6 +21,7 @@ from builder.spec import (
     OCI_MANIFEST,
     REF_NAME,
     Descriptor,
+    Json,
     canonical,
     oci_index,
     oci_manifest,
@@ -24,32 +29,62 @@ from builder.spec import (
 
 
 def arrange(image: Image) -> list[Part]:
-    """The members, in order: documents first, then the layers, then what points at them."""
-    config = image.document()
-    told = manifest(image)
-    legacy = legacy_layers(image)
+    """The members of the archive of one image, in order: documents first, then the layers, then what points at them."""
+    return _arrange([image], image)
+
+
+def several(images: Sequence[Image]) -> tuple[Image, Arrangement]:
+    """What `tarball.write` takes for an archive of several images: one with all their layers, and the arrangement.
+
+    Each distinct layer is stored once, so all diff IDs have to be known. The images that come out equal are one
+    already; see `builder/merge.py`.
+    """
+    stored = list({layer.diff_id: layer for image in images for layer in image.layers}.values())
+
+    def arrangement(pool: Image) -> list[Part]:
+        seen = {layer.diff_id: layer for layer in pool.layers}
+        whole = [attrs.evolve(image, layers=tuple(seen[item.diff_id] for item in image.layers)) for image in images]
+        return _arrange(whole, pool)
+
+    return Image(config={}, layers=tuple(stored), history=()), arrangement
+
+
+def _arrange(images: Sequence[Image], pool: Image) -> list[Part]:
+    """The members; `pool` has the layers of all images, by the positions that `tarball` knows them by."""
+    manifests = [manifest(image) for image in images]
+    configs = [image.document() for image in images]
+    legacy = [legacy_layers(image) for image in images]
+    items = [
+        manifest_item(image, _path(sha256(config)), [_path(diff_id) for diff_id in image.diff_ids])
+        for image, config in zip(images, configs, strict=True)
+    ]
+    tops = [(image.names, layers[-1].id) for image, layers in zip(images, legacy, strict=True) if layers]
+    documents = {sha256(data): data for pair in zip(manifests, configs, strict=True) for data in pair}
+    # Images that have their lowest layers in common have the legacy directories of these in common, too.
+    directories = {
+        item.id: (item, diff_id)
+        for image, layers in zip(images, legacy, strict=True)
+        for item, diff_id in zip(layers, image.diff_ids, strict=True)
+    }
     return [
         document("oci-layout", canonical({"imageLayoutVersion": "1.0.0"})),
-        document("index.json", _index(image, told)),
-        document("manifest.json", docker_manifest(image, _path(sha256(config)), [_path(d) for d in image.diff_ids])),
-        document("repositories", repositories(image.names, legacy[-1].id)),
+        document("index.json", _index(images, manifests)),
+        document("manifest.json", canonical(items)),
+        document("repositories", repositories(tops)),
         directory("blobs"),
         directory("blobs/sha256"),
-        document(_path(sha256(told)), told),
-        document(_path(sha256(config)), config),
-        *(layer(_path(image.diff_ids[position]), image, position) for position in distinct(image)),
-        *(
-            part
-            for item, diff_id in zip(legacy, image.diff_ids, strict=True)
-            for part in _legacy(item.id, item.json, diff_id)
-        ),
+        *(document(_path(digest), data) for digest, data in documents.items()),
+        *(layer(_path(pool.diff_ids[position]), pool, position) for position in distinct(pool)),
+        *(part for item, diff_id in directories.values() for part in _legacy(item.id, item.json, diff_id)),
     ]
 
 
-def docker_manifest(image: Image, config: str, layers: list[str]) -> bytes:
-    """`manifest.json` (Docker image spec v1.2). Names are whole: podman would put short ones under `localhost/`."""
-    names = [name.qualified for name in image.names]
-    return canonical([{"Config": config, "RepoTags": names, "Layers": layers}])
+def manifest_item(image: Image, config: str, layers: list[str]) -> Json:
+    """The image's item of `manifest.json` (Docker image spec v1.2): the paths of its config and layers, its names.
+
+    Names are whole: podman would put short ones under `localhost/`.
+    """
+    return {"Config": config, "RepoTags": [name.qualified for name in image.names], "Layers": layers}
 
 
 def _path(digest: Digest) -> str:
@@ -76,8 +111,11 @@ def manifest(image: Image) -> bytes:
     return oci_manifest(Descriptor(OCI_CONFIG, sha256(config), len(config)), layers)
 
 
-def _index(image: Image, told: bytes) -> bytes:
+def _index(images: Sequence[Image], manifests: Sequence[bytes]) -> bytes:
     """One entry for each name, since readers take one name from an entry; a bare one for an image without."""
-    notes: list[dict[str, str]] = [{CONTAINERD_NAME: name.qualified, REF_NAME: name.tag} for name in image.names]
-    digest, size = sha256(told), len(told)
-    return oci_index([Descriptor(OCI_MANIFEST, digest, size, note, image.platform) for note in notes or [{}]])
+    entries = []
+    for image, told in zip(images, manifests, strict=True):
+        notes: list[dict[str, str]] = [{CONTAINERD_NAME: name.qualified, REF_NAME: name.tag} for name in image.names]
+        digest, size = sha256(told), len(told)
+        entries += [Descriptor(OCI_MANIFEST, digest, size, note, image.platform) for note in notes or [{}]]
+    return oci_index(entries)

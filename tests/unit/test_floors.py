@@ -27,7 +27,7 @@ FLOORS = (
     {"builder.media.classic", "builder.media.clients"},
     {"builder.media", "builder.media.daemon"},
     {"builder.derivation", "builder.build", "builder.verify"},
-    {"builder.report"},
+    {"builder.merge", "builder.report"},
     {"builder.cli"},
     {"builder.__main__"},
 )
