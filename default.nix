@@ -3,6 +3,7 @@
 #   nix-build -A examples.hello      an image, as an archive for docker load, podman, containerd, Skopeo, Mesos
 #   nix-build -A lamina              the command
 #   (import ./. { }).buildImage { name = "hello"; copyToRoot = pkgs.hello; }
+#   (import ./. { inherit pkgs; }).dockerTools       in the place of pkgs.dockerTools
 #
 # `pkgs` is nixpkgs; where there is none, a small set made of the distribution's packages (nix/host).
 { pkgs ? null
@@ -21,16 +22,29 @@ let
 
   recipe = import ./nix/recipe.nix { inherit toolbox; };
 
-  public = rec {
-    buildImage = import ./nix/buildImage.nix { inherit toolbox recipe; };
-    buildLayer = import ./nix/buildLayer.nix { inherit toolbox; };
-    buildLayeredImage = import ./nix/buildLayeredImage.nix { inherit toolbox streamLayeredImage; };
-    streamLayeredImage = import ./nix/streamLayeredImage.nix { inherit toolbox recipe; };
-    pullImage = import ./nix/pullImage.nix { inherit toolbox; };
+  # The functions. `defaults` are those in which Lamina and dockerTools differ.
+  functions = defaults: rec {
+    buildImage = overridable (import ./nix/buildImage.nix { inherit toolbox recipe defaults; });
+    buildLayer = overridable (import ./nix/buildLayer.nix { inherit toolbox; });
+    buildLayeredImage = overridable (import ./nix/buildLayeredImage.nix { inherit toolbox streamLayeredImage defaults; });
+    streamLayeredImage = overridable (import ./nix/streamLayeredImage.nix { inherit toolbox recipe defaults; });
+    pullImage = overridable (import ./nix/pullImage.nix { inherit toolbox; });
+    mergeImages = import ./nix/mergeImages.nix { inherit toolbox; };
+    fakeNss = overridable (import ./nix/fakeNss.nix { inherit toolbox; }) { };
+    shadowSetup = import ./nix/shadowSetup.nix { inherit toolbox; };
+    inherit (import ./nix/wellKnown.nix { inherit toolbox; }) binSh usrBinEnv caCertificates;
+  };
+  overridable = toolbox.makeOverridable;
+
+  public = functions {
+    compressor = "none";         # of an archive
+    inheritConfig = "docker";    # from a base
+    streams = "directory";       # what an archive's attribute `stream` is: a package with a program, or the program
   };
 in
 public // {
   inherit (toolbox) lamina;
+  dockerTools = import ./nix/dockerTools.nix { inherit functions; };
   pkgs = packages;
   examples = import ./examples { inherit pulled; pkgs = packages; lamina = public; };
 }

@@ -51,6 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     build = _command(commands, "build", _build, "make an archive from a recipe", "lamina build image.json -o image.tar")
     build.add_argument("recipe", type=Path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
     build.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
+    build.add_argument(
+        *("-t", "--name", "--repo_tag"),
+        metavar="NAME:TAG",
+        help="what to call the image, in the place of its own names",
+    )
     build.add_argument("--layout", choices=("universal", "classic"), default="universal", help="default: universal")
     build.add_argument("--compressor", choices=("none", "gz", "zstd"), default="none", help="default: none")
 
@@ -59,8 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     merge.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="recipes, archives or OCI layouts")
     merge.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
-    ways = ("none", "gz", "zstd", "last")
-    merge.add_argument("--compressor", choices=ways, default="none", help="last: that of the last IMAGE; default: none")
+    merge.add_argument("--compressor", choices=("none", "gz", "zstd"), default="none", help="default: none")
 
     inspect = _command(commands, "inspect", _inspect, "tell what an image holds", "lamina inspect image.tar --json")
     inspect.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, an archive or an OCI layout")
@@ -88,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
         "make a recipe inside a Nix derivation",
         "lamina recipe -o $out  # see nix/recipe.nix",
     )
-    recipe.add_argument("--layers", action="store_true", help="the layers of buildLayer instead")
+    what = recipe.add_mutually_exclusive_group()
+    what.add_argument("--layers", action="store_true", help="the layers of buildLayer instead")
+    what.add_argument("--database", action="store_true", help="the layer with a database of its store paths instead")
     recipe.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
 
     pack = _command(commands, "pack", _pack, "make a layer of directories", "lamina pack root -o layer.tar --uid 1000")
@@ -128,14 +134,20 @@ def _owner(text: str) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
+    import attrs
+
     from builder.build import build_image
     from builder.cache import Cache
     from builder.media import classic, universal
     from builder.media.tarball import write
     from builder.recipe import read_recipe
+    from builder.reference import parse_reference
 
     arrange = universal.arrange if options.layout == "universal" else classic.arrange
-    write(build_image(read_recipe(options.recipe)), arrange, options.output, options.compressor, Cache.of_user())
+    image = build_image(read_recipe(options.recipe))
+    if options.name:
+        image = attrs.evolve(image, names=(parse_reference(options.name, "--name"),))
+    write(image, arrange, options.output, options.compressor, Cache.of_user())
     return 0
 
 
@@ -207,14 +219,17 @@ def _load(options: argparse.Namespace) -> int:
 
 
 def _recipe(options: argparse.Namespace) -> int:
-    from builder.derivation import attributes_file, json_text, make_layers, make_recipe
+    from builder.derivation import attributes_file, json_text, make_database, make_layers, make_recipe
     from builder.output import whole_file
     from builder.recipe import recipe_json
 
     path = attributes_file()
-    made = make_layers(path) if options.layers else recipe_json(make_recipe(path))
+    if options.database:
+        made = make_database(path)
+    else:
+        made = iter([json_text(make_layers(path) if options.layers else recipe_json(make_recipe(path)))])
     with whole_file(options.output) as out:
-        out.write(json_text(made))
+        out.writelines(made)
     return 0
 
 

@@ -6,10 +6,11 @@ image names. Which store paths the image needs follows from the graph alone: no 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import attrs
@@ -70,14 +71,49 @@ class Attributes:
 def make_recipe(path: Path) -> Recipe:
     """The recipe that the attributes in `path` ask for: see `nix/recipe.nix` for what they are. Raises BadInput."""
     given = Attributes.read(path)
+    recipe = _recipe(given)
+    database = given.fields.get("database")
+    if database is None:
+        return recipe
+    layer = TarLayer(given.info(expect(database, str, "database", path)))
+    return attrs.evolve(recipe, layers=(*recipe.layers, layer))
+
+
+def make_database(path: Path) -> Iterator[bytes]:
+    """The layer that tells a Nix in the image what `make_recipe` puts there, and what the base's own tells."""
+    from builder.nix_db import database_layer, registered_in, registration  # sqlite, which few images need
+
+    given = Attributes.read(path)
+    recipe = _recipe(given)
+    there = {info.path for layer in recipe.layers if isinstance(layer, StoreLayer) for info in layer.paths}
+    paths = {}
+    if recipe.base:
+        from builder.layer import store_paths
+        from builder.media import read_image
+
+        base = read_image(Path(recipe.base.path), recipe.base.name, recipe.base.tag, recipe.architecture)
+        held = set[str]().union(*store_paths(base.layers))
+        paths = {row.path: row for row in registered_in(base.layers, held)}
+    paths |= {name: registration(given.info(name)) for name in there}
+    told = given.fields.get("storeStamp") or {}
+    owner = Stamp(told.get("uid", given.number("uid")), told.get("gid", given.number("gid")))
+    roots = [name for name in strings(given.fields.get("registered"), "registered", path) if name in there]
+    return database_layer(paths.values(), owner, roots)
+
+
+def _recipe(given: Attributes) -> Recipe:
+    """The recipe, but for a layer with a database."""
+    path = given.where
     image = expect(given.fields.get("image"), dict, "image", path)
     config = given.text("config")
     at_root = _at_root(given)
     below = _siblings([_read_layers(Path(file)) for file in strings(given.fields.get("layers"), "layers", path)])
-    needed = _needed(given, [given.info(config)], at_root) if given.fields.get("storePaths", True) else []
+    # What a database is to tell of is there even where only copies of it are needed.
+    registered = given.infos("registered")
+    needed = _needed(given, [given.info(config)], at_root, registered) if given.fields.get("storePaths", True) else []
     taken = {info.path for layer in below if isinstance(layer, StoreLayer) for info in layer.paths}
     wanted = [info for info in needed if info.path not in taken]
-    room = _room(given, image.get("base"), len(below) + len(at_root))
+    room = _room(given, image.get("base"), len(below) + len(at_root) + bool(given.fields.get("nixDB")))
     layers = [*below, *_planned(given, wanted, room), *at_root]
     return parse_recipe(_document(image, Path(config), layers), path)
 
@@ -157,9 +193,10 @@ def _planned(given: Attributes, needed: list[PathInfo], room: int | None) -> lis
     if given.fields.get("pipeline") is not None:
         from builder.pipeline import run_pipeline
 
-        return [
-            StoreLayer(layer.paths, stamp, layer.reason) for layer in run_pipeline(given.fields["pipeline"], needed)
-        ]
+        pipeline = given.fields["pipeline"]
+        if isinstance(pipeline, str):  # a file, which may have been built
+            pipeline = parse_json(Path(pipeline).read_bytes(), pipeline)
+        return [StoreLayer(layer.paths, stamp, layer.reason) for layer in run_pipeline(pipeline, needed)]
     from builder.plan import plan, read_lock
 
     lock = given.fields.get("lock")
@@ -170,7 +207,7 @@ def _planned(given: Attributes, needed: list[PathInfo], room: int | None) -> lis
 
 def _store_stamp(given: Attributes) -> Stamp:
     told = expect(given.fields.get("storeStamp") or {}, dict, "storeStamp", given.where)
-    mtime = check_timestamp(told.get("mtime", "1970-01-01T00:00:01Z"), "mtime", given.where)
+    mtime = _time(told.get("mtime", "1970-01-01T00:00:01Z"), "mtime", given.where)
     seconds = int(datetime.datetime.fromisoformat(mtime).timestamp())
     if seconds < 0:
         raise BadInput(given.where, f"mtime is {mtime}", "a tar header holds no time before 1970")
@@ -201,17 +238,34 @@ def _read_layers(path: Path) -> list[RecipeLayer]:
 def _document(image: Json, config: Path, layers: list[RecipeLayer]) -> Json:
     empty = Recipe(names=(), architecture="", created="", config={}, layers=tuple(layers))
     own = parse_json(config.read_bytes(), config)
-    created = image.get("created")
+    created = expect(image.get("created"), str, "created", config)
     return {
         **recipe_json(empty),
         **image,
         "config": {} if own is None else own,
-        "created": _now() if created == "now" else created,
+        "created": _time(created, "created", config),
     }
 
 
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _time(text: str, what: str, where: object) -> str:
+    """An RFC 3339 time as it is; `now`; and, as dockerTools takes them too, `@SECONDS` and other forms of ISO 8601.
+
+    Raises BadInput: none of these.
+    """
+    moment = None
+    if text == "now":
+        moment = datetime.datetime.now(datetime.UTC)
+    elif text.startswith("@") and text[1:].isdecimal() and len(text) < 13:
+        moment = datetime.datetime.fromtimestamp(int(text[1:]), datetime.UTC)
+    else:
+        with contextlib.suppress(BadInput):
+            return check_timestamp(text, what, where)
+        with contextlib.suppress(ValueError):
+            moment = datetime.datetime.fromisoformat(text)
+    if moment is None:
+        return check_timestamp(text, what, where)
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    return zoned.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def json_text(value: Json) -> bytes:

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import attrs
 
-from builder.blob import FileRange, Source
 from builder.build import build_image
 from builder.cache import Cache
-from builder.compression import detect
 from builder.errors import BadInput
 from builder.image import Image
 from builder.learn import known
@@ -18,27 +16,16 @@ from builder.media import candidates, host_architecture, open_members, universal
 from builder.media.tarball import write
 from builder.recipe import is_recipe, read_recipe
 
-_COMPRESSORS = {"gzip": "gz", "zstd": "zstd"}
-"""What `write` calls the ways in which an archive may be compressed; it does not write the others."""
-
 
 def merge(paths: Sequence[Path], output: str, compressor: str = "none", cache: Cache | None = None) -> None:
     """Write all images of the archives, layouts and recipes into one archive; `-` is standard output.
 
-    `compressor` is one of `compression.COMPRESSORS`, or `last`: as the last of the archives is compressed. Raises
-    BadInput: an input cannot be read, or two images have the same name.
+    `compressor` is one of `compression.COMPRESSORS`. Raises BadInput: an input cannot be read, or two images have the
+    same name.
     """
     images = _joined(image for path in paths for image in _images(path, cache))
     pool, arrangement = universal.several(images)
-    write(pool, arrangement, output, compressor_of(paths[-1]) if compressor == "last" else compressor)
-
-
-def compressor_of(path: Path) -> str:
-    """How the archive is compressed as a whole; `none` for what is no archive, and for what is not written here."""
-    if path.is_dir():
-        return "none"
-    source = Source.open(path)
-    return _COMPRESSORS.get(detect(FileRange(source, 0, source.size), path) or "", "none")
+    write(pool, arrangement, output, compressor)
 
 
 def _images(path: Path, cache: Cache | None) -> list[Image]:

@@ -1,11 +1,13 @@
 # An image as one archive, with dockerTools' arguments: see docs/buildImage.md.
-{ toolbox, recipe }:
+{ toolbox, recipe, defaults }:
 let
   checks = import ./checks.nix "buildImage";
   lower = import ./lower.nix;
   rootScript = import ./rootScript.nix { inherit toolbox; };
   programs = import ./programs.nix { inherit toolbox; };
   archive = import ./archive.nix { inherit toolbox; };
+  ownLayer = import ./ownLayer.nix { inherit toolbox; };
+  treesOf = import ./trees.nix;
 in
 { name                          # may have a registry before it; upper case becomes lower case
 , tag ? null                    # null: a hash of what the image is made of
@@ -18,37 +20,57 @@ in
 , extraCommands ? ""            # a shell script that runs where the root of the image is
 , layers ? [ ]                  # of buildLayer, below all else of this image
 , config ? null                 # the image's `config` object
-, inheritConfig ? "docker"      # what it takes over from the base: "docker", as FROM does; "env", only Env
+, inheritConfig ? defaults.inheritConfig  # what it takes over from the base: "docker", as FROM does; "env", only Env
 , architecture ? toolbox.goArch
 , created ? "1970-01-01T00:00:01Z"  # RFC 3339, or "now"
 , uid ? 0                       # owner of what goes to the root
 , gid ? 0
-, compressor ? "none"           # of the whole archive: "none", "gz", "zstd"
+, compressor ? defaults.compressor  # of the whole archive: "none", "gz", "zstd"
 , layout ? "universal"          # or "classic", for tools that read no links
 , meta ? { }
 , runAsRoot ? null              # not here yet
-, includeNixDB ? false          # not here yet
+, includeNixDB ? false          # a database of the store paths in the image, for the Nix in it
 , diskSize ? 1024               # dockerTools' virtual machine's; there is none
 , buildVMMemorySize ? 512
 }@arguments:
 
-assert checks.oneOf "compressor" archive.compressors compressor;
-assert checks.oneOf "layout" archive.layouts layout;
-assert checks.oneOf "inheritConfig" [ "docker" "env" ] inheritConfig;
+assert checks.arguments arguments {
+  name = checks.string;
+  tag = checks.nullOr checks.string;
+  fromImage = checks.nullOr checks.path;
+  fromImageName = checks.nullOr checks.string;
+  fromImageTag = checks.nullOr checks.string;
+  copyToRoot = checks.trees;
+  contents = checks.trees;
+  keepContentsDirlinks = checks.bool;
+  extraCommands = checks.script;
+  layers = checks.listOf checks.path;
+  config = checks.nullOr checks.set;
+  inheritConfig = checks.among [ "docker" "env" ];
+  architecture = checks.string;
+  created = checks.time ", or \"now\"";
+  uid = checks.natural;
+  gid = checks.natural;
+  compressor = checks.among archive.compressors;
+  layout = checks.among archive.layouts;
+  meta = checks.set;
+  includeNixDB = checks.bool;
+  diskSize = checks.natural;
+  buildVMMemorySize = checks.natural;
+};
 assert checks.absent "runAsRoot" (runAsRoot == null) "use extraCommands, which needs no root";
-assert checks.absent "includeNixDB" (!includeNixDB) "leave it out";
 assert checks.notBoth "copyToRoot" copyToRoot "contents" contents;
 let
-  asList = value: if value == null then [ ] else if builtins.isList value then value else [ value ];
-  trees = map (tree: "${tree}") (asList copyToRoot ++ asList contents);
+  trees = treesOf (checks.deprecated "contents" (contents != null) "copyToRoot does the same" [ copyToRoot contents ]);
+  made =
+    if extraCommands == "" then null
+    else rootScript { inherit name trees extraCommands uid gid; keepDirlinks = keepContentsDirlinks; };
 
   image = recipe {
-    inherit name tag config trees layers architecture created inheritConfig uid gid;
+    inherit name tag config trees made layers architecture created inheritConfig uid gid;
     keepDirlinks = keepContentsDirlinks;
     base = if fromImage == null then null else { path = "${fromImage}"; name = fromImageName; tag = fromImageTag; };
-    made =
-      if extraCommands == "" then null
-      else rootScript { inherit name trees extraCommands uid gid; keepDirlinks = keepContentsDirlinks; };
+    nixDB = includeNixDB;
   };
 in
 archive.make {
@@ -59,5 +81,6 @@ archive.make {
     imageName = lower name;
     inherit (image) imageTag;
     buildArgs = arguments;
+    layer = ownLayer { inherit name trees made uid gid; keepDirlinks = keepContentsDirlinks; };
   };
 }

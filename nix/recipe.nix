@@ -22,20 +22,28 @@
 , maxLayers ? null         # of the whole image, the base's too; null: one for all store paths
 , volatile ? [ ]           # store paths that change with every build of the image
 , lock ? null              # the file of an earlier plan
-, pipeline ? null          # dockerTools' layeringPipeline
+, pipeline ? null          # dockerTools' layeringPipeline, as a list or a file
+, nixDB ? false            # whether a layer has a database of the store paths
 }:
 let
   file = baseNameOf name;
   configFile = toolbox.write "${file}-config.json" (builtins.toJSON config);
   atRoot = if made == null then trees else [ made ];
 
-  make = tag: toolbox.derive {
-    name = "${file}-image.json";
+  make = tag: derived tag "image.json" [ ]
+    { ${if nixDB then "database" else null} = derived "none" "nix-db.tar" [ "--database" ] { }; };
+
+  # What `lamina recipe` makes of it all, and, of the same attributes, the layer with the database.
+  derived = tag: suffix: options: { database ? null }: toolbox.derive {
+    name = "${file}-${suffix}";
     __structuredAttrs = true;
     # Made here in a moment; but where a cache has it, neither the builder nor what scripts ran with is needed here.
     preferLocalBuild = true;
     program = "${toolbox.lamina}/bin/lamina";
-    args = [ "recipe" "-o" (placeholder "out") ];
+    args = [ "recipe" ] ++ options ++ [ "-o" (placeholder "out") ];
+    ${if nixDB then "nixDB" else null} = true;
+    ${if nixDB then "registered" else null} = trees;
+    ${if database != null then "database" else null} = database;
     image = {
       names = [{ inherit name tag; }];
       inherit architecture created base;
@@ -46,7 +54,8 @@ let
     inherit links made uid gid keepDirlinks storeStamp storePaths maxLayers volatile pipeline;
     lock = if lock == null then null else "${lock}";
     layers = map (layer: "${layer}") layers;
-    exportReferencesGraph.closure = [ configFile ] ++ atRoot ++ layers;
+    exportReferencesGraph.closure = [ configFile ] ++ atRoot ++ layers
+      ++ (if nixDB then trees else [ ]) ++ (if database == null then [ ] else [ database ]);
   };
 
   # An image's tag may not hang on itself, so it is taken from the same recipe without one, which is never built.

@@ -1,10 +1,11 @@
 # A program that writes an image's archive to its standard output, with dockerTools' arguments: see
 # docs/layeredImages.md. Nothing of the image lies in the store a second time.
-{ toolbox, recipe }:
+{ toolbox, recipe, defaults }:
 let
   checks = import ./checks.nix "streamLayeredImage";
   lower = import ./lower.nix;
   rootScript = import ./rootScript.nix { inherit toolbox; };
+  treesOf = import ./trees.nix;
   programs = import ./programs.nix { inherit toolbox; };
 in
 { name
@@ -14,7 +15,7 @@ in
 , fromImageTag ? null
 , contents ? [ ]                # directories: what lies in them is linked to from the root of the image
 , config ? null
-, inheritConfig ? "docker"
+, inheritConfig ? defaults.inheritConfig  # what it takes over from the base: see buildImage
 , architecture ? toolbox.goArch
 , created ? "1970-01-01T00:00:01Z"
 , mtime ? "1970-01-01T00:00:01Z"  # of the store paths: RFC 3339
@@ -31,18 +32,46 @@ in
 , fakeRootCommands ? ""         # the same, seeming to be root
 , enableFakechroot ? false      # not here yet
 , includeStorePaths ? true      # false: the image expects the store to be mounted
-, includeNixDB ? false          # not here yet
+, includeNixDB ? false          # a database of the store paths in the image, for the Nix in it
 , passthru ? { }
 , meta ? { }
 , debug ? false                 # taken and not used: `lamina plan --explain` tells more
 }@arguments:
 
-assert checks.oneOf "inheritConfig" [ "docker" "env" ] inheritConfig;
-assert checks.holds "maxLayers" maxLayers (value: builtins.isInt value && value > 1) "a number above 1";
+assert checks.arguments arguments {
+  name = checks.string;
+  tag = checks.nullOr checks.string;
+  fromImage = checks.nullOr checks.path;
+  fromImageName = checks.nullOr checks.string;
+  fromImageTag = checks.nullOr checks.string;
+  contents = checks.trees;
+  config = checks.nullOr checks.set;
+  inheritConfig = checks.among [ "docker" "env" ];
+  architecture = checks.string;
+  created = checks.time ", or \"now\"";
+  mtime = checks.time "";
+  uid = checks.natural;
+  gid = checks.natural;
+  uname = checks.string;
+  gname = checks.string;
+  volatile = checks.listOf checks.path;
+  lock = checks.nullOr checks.path;
+  layeringPipeline = checks.nullOr (checks.either checks.list checks.path);
+  layers = checks.listOf checks.path;
+  extraCommands = checks.script;
+  fakeRootCommands = checks.script;
+  enableFakechroot = checks.bool;
+  includeStorePaths = checks.bool;
+  includeNixDB = checks.bool;
+  passthru = checks.set;
+  meta = checks.set;
+  debug = checks.bool;
+};
+assert layeringPipeline != null
+  || checks.holds "maxLayers" maxLayers (value: builtins.isInt value && value > 1) "a number above 1";
 assert checks.absent "enableFakechroot" (!enableFakechroot) "use fakeRootCommands with relative paths";
-assert checks.absent "includeNixDB" (!includeNixDB) "leave it out";
 let
-  trees = map (tree: "${tree}") (if builtins.isList contents then contents else [ contents ]);
+  trees = treesOf contents;
   scripted = extraCommands != "" || fakeRootCommands != "";
 
   image = recipe {
@@ -54,8 +83,9 @@ let
     storePaths = includeStorePaths;
     volatile = map (package: "${package}") volatile;
     pipeline =
-      if layeringPipeline == null || builtins.isList layeringPipeline then layeringPipeline
-      else builtins.fromJSON (builtins.readFile layeringPipeline);
+      # A file stays one: it may have to be built, and reading it here would build it during evaluation.
+      if layeringPipeline == null || builtins.isList layeringPipeline then layeringPipeline else "${layeringPipeline}";
+    nixDB = includeNixDB;
   };
 
   tools = programs { inherit name; recipe = image; };
@@ -69,6 +99,8 @@ toolbox.derive {
   streamer = "${tools.stream}/bin/stream-${file}";
   inherit meta;
   passthru = tools // {
+    conf = image;
+    streamScript = tools.stream;
     imageName = lower name;
     inherit (image) imageTag;
     isExe = true;

@@ -8,10 +8,12 @@
 #   fakeroot     a program
 #   cacert       a file with the certificates of the usual authorities
 #   path         PATH of scripts that users write: what stdenv offers for work on files
+#   files        packages whose files images get at well-known places: bash, coreutils, shadow
 #   derive       attributes -> derivation whose builder is that shell (a `script`) or a program
 #   write        name -> text -> a file with that text
+#   makeOverridable  as in nixpkgs' lib
 { pkgs }:
 let
   form = if pkgs ? isHostPackageSet then import ./host.nix { inherit pkgs; } else import ./nixpkgs.nix { inherit pkgs; };
 in
-form // import ./derive.nix form
+form // import ./derive.nix form // { makeOverridable = import ./overridable.nix; }

@@ -6,7 +6,7 @@ rec {
   stay = script: "${script}\n:";
 
   # `script` runs in `bash -eu`; with `program` and `args` that is run instead. Everything else is an attribute of
-  # the derivation, but for `meta` and `passthru`, which go to the result as in nixpkgs.
+  # the derivation, but for `meta` and `passthru`, which go to the result as in nixpkgs; so does `overrideAttrs`.
   derive = { meta ? { }, passthru ? { }, script ? null, program ? bash, args ? [ "-euc" (stay script) ], ... }@attributes:
     derivation
       ({
@@ -14,7 +14,11 @@ rec {
         builder = program;
         PATH = path;
       } // removeAttrs attributes [ "meta" "passthru" "script" "program" ])
-    // passthru // { inherit meta passthru; };
+    // passthru // {
+      inherit meta passthru;
+      overrideAttrs = change:
+        derive (attributes // (if builtins.isFunction change then change attributes else change));
+    };
 
   # Made where it is wanted: asking another machine takes longer than writing it.
   write = name: text: derive {

@@ -20,7 +20,7 @@ FLOORS = (
     {"builder.blob"},
     {"builder.compression", "builder.tar_index", "builder.closure"},
     {"builder.tree", "builder.layer", "builder.config"},
-    {"builder.image", "builder.recipe", "builder.cache", "builder.planners"},
+    {"builder.image", "builder.recipe", "builder.cache", "builder.planners", "builder.nix_db"},
     {"builder.plan", "builder.learn", "builder.media.members", "builder.media.choice", "builder.media.legacy"},
     {"builder.pipeline", "builder.media.tarball", "builder.media.docker_archive"},
     {"builder.media.oci_layout", "builder.media.universal"},

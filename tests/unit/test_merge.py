@@ -144,16 +144,6 @@ def test_a_recipe_beside_an_archive(tmp_path: Path, lamina: Command) -> None:
     assert verify(tmp_path / "out.tar").problems == ()
 
 
-@pytest.mark.parametrize(
-    ("last", "magic"),
-    [("plain", b"oci-layout"), ("gzip", b"\x1f\x8b"), ("zstd", b"\x28\xb5\x2f\xfd"), ("xz", b"oci-layout")],
-)
-def test_compressed_as_the_last(last: str, magic: bytes, tmp_path: Path, lamina: Command) -> None:
-    first = saved(docker_save([ONE]), tmp_path / "one", "gzip")
-    done = lamina("merge", first, saved(docker_save([TWO]), tmp_path / "two", last), "--compressor", "last", "-o", "-")
-    assert done.stdout.startswith(magic), done.stderr
-
-
 def test_what_is_said_of_a_layer_is_checked(tmp_path: Path, lamina: Command) -> None:
     pieces = docker_save([ONE])
     spoilt = [piece if piece.data != ONE.layers[1] else Piece(piece.name, tar_of([])) for piece in pieces]

@@ -21,6 +21,7 @@ in
 packages [
   "bash" "bzip2" "cacert" "coreutils" "diffutils" "fakeroot" "file" "findutils" "gawk" "gnugrep" "gnused" "gnutar" "gzip" "hello"
   "redis" "nginx" "busybox" "python3" "skopeo" "xz" "ruff" "shellcheck"
+  "bashInteractive" "shadow"
 ] // {
   inherit lib python3Packages;
   stdenv.hostPlatform.system = system;
@@ -28,5 +29,6 @@ packages [
   writeText = name: text: builtins.toFile name (builtins.unsafeDiscardStringContext text);
   writeShellScriptBin = name: text: fake name { inherit text; };
   writeTextDir = name: text: fake (baseNameOf name) { inherit text; };
+  buildEnv = { name, paths, pathsToLink ? [ "/" ] }: fake name { inherit paths pathsToLink; };
   runCommand = name: env: script: fake name { inherit script; };
 }

@@ -1,0 +1,33 @@
+# The files by which programs know root and nobody by name: /etc/passwd, /etc/group, /etc/nsswitch.conf; and /var/empty,
+# which is their home.
+{ toolbox }:
+let
+  checks = import ./checks.nix "fakeNss";
+  lines = builtins.concatStringsSep "\n";
+in
+{ extraPasswdLines ? [ ]
+, extraGroupLines ? [ ]
+}@arguments:
+
+assert checks.arguments arguments {
+  extraPasswdLines = checks.listOf checks.string;
+  extraGroupLines = checks.listOf checks.string;
+};
+toolbox.derive {
+  name = "fake-nss";
+  preferLocalBuild = true;
+  allowSubstitutes = false;
+  passwd = lines (
+    [ "root:x:0:0:root user:/var/empty:/bin/sh" ] ++ extraPasswdLines
+    ++ [ "nobody:x:65534:65534:nobody:/var/empty:/bin/sh" "" ]
+  );
+  group = lines ([ "root:x:0:" ] ++ extraGroupLines ++ [ "nobody:x:65534:" "" ]);
+  nsswitch = lines [ "hosts: files dns" "" ];
+  passAsFile = [ "passwd" "group" "nsswitch" ];
+  script = ''
+    mkdir -p "$out/etc" "$out/var/empty"
+    cp "$passwdPath" "$out/etc/passwd"
+    cp "$groupPath" "$out/etc/group"
+    cp "$nsswitchPath" "$out/etc/nsswitch.conf"
+  '';
+}

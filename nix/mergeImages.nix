@@ -1,0 +1,23 @@
+# Several images in one archive, each with its names, each layer once. The images are archives of any tool, compressed or
+# not, OCI layouts, and what streamLayeredImage makes. The result is not compressed: of a compressed archive with
+# several images podman 4.3 takes none.
+{ toolbox }:
+let
+  checks = import ./checks.nix "mergeImages";
+in
+images:
+
+assert checks.holds "the argument" images (value: builtins.isList value && value != [ ]) "a list of images";
+assert checks.arguments { inherit images; } { images = checks.listOf checks.path; };
+let
+  # Of a stream the recipe will do: an archive need not be made for it.
+  file = image: if image.isExe or false && image ? recipe then "${image.recipe}" else "${image}";
+in
+toolbox.derive {
+  name = "merge-docker-images";
+  __structuredAttrs = true;
+  program = "${toolbox.lamina}/bin/lamina";
+  args = [ "merge" ] ++ map file images ++ [ "-o" (placeholder "out") ];
+  # The archive holds copies: see archive.nix.
+  ${if builtins.compareVersions builtins.nixVersion "2.17" >= 0 then "unsafeDiscardReferences" else null}.out = true;
+}
