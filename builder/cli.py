@@ -85,6 +85,20 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--to", choices=("docker", "podman", "containerd"), default="docker", help="default: docker")
     load.add_argument("--json", action="store_true", help="for programs")
 
+    prefetch = _command(commands, "prefetch", _prefetch, "tell the arguments for pullImage", "lamina prefetch redis:7")
+    prefetch.add_argument("image", nargs="?", metavar="NAME[:TAG|@DIGEST]", help="as for docker pull")
+    prefetch.add_argument("reference", nargs="?", metavar="TAG|DIGEST", help="the same, apart")
+    prefetch.add_argument("--image-name", metavar="NAME", help="the same as NAME")
+    prefetch.add_argument("--image-tag", metavar="TAG", help="the same as TAG")
+    prefetch.add_argument("--image-digest", metavar="DIGEST", help="of a manifest or of an index")
+    prefetch.add_argument("--os", default="linux", help="which image of an index; default: linux")
+    prefetch.add_argument("--arch", help="which image of an index, in Go's words; default: this machine's")
+    prefetch.add_argument("--final-image-name", metavar="NAME", help="the name that the archive tells; default: NAME")
+    prefetch.add_argument("--final-image-tag", metavar="TAG", help="the tag that the archive tells; default: TAG")
+    prefetch.add_argument("--no-tls-verify", action="store_true", help="for a registry without TLS")
+    prefetch.add_argument("--json", action="store_true", help="for programs; otherwise a Nix attribute set")
+    prefetch.add_argument("--quiet", action="store_true", help="nothing but the result")
+
     recipe = _command(
         commands,
         "recipe",
@@ -215,6 +229,33 @@ def _load(options: argparse.Namespace) -> int:
     else:
         what = ", ".join(names) or "the image"
         print(f"{what} is in {options.to}: {human(loaded.sent)} sent, {human(loaded.held)} of layers were there")
+    return 0
+
+
+def _prefetch(options: argparse.Namespace) -> int:
+    import attrs
+
+    from builder.media import host_architecture
+    from builder.prefetch import Wanted, nix_text, prefetch
+
+    name = options.image_name or options.image
+    if not name:
+        raise BadUsage("prefetch", "no image", "give NAME, NAME:TAG or NAME@DIGEST")
+    wanted = attrs.evolve(
+        Wanted.parse(name, options.reference, options.image_tag, options.image_digest),
+        os=options.os,
+        arch=options.arch or host_architecture(),
+        final_name=options.final_image_name,
+        final_tag=options.final_image_tag,
+        tls_verify=not options.no_tls_verify,
+    )
+
+    def tell(what: str, value: str) -> None:
+        if not options.quiet:
+            print(f"-> {what}: {value}", file=sys.stderr)
+
+    arguments = prefetch(wanted, tell).arguments
+    print(json.dumps(arguments, indent=2) if options.json else nix_text(arguments))
     return 0
 
 

@@ -17,7 +17,7 @@ FLOORS = (
     {"builder", "builder.errors", "builder.progress"},
     {"builder.digest", "builder.reference", "builder.output", "builder.parallel", "builder.tar"},
     {"builder.spec"},
-    {"builder.blob"},
+    {"builder.blob", "builder.prefetch"},
     {"builder.compression", "builder.tar_index", "builder.closure"},
     {"builder.tree", "builder.layer", "builder.config"},
     {"builder.image", "builder.recipe", "builder.cache", "builder.planners", "builder.nix_db"},
