@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test lint compat fresh clean
+.PHONY: help setup demo bench test lint fuzz compat fresh clean
 env := . dev/env.sh &&
 
 help:           ## Print this list
@@ -19,6 +19,11 @@ test:           ## Check style and types, then run the tests; more arguments: ma
 
 lint: setup     ## Check style and types only
 	@$(env) ruff check && ruff format --check && mypy --strict builder
+
+fuzz:           ## Feed every reader with damaged input for TIME seconds each: make fuzz TIME=600
+	@bash dev/setup.sh
+	@.venv/bin/python -c 'import atheris' 2>/dev/null || .venv/bin/pip --disable-pip-version-check install -qq -e '.[fuzz]'
+	@$(env) python -m tests.fuzz --seconds $(or $(TIME),60)
 
 compat:         ## Try every example in every consumer, and write docs/compatibility.md
 	@bash dev/setup.sh test

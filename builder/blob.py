@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -58,10 +59,15 @@ class Source:
     @classmethod
     def open(cls, path: Path) -> Source:
         """Raises BadInput: no such file, or it may not be read."""
+        remedy = "give a file that can be read"
         try:
-            return cls(io.FileIO(path), str(path))
-        except OSError as error:
-            raise BadInput(path, error.strerror or str(error), "give a file that can be read") from None
+            # A pipe without a writer would be waited for; a directory is refused by FileIO.
+            file = io.FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            raise BadInput(path, getattr(error, "strerror", None) or str(error), remedy) from None
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise BadInput(path, "not a file", remedy)
+        return cls(file, str(path))
 
     @property
     def size(self) -> int:

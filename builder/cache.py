@@ -2,7 +2,7 @@
 
 A key is a hash of everything that fixes a layer's bytes: the NAR hashes of what it is made of, its owner and time,
 and the version of our tar. So an entry is a fact for ever. Each is a file of its own, put in place whole, so any
-number of processes may read and write; one that is damaged counts as absent and is written anew.
+number of processes may read and write; one that is damaged, or another key's, counts as absent and is written anew.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import attrs
 
-from builder.digest import Digest, hex_of, parse_digest
-from builder.errors import LaminaError
+from builder.digest import Digest, hex_of, parse_digest, sha256
+from builder.errors import BadInput, LaminaError
 from builder.layer import Layer
 from builder.output import whole_file
-from builder.spec import canonical, expect, parse_json, strings
+from builder.spec import Json, canonical, expect, read_json_file, strings
 
 
 @attrs.frozen
@@ -36,39 +36,47 @@ class Cache:
         return self.directory / "layers" / key[:2] / key[2:]
 
     def layer(self, key: str) -> tuple[Digest, int] | None:
-        """Diff ID and size of the layer with that key; an entry that does not name the key itself is damaged."""
+        """Diff ID and size of the layer with that key."""
         file = self._file(key)
-        try:
-            entry = expect(parse_json(file.read_bytes(), file), dict, "a cache entry", file)
-            size = expect(entry.get("size"), int, "size", file)
-            return (parse_digest(entry.get("diffId"), file), size) if entry.get("key") == key else None
-        except (OSError, LaminaError):
-            return None
+        with contextlib.suppress(LaminaError):
+            entry = _get(file, key)
+            return parse_digest(entry.get("diffId"), file), expect(entry.get("size"), int, "size", file)
+        return None
 
     def remember(self, key: str, diff_id: Digest, size: int) -> None:
-        _put(self._file(key), canonical({"diffId": diff_id, "key": key, "size": size}))
+        _put(self._file(key), key, {"diffId": diff_id, "size": size})
 
     def layers_of_manifest(self, digest: Digest) -> list[Digest]:
         """The diff IDs of an image that we have sent somewhere, by the digest of its manifest; else nothing."""
         file = self._manifest(digest)
-        try:
-            return [parse_digest(item, file) for item in strings(parse_json(file.read_bytes(), file), "layers", file)]
-        except (OSError, LaminaError):
-            return []
+        with contextlib.suppress(LaminaError):
+            return [parse_digest(item, file) for item in strings(_get(file, digest).get("diffIds"), "diffIds", file)]
+        return []
 
     def remember_manifest(self, digest: Digest, diff_ids: list[Digest]) -> None:
-        _put(self._manifest(digest), canonical(diff_ids))
+        _put(self._manifest(digest), digest, {"diffIds": diff_ids})
 
     def _manifest(self, digest: Digest) -> Path:
         return self.directory / "manifests" / hex_of(digest)
 
 
-def _put(file: Path, data: bytes) -> None:
+def _get(file: Path, key: str) -> Json:
+    """The entry. Raises BadInput: there is none, or it is damaged, or that of another key."""
+    entry = expect(read_json_file(file), dict, "a cache entry", file)
+    if entry.pop("sum", None) != sha256(canonical(entry)) or entry.get("key") != key:
+        raise BadInput(file, "a damaged cache entry", "it is written anew")
+    return entry
+
+
+def _put(file: Path, key: str, entry: Json) -> None:
     """Write an entry, or leave it: a cache that cannot be written to is no error."""
     with contextlib.suppress(OSError, LaminaError):
         file.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            file.rmdir()  # an empty directory in its place
         with whole_file(file, durable=False) as out:
-            out.write(data)
+            entry = {**entry, "key": key}
+            out.write(canonical({**entry, "sum": sha256(canonical(entry))}))
 
 
 def recall(layers: tuple[Layer, ...], cache: Cache) -> tuple[Layer, ...]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from builder import __version__
-from builder.errors import BadUsage, LaminaError, printable
+from builder.errors import BadUsage, LaminaError, printable, shortened
 
 _EPILOG = """\
 example: lamina build image.json -o image.tar && lamina inspect image.tar && docker load < image.tar
@@ -21,25 +23,41 @@ exit status: 0 done, 1 bad input, 2 bad usage
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. An error is one line on standard error."""
     try:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a locale may lack what is in a name
         options = _parser().parse_args(arguments)
         run: Callable[[argparse.Namespace], int] = options.run
-        return run(options)
+        status = run(options)
+        sys.stdout.flush()
+        return status
     except LaminaError as error:
         print(f"lamina: {error}", file=sys.stderr)
         return error.exit_status
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 1
     except KeyboardInterrupt:
         return 130
     except OSError as error:
-        where = error.filename or "lamina"
-        print(printable(f"lamina: {where}: {error.strerror or error}"), file=sys.stderr)
+        print(f"lamina: {LaminaError(error.filename or 'output', error.strerror or str(error))}", file=sys.stderr)
+        _forget_output()
         return 1
 
 
+def _forget_output() -> None:
+    """What could not be written would be tried once more when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Parser(argparse.ArgumentParser):
+    """Repeats what it was given only as far as it can be printed."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(shortened(message)))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lamina",
         description="Container images from Nix store paths.",
         epilog=_EPILOG,
@@ -124,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[_Parser],
     name: str,
     run: Callable[[argparse.Namespace], int],
     what: str,

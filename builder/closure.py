@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 
 from builder.errors import BadInput
-from builder.spec import expect, strings
+from builder.limits import GRAPH_PATHS
+from builder.spec import expect, file_name, strings
 
 _STORE_PATH = re.compile(r"(?P<store>/(?:[^/]+/)*[^/]+)/(?P<hash>[0-9a-df-np-sv-z]{32})-(?P<name>[0-9a-zA-Z+._?=-]+)")
 """A store directory, 32 digits of Nix's base-32 (no e, o, t, u) and a name (Nix manual, "Store Path")."""
@@ -48,7 +49,10 @@ def parse_graph(value: object, where: object) -> dict[str, PathInfo]:
     Shape: `[{"path", "narHash", "narSize", "references", ...}]` (Nix manual, "Advanced Attributes").
     """
     graph: dict[str, PathInfo] = {}
-    for item in expect(value, list, "a closure graph", where):
+    items = expect(value, list, "a closure graph", where)
+    if len(items) > GRAPH_PATHS:
+        raise BadInput(where, f"a closure graph of {len(items)} paths", f"at most {GRAPH_PATHS} are planned for")
+    for item in items:
         info = parse_path_info(expect(item, dict, "an item of a closure graph", where), where)
         split_store_path(info.path, where)
         graph[info.path] = info
@@ -57,10 +61,13 @@ def parse_graph(value: object, where: object) -> dict[str, PathInfo]:
 
 def parse_path_info(item: dict[str, Any], where: object) -> PathInfo:
     """One item of a graph, or of a recipe, whose trees may lie elsewhere than in a store."""
+    nar_size = expect(item.get("narSize"), int, "narSize", where)
+    if not 0 <= nar_size < 1 << 63:
+        raise BadInput(where, f"narSize is {nar_size}", "the file is damaged")
     return PathInfo(
-        path=expect(item.get("path"), str, "path", where),
+        path=file_name(item.get("path"), "path", where),
         nar_hash=expect(item.get("narHash"), str, "narHash", where),
-        nar_size=expect(item.get("narSize"), int, "narSize", where),
+        nar_size=nar_size,
         references=tuple(sorted(strings(item.get("references"), "references", where))),
     )
 

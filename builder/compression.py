@@ -12,6 +12,7 @@ import attrs
 
 from builder.blob import Blob, Stream
 from builder.errors import BadInput
+from builder.limits import UNPACKED_BYTES, UNPACKED_FREE, UNPACKED_RATIO, UNPACKED_WINDOW
 
 _KINDS = {
     "application/gzip": "gzip",
@@ -31,7 +32,11 @@ _UNKNOWN_KINDS = {
 }
 
 _FEED = 4 << 10
-"""Bytes given to a decoder at once. It bounds what comes back: zstd turns 4 bytes into 128 KiB at best."""
+_FEED_ZSTD = 1 << 10
+"""Bytes given to a decoder at once. Only with zstd do they bound what comes back: 4 bytes give up to 128 KiB."""
+
+_STEP = 1 << 20
+"""Bytes that the other decoders give back at once: bzip2 turns 50 bytes into 46 MB."""
 
 COMPRESSORS = ("none", "gz", "zstd")
 """What `encoder` takes: dockerTools' names."""
@@ -46,7 +51,26 @@ class _Decoder(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
+    def decompress(self, data: bytes, limit: int = ..., /) -> bytes: ...
+
+
+@attrs.define(eq=False)
+class Budget:
+    """What the compressed parts of one archive may unpack to, together: see `limits.py`.
+
+    `packed` is the size of the archive itself. A part that an image uses twice counts twice, one that is read again
+    does not.
+    """
+
+    packed: int
+    unpacked: int = 0
+
+    def spend(self, count: int, where: object) -> None:
+        """Raises BadInput when that is too much."""
+        self.unpacked += count
+        if self.unpacked > min(UNPACKED_BYTES, UNPACKED_FREE + UNPACKED_RATIO * self.packed):
+            what = f"{self.packed} bytes that unpack to more than {self.unpacked - count}"
+            raise BadInput(where, what, "no image packs so well; if you trust it, unpack it first")
 
 
 def detect(blob: Blob, where: object) -> str | None:
@@ -71,23 +95,34 @@ def _magic() -> Any:
     return magic.Magic(mime=True)
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Decompressed:
     """What a compressed blob holds. Its size is known only to those who read it."""
 
     packed: Blob
     kind: str
     where: object
+    budget: Budget
+    _seen: int = 0
 
     @property
     def size(self) -> None:
         return None
 
     def chunks(self) -> Iterator[bytes]:
-        """Raises BadInput: damaged, cut short, or followed by something else."""
+        """Raises BadInput: damaged, cut short, followed by something else, or too much."""
+        total = 0
+        for plain in self._decoded():
+            total += len(plain)
+            if total > self._seen:
+                self.budget.spend(total - self._seen, self.where)
+                self._seen = total
+            yield plain
+
+    def _decoded(self) -> Iterator[bytes]:
         make = _decoder(self.kind)
         decoder: _Decoder | None = None
-        for data in _small(self.packed.chunks()):
+        for data in _small(self.packed.chunks(), _FEED_ZSTD if self.kind == "zstd" else _FEED):
             while data:
                 if decoder is None:
                     data = data.lstrip(b"\0")  # zeros after a frame are padding, which tools ignore
@@ -95,21 +130,47 @@ class Decompressed:
                         break
                     decoder = make()
                 try:
-                    plain = decoder.decompress(data)
+                    yield from _stepwise(decoder, data)
                 except Exception as error:  # each library raises its own
                     raise BadInput(self.where, f"damaged {self.kind} data: {error}", "pull it again") from None
-                if plain:
-                    yield plain
                 data = decoder.unused_data if decoder.eof else b""
                 decoder = None if decoder.eof else decoder
         if decoder is not None:
             raise BadInput(self.where, f"the {self.kind} data is cut short", "copy or pull it again")
 
 
-def _small(chunks: Iterator[bytes]) -> Iterator[bytes]:
+@attrs.frozen
+class _Zstd:
+    """zstandard's decoder, which knows no limit, as the others are."""
+
+    inner: Any
+
+    @property
+    def eof(self) -> bool:
+        return bool(self.inner.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self.inner.unused_data)
+
+    def decompress(self, data: bytes, limit: int = 0, /) -> bytes:
+        return bytes(self.inner.decompress(data)) if data else b""
+
+
+def _stepwise(decoder: _Decoder, data: bytes) -> Iterator[bytes]:
+    """All that the data gives, in steps. What a step did not take zlib hands back; the others keep it."""
+    while True:
+        plain = decoder.decompress(data, _STEP)
+        yield plain
+        data = getattr(decoder, "unconsumed_tail", b"")
+        if decoder.eof or (len(plain) < _STEP and not data):
+            return
+
+
+def _small(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
     for chunk in chunks:
-        for start in range(0, len(chunk), _FEED):
-            yield chunk[start : start + _FEED]
+        for start in range(0, len(chunk), size):
+            yield chunk[start : start + size]
 
 
 def _decoder(kind: str) -> Callable[[], _Decoder]:
@@ -122,16 +183,19 @@ def _decoder(kind: str) -> Callable[[], _Decoder]:
     if kind == "xz":
         import lzma
 
-        return lzma.LZMADecompressor
+        return lambda: lzma.LZMADecompressor(memlimit=UNPACKED_WINDOW)
     import zstandard
 
-    return lambda: zstandard.ZstdDecompressor().decompressobj()
+    return lambda: _Zstd(zstandard.ZstdDecompressor().decompressobj())
 
 
-def plain(blob: Blob, where: object) -> Blob:
-    """The blob itself when its bytes are plain, else a view of what they decompress to."""
+def plain(blob: Blob, where: object, budget: Budget | None = None) -> Blob:
+    """The blob itself when its bytes are plain, else a view of what they decompress to.
+
+    `budget` is that of the archive in which the blob lies, if there is one.
+    """
     kind = detect(blob, where)
-    return Decompressed(blob, kind, where) if kind else blob
+    return Decompressed(blob, kind, where, budget or Budget(blob.size or 0)) if kind else blob
 
 
 def compress(chunks: Iterator[bytes], compressor: str, out: BinaryIO) -> None:

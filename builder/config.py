@@ -42,6 +42,12 @@ def check_types(config: Json, where: object) -> Json:
             expect(value, dict, f"config.{key}", where)
     for name, value in result.get("Labels", {}).items():
         expect(value, str, f"config.Labels.{name}", where)
+    for number in result.get("User", "").split(":"):
+        if number.isdecimal() and int(number[:20]) >= 1 << 31:
+            raise BadInput(where, f"config.User has the number {number:.40}", "runtimes would take it for root")
+    for name in result.get("Volumes", {}):
+        if ".." in name.split("/"):
+            raise BadInput(where, f"config.Volumes has {name!r:.80}", "a volume's path must not climb")
     return result
 
 

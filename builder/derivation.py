@@ -25,12 +25,13 @@ from builder.recipe import (
     StoreLayer,
     TarLayer,
     layer_json,
+    parse_base,
     parse_layer,
     parse_recipe,
     parse_rule,
     recipe_json,
 )
-from builder.spec import Json, check_timestamp, expect, parse_json, strings
+from builder.spec import Json, check_timestamp, expect, read_json_file, strings
 from builder.tree import Stamp
 
 
@@ -50,7 +51,7 @@ class Attributes:
 
     @classmethod
     def read(cls, path: Path) -> Attributes:
-        fields = expect(parse_json(path.read_bytes(), path), dict, "the attributes", path)
+        fields = expect(read_json_file(path), dict, "the attributes", path)
         return cls(fields, parse_graph(fields.get("closure"), path), path)
 
     def info(self, path: str) -> PathInfo:
@@ -140,7 +141,8 @@ def _at_root(given: Attributes) -> list[RecipeLayer]:
     if not trees:
         return []
     stamp = Stamp(uid=given.number("uid"), gid=given.number("gid"))
-    rules = tuple(parse_rule(rule, given.where) for rule in given.fields.get("rules") or [])
+    told = expect(given.fields.get("rules") or [], list, "rules", given.where)
+    rules = tuple(parse_rule(rule, given.where) for rule in told)
     keep, links = bool(given.fields.get("keepDirlinks")), bool(given.fields.get("links"))
     return [RootLayer(tuple(trees), stamp, keep, links, rules)]
 
@@ -175,7 +177,8 @@ def _room(given: Attributes, base: Json | None, others: int) -> int | None:
     if base:
         from builder.media import read_image
 
-        below = len(read_image(Path(base["path"]), base.get("name"), base.get("tag")).layers)
+        told = parse_base(base, given.where)
+        below = len(read_image(Path(told.path), told.name, told.tag).layers)
     most = given.number("maxLayers")
     if most - below - others < 1:
         what = f"maxLayers is {most}, and {below} layers of the base and {others} others leave none for store paths"
@@ -195,11 +198,11 @@ def _planned(given: Attributes, needed: list[PathInfo], room: int | None) -> lis
 
         pipeline = given.fields["pipeline"]
         if isinstance(pipeline, str):  # a file, which may have been built
-            pipeline = parse_json(Path(pipeline).read_bytes(), pipeline)
+            pipeline = read_json_file(Path(pipeline))
         return [StoreLayer(layer.paths, stamp, layer.reason) for layer in run_pipeline(pipeline, needed)]
     from builder.plan import plan, read_lock
 
-    lock = given.fields.get("lock")
+    lock = given.fields.get("lock") and given.text("lock")
     volatile = strings(given.fields.get("volatile"), "volatile", given.where)
     planned = plan(needed, room, volatile=volatile, previous=read_lock(Path(lock)) if lock else None)
     return [StoreLayer(layer.paths, stamp, layer.reason) for layer in planned]
@@ -229,7 +232,7 @@ def _siblings(layers: list[list[RecipeLayer]]) -> list[RecipeLayer]:
 
 
 def _read_layers(path: Path) -> list[RecipeLayer]:
-    fields = expect(parse_json(path.read_bytes(), path), dict, "what buildLayer made", path)
+    fields = expect(read_json_file(path), dict, "what buildLayer made", path)
     if fields.get("version") != VERSION:
         raise BadInput(path, f"layers of version {fields.get('version')!r:.20}", "build them again")
     return [parse_layer(item, path) for item in expect(fields.get("layers"), list, "layers", path)]
@@ -237,7 +240,7 @@ def _read_layers(path: Path) -> list[RecipeLayer]:
 
 def _document(image: Json, config: Path, layers: list[RecipeLayer]) -> Json:
     empty = Recipe(names=(), architecture="", created="", config={}, layers=tuple(layers))
-    own = parse_json(config.read_bytes(), config)
+    own = read_json_file(config)
     created = expect(image.get("created"), str, "created", config)
     return {
         **recipe_json(empty),

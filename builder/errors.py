@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from builder.limits import ERROR_TEXT
+
 
 def printable(text: str) -> str:
     """The text with everything that could steer a terminal, or end a line, written as an escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
+def shortened(text: str) -> str:
+    """The text, without its middle when that is longer than anybody reads: names come from input."""
+    half = ERROR_TEXT // 2
+    return text if len(text) <= ERROR_TEXT else f"{text[:half]}[...]{text[-half:]}"
 
 
 class LaminaError(Exception):
@@ -17,7 +25,8 @@ class LaminaError(Exception):
         self.where = str(where)
         self.what = what
         self.remedy = remedy
-        line = f"{self.where}: {what}; {remedy}" if remedy else f"{self.where}: {what}"
+        parts = [shortened(part) for part in (self.where, what, remedy)]
+        line = f"{parts[0]}: {parts[1]}; {parts[2]}" if remedy else f"{parts[0]}: {parts[1]}"
         super().__init__(printable(line))
 
     def __reduce__(self) -> tuple[type[LaminaError], tuple[str, str, str]]:

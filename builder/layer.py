@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -11,6 +12,7 @@ import attrs
 from builder.blob import Blob
 from builder.digest import Digest
 from builder.errors import BadInput
+from builder.limits import STORE_PATHS
 from builder.tar import DIRECTORY
 from builder.tar_index import entries
 
@@ -71,19 +73,32 @@ def store_paths(layers: Iterable[Layer], store: str = "nix/store") -> list[set[s
     """For each layer the store paths (`HASH-NAME`) that it adds and that no later one takes away or spoils.
 
     A whiteout inside a path spoils it: what is left is not what the hash stands for. Reads each layer's headers.
+    Raises BadInput for more than any store holds.
     """
     held: list[set[str]] = []
     for layer in layers:
-        added: set[str] = set()
-        for entry in entries(layer.blob, layer.where, need_end=False):
-            name = entry.name.decode(errors="surrogateescape").removeprefix("./").strip("/")
-            gone = _whited_out(name, store, entry.kind == DIRECTORY)
-            for earlier in held if gone is not None else ():
-                earlier.difference_update({gone} if gone else set(earlier))
-            if gone is None and name.startswith(store + "/"):
-                added.add(name[len(store) + 1 :].partition("/")[0])
-        held.append({name for name in added if _STORE_NAME.fullmatch(name)})
+        added, gone = _changes(layer, store, set().union(*held), STORE_PATHS - sum(map(len, held)))
+        held = [set() if "" in gone else earlier - gone for earlier in held]
+        held.append(added)
     return held
+
+
+def _changes(layer: Layer, store: str, below: set[str], room: int) -> tuple[set[str], set[str]]:
+    """What of the store a layer adds, and what it takes away from that `below`: "" stands for everything."""
+    added: set[str] = set()
+    gone: set[str] = set()
+    for entry in entries(layer.blob, layer.where, need_end=False):
+        name = posixpath.normpath("/" + entry.name.decode(errors="surrogateescape")).lstrip("/")
+        taken = _whited_out(name, store, entry.kind == DIRECTORY)
+        if taken is None and name.startswith(store + "/"):
+            path = name[len(store) + 1 :].partition("/")[0]
+            if _STORE_NAME.fullmatch(path):
+                added.add(path)
+        elif taken == "" or taken in below:
+            gone.add(taken or "")
+        if len(added) > room:
+            raise BadInput(layer.where, f"more than {STORE_PATHS} store paths", "the image is hostile")
+    return added, gone
 
 
 def _whited_out(name: str, store: str, is_directory: bool) -> str | None:
@@ -93,7 +108,8 @@ def _whited_out(name: str, store: str, is_directory: bool) -> str | None:
     parent, _, last = name.rpartition("/")
     if not last.startswith(_WHITEOUT):
         return None
-    target = parent if last == _OPAQUE else f"{parent}/{last.removeprefix(_WHITEOUT)}".lstrip("/")
+    target = parent if last == _OPAQUE else f"{parent}/{last.removeprefix(_WHITEOUT)}"
+    target = posixpath.normpath("/" + target).lstrip("/")  # `.wh.` and `.wh..` take away what they lie in
     if not target or target == store or store.startswith(target + "/"):
         return ""
     return target[len(store) + 1 :].partition("/")[0] if target.startswith(store + "/") else None

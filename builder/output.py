@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -25,24 +26,22 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     with other bytes. Raises LaminaError: no place to write to, or the disk is full.
     """
     directory = path.parent
-    hidden = directory / f".lamina-{secrets.token_hex(8)}"
     try:
         if path.exists() and not path.is_file():
             raise LaminaError(path, "exists and is no file", "give the name of a file")
-        file, named = _open(directory, hidden)
+        file, hidden = _open(directory)
         try:
             with file:
                 yield file
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())
-                if not named:
-                    # Any src_dir_fd makes Python call linkat, which follows the link, and not link, which does not.
-                    os.link(f"/proc/self/fd/{file.fileno()}", hidden, src_dir_fd=file.fileno())
-                    named = True
-            os.replace(hidden, path)
+                if hidden:
+                    os.replace(hidden, path)
+                else:
+                    _name(file, path)
         except BaseException:
-            if named:
+            if hidden:
                 hidden.unlink(missing_ok=True)
             raise
     except OSError as error:
@@ -58,12 +57,39 @@ def widen(pipe: IO[bytes]) -> None:
         fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
 
-def _open(directory: Path, hidden: Path) -> tuple[BinaryIO, bool]:
-    """A new file in the directory, and whether it has the hidden name."""
+def _name(file: BinaryIO, path: Path) -> None:
+    """Give a nameless file its name.
+
+    Linux cannot put a nameless file in the place of another, so that needs a hidden name for a moment. It is always
+    the same for one `path`: what a kill in that moment leaves is taken away by the next who writes there. Of several
+    at once each has written a whole file, and any of these may be the last.
+    """
+    hidden = path.parent / f".lamina-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}"
+    try:
+        _link(file, path)
+    except FileExistsError:
+        for _ in range(100):
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
+                _link(file, hidden)
+                os.replace(hidden, path)
+                return
+            hidden.unlink(missing_ok=True)
+        raise
+    hidden.unlink(missing_ok=True)
+
+
+def _link(file: BinaryIO, path: Path) -> None:
+    # Any src_dir_fd makes Python call linkat, which follows the link, and not link, which does not.
+    os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=file.fileno())
+
+
+def _open(directory: Path) -> tuple[BinaryIO, Path | None]:
+    """A new file in the directory, and its hidden name if it has one."""
     try:
         descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         raise
     except (AttributeError, OSError):  # no Linux, or a file system without it
-        return hidden.open("x+b"), True
-    return os.fdopen(descriptor, "w+b"), False
+        hidden = directory / f".lamina-{secrets.token_hex(8)}"
+        return hidden.open("x+b"), hidden
+    return os.fdopen(descriptor, "w+b"), None

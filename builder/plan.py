@@ -26,7 +26,7 @@ from builder.planners import (
     split_large,
     top_layer,
 )
-from builder.spec import expect, parse_json, strings
+from builder.spec import expect, read_json_file, strings
 
 VERSION = 1
 """Of locks."""
@@ -154,11 +154,7 @@ def write_lock(lock: Lock, path: Path) -> None:
 
 def read_lock(path: Path) -> Lock:
     """Raises BadInput: not a lock, of another version, or with fields that this version does not know."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadInput(path, error.strerror or str(error), "give a lock, as lamina plan --lock writes it") from None
-    return parse_lock(parse_json(data, path), path)
+    return parse_lock(read_json_file(path, "give a lock, as lamina plan --lock writes it"), path)
 
 
 def parse_lock(value: object, where: object) -> Lock:

@@ -7,6 +7,8 @@ import sys
 import time
 from types import TracebackType
 
+from builder.errors import printable, shortened
+
 _INTERVAL = 0.1
 
 
@@ -14,7 +16,7 @@ class Progress:
     """A line on standard error that is written over: call it with the bytes that were dealt with."""
 
     def __init__(self, what: str, total: int | None = None) -> None:
-        self._what = what
+        self._what = printable(shortened(what))
         self._total = total
         self._done = 0
         self._next = time.monotonic() + _INTERVAL

@@ -7,6 +7,7 @@ The format is versioned and told in `docs/recipe.md`; unknown versions and field
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,8 +18,9 @@ import attrs
 from builder.closure import PathInfo, parse_path_info, split_store_path
 from builder.config import INHERIT, check_config
 from builder.errors import BadInput
+from builder.limits import GRAPH_PATHS, LAYERS
 from builder.reference import Reference, make_reference
-from builder.spec import Json, check_timestamp, expect, parse_json
+from builder.spec import Json, check_timestamp, expect, file_name, read_json_file
 from builder.tree import Rule, Stamp
 
 VERSION = 1
@@ -78,16 +80,12 @@ class Recipe:
 
 def read_recipe(path: Path) -> Recipe:
     """Raises BadInput: not a recipe, of another version, or with fields that this version does not know."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadInput(path, error.strerror or str(error), "give a recipe, as nix-build makes it") from None
-    return parse_recipe(parse_json(data, path), path)
+    return parse_recipe(read_json_file(path, "give a recipe, as nix-build makes it"), path)
 
 
 def is_recipe(path: Path) -> bool:
     """Whether the file starts as JSON does: no archive does, and a layout is a directory."""
-    if path.is_dir():
+    if not os.path.isfile(path):
         return False
     with contextlib.suppress(OSError), path.open("rb") as file:
         return file.read(1) == b"{"
@@ -106,13 +104,16 @@ def parse_recipe(value: object, where: object) -> Recipe:
     if rule not in INHERIT:
         raise BadInput(where, f"inherit is {rule!r:.40}", f"write one of: {', '.join(INHERIT)}")
     base = fields.get("base")
+    if len(expect(fields.get("layers"), list, "layers", where)) > LAYERS:
+        raise BadInput(where, f"{len(fields['layers'])} layers", f"Linux mounts at most {LAYERS} over each other")
+    names = [_name(item, where) for item in expect(fields.get("names"), list, "names", where)]
     return Recipe(
-        names=tuple(_name(item, where) for item in expect(fields.get("names"), list, "names", where)),
+        names=tuple(dict.fromkeys(names)),  # one that stands twice is one
         architecture=expect(fields.get("architecture"), str, "architecture", where),
-        created=check_timestamp(expect(fields.get("created"), str, "created", where), "created", where),
+        created=check_timestamp(fields.get("created"), "created", where),
         config=check_config(expect(fields.get("config"), dict, "config", where), where),
-        layers=tuple(parse_layer(item, where) for item in expect(fields.get("layers"), list, "layers", where)),
-        base=None if base is None else _base(base, where),
+        layers=tuple(parse_layer(item, where) for item in fields["layers"]),
+        base=None if base is None else parse_base(base, where),
         inherit=rule,
     )
 
@@ -166,13 +167,14 @@ def _name(item: Any, where: object) -> Reference:
     return make_reference(name, expect(fields.get("tag"), str, "an image's tag", where), where)
 
 
-def _base(item: Any, where: object) -> Base:
+def parse_base(item: Any, where: object) -> Base:
+    """`base`. Raises BadInput."""
     fields = expect(item, dict, "base", where)
     _only(fields, ("path", "name", "tag"), "base", where)
     for key in ("name", "tag"):
         if fields.get(key) is not None:
             expect(fields[key], str, f"base.{key}", where)
-    path = expect(fields.get("path"), str, "base.path", where)
+    path = file_name(fields.get("path"), "base.path", where)
     return Base(path, fields.get("name"), fields.get("tag"))
 
 
@@ -200,6 +202,8 @@ def parse_layer(item: Any, where: object) -> RecipeLayer:
         rules = tuple(parse_rule(rule, where) for rule in expect(fields.get("rules", []), list, "rules", where))
         return RootLayer(_path_infos(fields, "trees", where), stamp, keep, links, rules)
     infos = _path_infos(fields, "paths", where)
+    if len(infos) > GRAPH_PATHS:
+        raise BadInput(where, f"a layer of {len(infos)} store paths", f"at most {GRAPH_PATHS} are taken")
     for info in infos:
         split_store_path(info.path, where)
     return StoreLayer(infos, stamp, expect(fields.get("why", ""), str, "why", where))
@@ -215,8 +219,8 @@ def parse_rule(item: Any, where: object) -> Rule:
     checked = {key: None if value is None else _natural(value, key, where) for key, value in numbers.items()}
     pattern = expect(fields.get("pattern"), str, "a rule's pattern", where)
     try:
-        re.compile(pattern)
-    except re.error as error:
+        re.compile(os.fsencode(pattern))  # names of files are bytes
+    except (ValueError, OverflowError, RecursionError, re.error) as error:
         raise BadInput(where, f"the pattern {pattern!r:.60}: {error}", "write a regular expression") from None
     return Rule(pattern, **checked)
 

@@ -11,18 +11,17 @@ import datetime
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import attrs
 
 from builder.digest import Digest, parse_digest
 from builder.errors import BadInput
+from builder.limits import JSON_BYTES, JSON_NESTING, JSON_VALUES
 
 Json = dict[str, Any]
 T = TypeVar("T")
-
-MAX_JSON_BYTES = 16 << 20
-"""No real config or manifest comes near it; OCI asks registries for 4 MiB."""
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -36,9 +35,6 @@ CONTAINERD_NAME = "io.containerd.image.name"
 REF_NAME = "org.opencontainers.image.ref.name"
 """Annotation of an index entry: the tag, or with Skopeo and podman the whole name."""
 
-_MAX_NESTING = 100
-"""Objects and arrays within each other; an image's own are five deep."""
-
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -51,10 +47,12 @@ def parse_json(data: bytes, where: object) -> Any:
     """The value that `data` holds.
 
     Raises BadInput where readers of the same bytes could differ: a repeated key, NaN, a byte order mark, half a
-    surrogate pair; and for more nesting or bytes than any image has.
+    surrogate pair; and for more bytes, values or nesting than any image has.
     """
-    if len(data) > MAX_JSON_BYTES:
-        raise BadInput(where, f"JSON of {len(data)} bytes", f"at most {MAX_JSON_BYTES} are read")
+    if len(data) > JSON_BYTES:
+        raise BadInput(where, f"JSON of more than {JSON_BYTES} bytes", "the file is damaged or hostile")
+    if sum(map(data.count, (b",", b"[", b"{"))) > JSON_VALUES:
+        raise BadInput(where, f"JSON of more than {JSON_VALUES} values", "the file is damaged or hostile")
     try:
         text = data.decode()
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
@@ -66,6 +64,16 @@ def parse_json(data: bytes, where: object) -> Any:
     except ValueError as error:
         raise BadInput(where, f"not JSON: {error}", "the file is damaged") from None
     return value
+
+
+def read_json_file(path: Path, remedy: str = "give a file that can be read") -> Any:
+    """The value in a file, for which `remedy` says what it should be. Raises BadInput."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(JSON_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise BadInput(path, getattr(error, "strerror", None) or str(error), remedy) from None
+    return parse_json(data, path)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Json:
@@ -87,7 +95,7 @@ def _finite(text: str) -> float:
 def _check_nesting(value: object) -> None:
     """Raises RecursionError here, and not somewhere later in whoever walks or writes the value."""
     level = [value]
-    for _ in range(_MAX_NESTING + 1):
+    for _ in range(JSON_NESTING + 1):
         level = [
             inner
             for outer in level
@@ -115,8 +123,17 @@ def strings(value: object, what: str, where: object) -> list[str]:
     return [expect(item, str, f"an item of {what}", where) for item in expect(value, list, what, where)]
 
 
-def check_timestamp(text: str, what: str, where: object) -> str:
-    """`text`, when it is an RFC 3339 time, which every reader of `created` insists on; raises BadInput."""
+def file_name(value: object, what: str, where: object) -> str:
+    """A string that can name a file; raises BadInput."""
+    text = expect(value, str, what, where)
+    if not text or "\0" in text:
+        raise BadInput(where, f"{what} is {text!r:.60}", "no file can have that name")
+    return text
+
+
+def check_timestamp(value: object, what: str, where: object) -> str:
+    """`value`, when it is an RFC 3339 time, which every reader of `created` insists on; raises BadInput."""
+    text = expect(value, str, what, where)
     if _RFC3339.fullmatch(text):
         with contextlib.suppress(ValueError):
             datetime.datetime.fromisoformat(text)
@@ -146,7 +163,7 @@ class Descriptor:
     def from_json(cls, value: object, where: object) -> Descriptor:
         fields = expect(value, dict, "a descriptor", where)
         size = expect(fields.get("size"), int, "a descriptor's size", where)
-        if size < 0:
+        if not 0 <= size < 1 << 63:
             raise BadInput(where, f"a descriptor's size is {size}", "the file is damaged")
         annotations = expect(fields.get("annotations") or {}, dict, "a descriptor's annotations", where)
         return cls(

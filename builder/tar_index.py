@@ -12,10 +12,11 @@ import attrs
 
 from builder.blob import Blob, Stream
 from builder.errors import BadInput
+from builder.limits import MEMBER_NAME, TAR_EXTENSION
 from builder.tar import BLOCK, DIRECTORY, FILE, HARD_LINK, SYMLINK
 
-_MAX_EXTENSION = 1 << 20
-"""Bytes of one PAX or GNU long-name header; the longest path that Linux takes is 4096."""
+SPARSE = b"S"
+"""A file with holes: its data is not what it holds."""
 
 _REGULAR = (b"0", b"\0", b"7")
 _EMPTY = (SYMLINK, b"3", b"4", b"6")
@@ -26,7 +27,8 @@ _EMPTY = (SYMLINK, b"3", b"4", b"6")
 class Entry:
     """A member found in an archive: `offset` is where its data starts, from the archive's first byte.
 
-    `name` is as stored, `link` too; old spellings of a regular file and of a directory are FILE and DIRECTORY.
+    `name` is as stored, `link` too; old spellings of a regular file and of a directory are FILE and DIRECTORY, both
+    kinds of sparse file (GNU's own and that of PAX headers) are SPARSE.
     """
 
     name: bytes
@@ -43,6 +45,13 @@ class _Extensions:
     name: bytes | None = None
     link: bytes | None = None
     size: int | None = None
+    sparse: bool = False
+
+    def tell(self, what: str, value: bytes | int, where: object) -> None:
+        """Note it. Told twice, it is the first for Python's tarfile and the last for Go's archive/tar."""
+        if getattr(self, what) not in (None, value):
+            raise BadInput(where, f"a tar member with two of {what}", "readers would differ: make the archive again")
+        setattr(self, what, value)
 
 
 def entries(archive: Blob, where: object, *, need_end: bool) -> Iterator[Entry]:
@@ -94,9 +103,11 @@ def _next_block(stream: Stream, where: object, need_end: bool) -> bytes:
 
 def _check_sum(block: bytes, start: int, where: object) -> None:
     stored = _value(block[148:156])
-    blank = block[:148] + b" " * 8 + block[156:]
-    signed = sum(byte - 256 if byte > 127 else byte for byte in blank) if stored != sum(blank) else stored
-    if stored is None or stored not in (sum(blank), signed):
+    own = sum(block) - sum(block[148:156]) + 8 * ord(" ")
+    if stored == own:
+        return
+    high = sum(1 for byte in block[:148] + block[156:] if byte > 127)
+    if stored != own - 256 * high:  # old tars count bytes as signed
         if start:
             raise BadInput(where, f"a damaged tar header at byte {start}", "copy or pull it again")
         raise _no_tar(where)
@@ -118,7 +129,7 @@ def _value(field: bytes) -> int | None:
 
 
 def _payload(stream: Stream, size: int, where: object) -> bytes:
-    if size > _MAX_EXTENSION:
+    if size > TAR_EXTENSION:
         raise BadInput(where, f"a tar header of {size} bytes", "the archive is damaged or hostile")
     data = stream.read(size)
     if len(data) < size or not stream.skip(-size % BLOCK):
@@ -128,34 +139,41 @@ def _payload(stream: Stream, size: int, where: object) -> bytes:
 
 def _extend(extensions: _Extensions, kind: bytes, data: bytes, where: object) -> None:
     if kind == b"L":
-        extensions.name = data.rstrip(b"\0")
+        extensions.tell("name", data.rstrip(b"\0"), where)
     elif kind == b"K":
-        extensions.link = data.rstrip(b"\0")
+        extensions.tell("link", data.rstrip(b"\0"), where)
     else:
+        sparse_name = None
         for key, value in _records(data, where):
             if kind == b"g" and key in (b"path", b"linkpath", b"size"):
                 what = f"a global header with a {key.decode()}"
                 raise BadInput(where, what, "readers would differ: make the archive again")
             if key == b"path":
-                extensions.name = value
+                extensions.tell("name", value, where)
             elif key == b"linkpath":
-                extensions.link = value
+                extensions.tell("link", value, where)
+            elif key.startswith(b"GNU.sparse."):
+                extensions.sparse = True
+                sparse_name = value if key == b"GNU.sparse.name" else sparse_name
             elif key == b"size":
                 if not value.isdigit():
                     raise BadInput(where, f"a tar header holds the size {value[:40]!r}", "the archive is damaged")
-                extensions.size = int(value[:20])
+                extensions.tell("size", int(value[:20]), where)
+        if sparse_name is not None:
+            extensions.name = sparse_name  # `path` is for readers that know no sparse files
 
 
 def _records(data: bytes, where: object) -> Iterator[tuple[bytes, bytes]]:
     """The `LENGTH KEY=VALUE\\n` records of a PAX header."""
-    while data:
-        digits, space, _ = data[:21].partition(b" ")
-        length = int(digits) if digits.isdigit() else 0
-        key, equals, value = data[len(digits) + 1 : length - 1].partition(b"=")
-        if not space or not equals or length > len(data) or data[length - 1 : length] != b"\n":
+    start = 0
+    while start < len(data):
+        digits, space, _ = data[start : start + 21].partition(b" ")
+        end = start + int(digits) if digits.isdigit() else start
+        key, equals, value = data[start + len(digits) + 1 : end - 1].partition(b"=")
+        if not space or not equals or end > len(data) or data[end - 1 : end] != b"\n":
             raise BadInput(where, "a damaged PAX header", "copy or pull the archive again")
         yield key, value
-        data = data[length:]
+        start = end
 
 
 def _entry(block: bytes, kind: bytes, size: int, stream: Stream, extensions: _Extensions, where: object) -> Entry:
@@ -173,12 +191,14 @@ def _entry(block: bytes, kind: bytes, size: int, stream: Stream, extensions: _Ex
         what = f"the tar member {name!r:.100} has a size where no data can be"
         raise BadInput(where, what, "readers would differ: make the archive again")
     if kind in _REGULAR:
-        kind = DIRECTORY if name.endswith(b"/") else FILE
+        kind = DIRECTORY if name.endswith(b"/") else SPARSE if extensions.sparse else FILE
     if kind in (HARD_LINK, DIRECTORY):
         size = 0
-    if kind == b"S":
+    if block[156:157] == SPARSE:
         _skip_sparse_map(block, stream, where)
     link = block[157:257].partition(b"\0")[0] if extensions.link is None else extensions.link
+    if len(name) > MEMBER_NAME or len(link) > MEMBER_NAME:
+        raise BadInput(where, f"a tar member with a name of {max(len(name), len(link))} bytes", "no system takes it")
     return Entry(name, kind, size, stream.position, link)
 
 

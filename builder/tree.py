@@ -19,6 +19,7 @@ import attrs
 from builder.blob import CHUNK
 from builder.closure import split_store_path
 from builder.errors import BadInput
+from builder.limits import ROOT_REPEATS
 from builder.tar import DIRECTORY, END, FILE, SYMLINK, Member, header, padding, stored_size
 
 WHITEOUT = b".wh."
@@ -100,7 +101,7 @@ def _batched(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def _pieces(item: Item) -> Iterator[bytes]:
     size = item.member.size
     yield header(item.member)
-    if size:
+    if item.member.kind == FILE:  # an empty one, too: it may have grown
         yield from _content(item.source, size)
         yield padding(size)
 
@@ -237,8 +238,16 @@ def _lay_over(merged: dict[bytes, Item], item: Item, tree: str) -> None:
 def _follow(top: bytes, keep_dirlinks: bool, stamp: Stamp) -> Iterator[Item]:
     """Like `_walk`, through links to directories. A link to a directory that it lies in stays a link."""
     waiting: list[tuple[bytes, bytes, frozenset[bytes]]] = [(top, b"", frozenset({top}))]
+    seen: set[bytes] = set()
+    repeats = 0
     while waiting:
         directory, name, above = waiting.pop()
+        real = os.path.realpath(directory)
+        repeats += len(_scan(directory)) + 1 if real in seen else 0
+        seen.add(real)
+        if repeats > ROOT_REPEATS:
+            what = f"links to directories show more than {ROOT_REPEATS} files several times"
+            raise BadInput(os.fsdecode(top), what, "take links away, or set keepContentsDirlinks (--keep-dirlinks)")
         if name:
             yield Item(_directory(name, 0o755, stamp), b"")
         for entry in sorted(_scan(directory), key=lambda entry: entry.name):

@@ -12,6 +12,7 @@ from builder.digest import Digest
 from builder.errors import BadInput, LaminaError
 from builder.image import Image, complete_history
 from builder.layer import Layer, hashing
+from builder.limits import V1_CHAIN
 from builder.media import host_architecture, open_members, sides
 from builder.media.choice import Candidate
 from builder.media.members import Members, read_json
@@ -129,7 +130,7 @@ def _depth(members: Members, top: str) -> int:
     identity = top
     while identity:
         where = f"{members.where}({identity}/json)"
-        if identity in chain:
+        if identity in chain or len(chain) > V1_CHAIN:
             raise BadInput(where, "the chain of parents goes round", "make the archive again")
         chain.append(identity)
         fields = expect(read_json(members, f"{identity}/json"), dict, "v1 JSON", where)

@@ -16,21 +16,25 @@ from builder.digest import Digest, hex_of, parse_digest, sha256
 from builder.errors import BadInput
 from builder.image import Image
 from builder.layer import Layer
+from builder.limits import DOCUMENT_BYTES, IMAGES, LAYERS
 from builder.media.choice import Candidate
 from builder.media.members import Members, read_json
 from builder.reference import Reference, parse_reference
-from builder.spec import MAX_JSON_BYTES, Json, expect, parse_json, strings
+from builder.spec import Json, expect, parse_json, strings
 
 MANIFEST = "manifest.json"
 
-_NAMED_BY_DIGEST = re.compile(r"(?:.*/)?(?:sha256:)?([0-9a-f]{64})(?:\.json)?")
+_NAMED_BY_DIGEST = re.compile(r"(?:.*/)?(?:sha256:)?([0-9a-f]{64})(?:\.json)?", re.DOTALL)
 
 
 def candidates(members: Members) -> list[Candidate]:
     """The images of an archive that has a `manifest.json`. Raises BadInput."""
     where = f"{members.where}({MANIFEST})"
     found = []
-    for item in expect(read_json(members, MANIFEST), list, "manifest.json", where):
+    items = expect(read_json(members, MANIFEST), list, "manifest.json", where)
+    if len(items) > IMAGES:
+        raise BadInput(where, f"{len(items)} images", f"at most {IMAGES} are read")
+    for item in items:
         fields = expect(item, dict, "an item of manifest.json", where)
         names = strings(fields.get("RepoTags"), "RepoTags", where)
         found.append(Candidate(tuple(names), functools.partial(_image, members, fields, where)))
@@ -49,7 +53,7 @@ def _image(members: Members, fields: Json, where: str) -> Image:
     layers = []
     for path, diff_id in zip(paths, diff_ids, strict=True):
         name = f"{members.where}({path})"
-        layers.append(Layer.of(plain(members.blob(path), name), name, diff_id))
+        layers.append(Layer.of(plain(members.blob(path), name, members.budget), name, diff_id))
     names = parse_names(strings(fields.get("RepoTags"), "RepoTags", where))
     return make_image(config, document, layers, names, f"{members.where}({config_path})")
 
@@ -57,7 +61,7 @@ def _image(members: Members, fields: Json, where: str) -> Image:
 def read_config(members: Members, path: str) -> bytes:
     """The bytes of the config at `path`, which must have the digest that the path may have in it."""
     where = f"{members.where}({path})"
-    data = read_all(members.blob(path), MAX_JSON_BYTES, where)
+    data = read_all(members.blob(path), DOCUMENT_BYTES, where)
     named = _NAMED_BY_DIGEST.fullmatch(path)
     if named and hex_of(sha256(data)) != named[1]:
         raise BadInput(where, f"the config's bytes have the digest {sha256(data)}", "the archive is damaged")
@@ -70,15 +74,21 @@ def parse_config(data: bytes, where: str) -> Json:
 
 def claimed_diff_ids(document: Json, where: str) -> list[Digest]:
     rootfs = expect(document.get("rootfs"), dict, "rootfs", where)
-    return [parse_digest(item, where) for item in strings(rootfs.get("diff_ids"), "rootfs.diff_ids", where)]
+    claimed = strings(rootfs.get("diff_ids"), "rootfs.diff_ids", where)
+    if len(claimed) > LAYERS:
+        raise BadInput(where, f"{len(claimed)} layers", f"Linux mounts at most {LAYERS} over each other")
+    return [parse_digest(item, where) for item in claimed]
 
 
 def make_image(original: bytes, document: Json, layers: list[Layer], names: tuple[Reference, ...], where: str) -> Image:
     """The image that a config document describes; `where` is what errors call the document. Raises BadInput."""
     expect(document.get("config") or {}, dict, "config", where)
+    for key in ("os", "architecture", "variant", "os.version"):
+        if document.get(key) is not None:
+            expect(document[key], str, key, where)
     told = expect(document.get("history") or [], list, "history", where)
     history = [expect(entry, dict, "an item of history", where) for entry in told]
-    config = {key: value for key, value in document.items() if key not in ("rootfs", "history")}
+    config = {"os": "linux"} | {key: value for key, value in document.items() if key not in ("rootfs", "history")}
     return Image(config, tuple(layers), tuple(history), names, original)
 
 

@@ -6,6 +6,7 @@ Both answer the same questions by name. Names come from hostile JSON, so one tha
 from __future__ import annotations
 
 import io
+import os
 import posixpath
 import tempfile
 from pathlib import Path
@@ -14,15 +15,12 @@ from typing import Any, Protocol
 import attrs
 
 from builder.blob import Blob, FileRange, Source, read_all
-from builder.compression import Decompressed, detect
+from builder.compression import Budget, Decompressed, detect
 from builder.errors import BadInput, LaminaError
-from builder.spec import MAX_JSON_BYTES, parse_json
+from builder.limits import DOCUMENT_BYTES, LINKS, MEMBER_NAME, MEMBERS, NAMES_BYTES
+from builder.spec import parse_json
 from builder.tar import FILE, HARD_LINK, SYMLINK
 from builder.tar_index import Entry, entries
-
-_MAX_LINKS = 8
-_MAX_MEMBERS = 100_000
-"""An image of 127 layers has some 600 members; a layout that holds many images a few thousand."""
 
 
 class Members(Protocol):
@@ -31,6 +29,10 @@ class Members(Protocol):
     @property
     def where(self) -> str:
         """What errors call the whole."""
+
+    @property
+    def budget(self) -> Budget:
+        """What its compressed parts may unpack to."""
 
     def __contains__(self, name: str) -> bool: ...
 
@@ -41,12 +43,14 @@ class Members(Protocol):
 def read_json(members: Members, name: str) -> Any:
     """The JSON value in the file `name`. Raises BadInput."""
     where = f"{members.where}({name})"
-    return parse_json(read_all(members.blob(name), MAX_JSON_BYTES, where), where)
+    return parse_json(read_all(members.blob(name), DOCUMENT_BYTES, where), where)
 
 
 def clean_name(name: str, where: str) -> str:
     """The name without `./` and doubled slashes. Raises BadInput when it leads out of the archive."""
     clean = posixpath.normpath(name)
+    if len(name) > MEMBER_NAME:
+        raise BadInput(where, f"a name of {len(name)} characters", "the archive is damaged or hostile")
     if name.startswith("/") or clean == ".." or clean.startswith("../") or "\0" in name:
         raise BadInput(where, f"the name {name!r:.80} leaves the archive", "the archive is damaged or hostile")
     return clean
@@ -58,6 +62,7 @@ class Archive:
 
     source: Source
     entries: dict[str, Entry]
+    budget: Budget
 
     @property
     def where(self) -> str:
@@ -73,7 +78,7 @@ class Archive:
     def _target(self, name: str) -> Entry:
         """The regular member that `name` leads to, through links as `tar -x` would make them."""
         clean = clean_name(name, self.where)
-        for _ in range(_MAX_LINKS):
+        for _ in range(LINKS):
             entry = self.entries.get(clean)
             if entry is None:
                 raise BadInput(self.where, f"no member {name!r:.100}", "the archive is damaged or cut short")
@@ -97,19 +102,27 @@ def open_archive(path: Path) -> Archive:
     """
     source = Source.open(path)
     whole = FileRange(source, 0, source.size)
+    budget = Budget(source.size)
     kind = detect(whole, path)
     if kind:
-        source = _spool(Decompressed(whole, kind, path), str(path))
+        source = _spool(Decompressed(whole, kind, path, budget), str(path))
         whole = FileRange(source, 0, source.size)
+    return Archive(source, _index(whole, path), budget)
+
+
+def _index(whole: Blob, path: Path) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
-    for entry in entries(whole, path, need_end=True):
+    length = 0
+    for count, entry in enumerate(entries(whole, path, need_end=True), 1):
+        length += len(entry.name) + len(entry.link)
+        if count > MEMBERS or length > NAMES_BYTES:
+            what = f"more than {MEMBERS} members, or than {NAMES_BYTES} bytes of names"
+            raise BadInput(path, what, "give an image archive")
         name = clean_name(entry.name.decode(errors="surrogateescape"), str(path))
         if name in found and name in ("manifest.json", "index.json", "repositories", "oci-layout"):
             raise BadInput(path, f"two members {name}", "readers would differ: make the archive again")
         found[name] = entry
-        if len(found) > _MAX_MEMBERS:
-            raise BadInput(path, f"more than {_MAX_MEMBERS} members", "give an image archive")
-    return Archive(source, found)
+    return found
 
 
 def _spool(blob: Blob, name: str) -> Source:
@@ -127,17 +140,29 @@ def _spool(blob: Blob, name: str) -> Source:
 
 @attrs.frozen(eq=False)
 class Directory:
-    """A directory, for example an OCI layout."""
+    """A directory, for example an OCI layout. Its links are followed, but not out of it."""
 
     top: Path
+    budget: Budget = attrs.field(factory=lambda: Budget(0))
+    _known: set[str] = attrs.field(factory=set)
 
     @property
     def where(self) -> str:
         return str(self.top)
 
     def __contains__(self, name: str) -> bool:
-        return (self.top / clean_name(name, self.where)).is_file()
+        return os.path.isfile(self._inside(name))
 
     def blob(self, name: str) -> Blob:
-        source = Source.open(self.top / clean_name(name, self.where))
+        path = self._inside(name)
+        source = Source.open(path)
+        if name not in self._known:
+            self._known.add(name)
+            self.budget.packed += source.size
         return FileRange(source, 0, source.size)
+
+    def _inside(self, name: str) -> Path:
+        path = self.top / clean_name(name, self.where)
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.top)):
+            raise BadInput(path, "a link that leaves the directory", "put a file there, or a link within it")
+        return path

@@ -18,6 +18,7 @@ from builder.digest import Digest, hex_of, sha256
 from builder.errors import BadInput
 from builder.image import Image
 from builder.layer import Layer
+from builder.limits import DOCUMENT_BYTES, IMAGES, INDEXES
 from builder.media.choice import Candidate
 from builder.media.docker_archive import claimed_diff_ids, make_image, parse_config, parse_names
 from builder.media.members import Members, read_json
@@ -25,7 +26,6 @@ from builder.spec import (
     CONTAINERD_NAME,
     DOCKER_INDEX,
     DOCKER_MANIFEST,
-    MAX_JSON_BYTES,
     OCI_INDEX,
     OCI_MANIFEST,
     REF_NAME,
@@ -37,9 +37,6 @@ from builder.spec import (
 
 INDEX = "index.json"
 LAYOUT = "oci-layout"
-
-_MAX_INDEXES = 4
-"""An index in an index is usual (platforms); more than a few levels is nobody's layout."""
 
 
 @attrs.frozen(eq=False)
@@ -90,6 +87,8 @@ def _manifests(index: object, where: str) -> list[Descriptor]:
     if "layers" in fields or "config" in fields:
         raise BadInput(where, "an index that is a manifest too", "readers would differ: the image is hostile")
     items = expect(fields.get("manifests"), list, "manifests", where)
+    if len(items) > IMAGES:
+        raise BadInput(where, f"{len(items)} manifests", f"at most {IMAGES} are read")
     return [Descriptor.from_json(item, where) for item in items]
 
 
@@ -100,7 +99,7 @@ def _name(descriptor: Descriptor) -> str | None:
 
 def read_blob(members: Members, descriptor: Descriptor, where: str) -> bytes:
     """A small blob, checked. Raises BadInput."""
-    data = read_all(members.blob(_path(descriptor.digest)), MAX_JSON_BYTES, where)
+    data = read_all(members.blob(_path(descriptor.digest)), DOCUMENT_BYTES, where)
     if (len(data), sha256(data)) != (descriptor.size, descriptor.digest):
         raise BadInput(where, "its bytes are not those of its digest", "the image is damaged: pull it again")
     return data
@@ -130,15 +129,18 @@ def _layer(members: Members, descriptor: Descriptor, diff_id: Digest) -> Layer:
     path = _path(descriptor.digest)
     where = f"{members.where}({path})"
     blob = members.blob(path)
+    if blob.size not in (None, descriptor.size):
+        what = f"has {blob.size} bytes, and its descriptor says {descriptor.size}"
+        raise BadInput(where, what, "the image is damaged: pull it again")
     if descriptor.digest != diff_id:
         blob = Checked(blob, descriptor, where)
-    return Layer.of(plain(blob, where), where, diff_id)
+    return Layer.of(plain(blob, where, members.budget), where, diff_id)
 
 
 def _manifest(members: Members, top: Descriptor, architecture: str) -> Json:
     """The manifest that a descriptor leads to, through indexes to the one for the platform."""
     descriptor = top
-    for _ in range(_MAX_INDEXES):
+    for _ in range(INDEXES):
         where = f"{members.where}({_path(descriptor.digest)})"
         document = expect(parse_json(read_blob(members, descriptor, where), where), dict, "a manifest", where)
         if descriptor.media_type in (OCI_MANIFEST, DOCKER_MANIFEST):

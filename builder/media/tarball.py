@@ -22,10 +22,10 @@ from builder.errors import BadInput
 from builder.image import Image
 from builder.layer import Layer, hashing
 from builder.learn import LayerTask, known, learning, measured
+from builder.limits import DOCUMENT_BYTES
 from builder.output import whole_file, widen
 from builder.parallel import Counter
 from builder.progress import Progress
-from builder.spec import MAX_JSON_BYTES
 from builder.tar import DIRECTORY, END, SYMLINK, Member, header, padding, stored_size
 
 MTIME = 1
@@ -50,8 +50,9 @@ def directory(name: str) -> Part:
 
 
 def document(name: str, data: bytes) -> Part:
-    if len(data) > MAX_JSON_BYTES:
-        raise ValueError(f"{name} is larger than any reader takes: {len(data)} bytes")
+    if len(data) > DOCUMENT_BYTES:
+        what = f"{len(data)} bytes in one document of the image"
+        raise BadInput(name, what, f"readers take {DOCUMENT_BYTES}: shorten config and history")
     return Part(Member(name.encode(), size=len(data), mtime=MTIME), data)
 
 

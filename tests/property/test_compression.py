@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.blob import Bytes, Stream
-from builder.compression import COMPRESSORS, Decompressed, compress, plain
+from builder.compression import COMPRESSORS, Budget, Decompressed, compress, plain
 from builder.errors import BadInput
 
 from ..unit.archives import WRAPPERS, layer_of
@@ -50,7 +50,7 @@ def test_frames_in_any_pieces_with_zeros_after_each(
     packer: str, frames: list[bytes], cuts: list[int], zeros: int
 ) -> None:
     packed = b"".join(WRAPPERS[packer](frame) + bytes(zeros) for frame in frames)
-    assert b"".join(Decompressed(InPieces(packed, cuts), PACKERS[packer], "it").chunks()) == b"".join(frames)
+    assert b"".join(Decompressed(InPieces(packed, cuts), PACKERS[packer], "it", Budget(1)).chunks()) == b"".join(frames)
 
 
 @given(packers, data, st.data())
@@ -58,14 +58,14 @@ def test_cut_anywhere_it_is_an_error(packer: str, content: bytes, draw: st.DataO
     packed = WRAPPERS[packer](content)
     cut = draw.draw(st.integers(1, len(packed) - 1))
     with pytest.raises(BadInput, match="cut short"):
-        list(Decompressed(Bytes(packed[:cut]), PACKERS[packer], "it").chunks())
+        list(Decompressed(Bytes(packed[:cut]), PACKERS[packer], "it", Budget(1)).chunks())
 
 
 @given(packers, st.binary(max_size=500))
 def test_whatever_the_bytes_a_decoder_ends_or_says_why(packer: str, content: bytes) -> None:
     for blob in (content, WRAPPERS[packer](b"x")[:8] + content):
         try:
-            list(Decompressed(Bytes(blob), PACKERS[packer], "it").chunks())
+            list(Decompressed(Bytes(blob), PACKERS[packer], "it", Budget(1)).chunks())
         except BadInput as error:
             assert str(error).startswith("it: ") and "\n" not in str(error)
 

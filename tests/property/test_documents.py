@@ -19,16 +19,17 @@ from builder.tree import Rule, Stamp
 from .strategies import json_values
 
 _text = st.text(max_size=20)
+_file_names = _text.filter(lambda text: text and "\0" not in text)
 _variable = st.builds("{}={}".format, st.text(st.characters(exclude_characters="="), max_size=4), _text)
 configs = st.fixed_dictionaries(
     {},
     optional={
-        "User": _text,
+        "User": _text.filter(lambda text: not any(map(str.isdecimal, text))),
         "Env": st.lists(_variable, max_size=5),
         "Cmd": st.lists(_text, max_size=3),
         "Entrypoint": st.lists(_text, max_size=3),
         "Labels": st.dictionaries(_text, _text, max_size=3),
-        "Volumes": st.dictionaries(_text, st.just({}), max_size=3),
+        "Volumes": st.dictionaries(_text.filter(lambda text: ".." not in text), st.just({}), max_size=3),
         "OnBuild": st.lists(_text, max_size=2),
         "Unknown": json_values.filter(lambda value: value is not None),
     },
@@ -39,7 +40,7 @@ _paths = st.builds(
     lambda digits, name, size: PathInfo(f"/nix/store/{digits}-{name}", "sha256:x", size),
     st.text("0123456789abcdfghijklmnpqrsvwxyz", min_size=32, max_size=32),
     st.from_regex(r"[0-9a-zA-Z+._?=-]{1,20}", fullmatch=True),
-    st.integers(0),
+    st.integers(0, 2**63 - 1),
 )
 _some_paths = st.lists(_paths, max_size=3).map(tuple)
 _maybe = st.none() | _number
@@ -58,12 +59,12 @@ _names = st.builds(
 _times = st.datetimes().map(lambda time: time.replace(microsecond=0).isoformat() + "Z")
 recipes = st.builds(
     Recipe,
-    names=st.lists(_names, max_size=3).map(tuple),
+    names=st.lists(_names, max_size=3, unique=True).map(tuple),
     architecture=st.sampled_from(["amd64", "arm64"]),
     created=_times,
     config=configs,
     layers=st.lists(_layers, max_size=4).map(tuple),
-    base=st.none() | st.builds(Base, _text, st.none() | _text, st.none() | _text),
+    base=st.none() | st.builds(Base, _file_names, st.none() | _text, st.none() | _text),
     inherit=st.sampled_from(INHERIT),
 )
 

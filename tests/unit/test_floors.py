@@ -14,7 +14,9 @@ ROOT = Path(builder.__file__).parent
 
 # Ground floor first. A new module goes on the lowest floor that stands above all that it imports.
 FLOORS = (
-    {"builder", "builder.errors", "builder.progress"},
+    {"builder", "builder.limits"},
+    {"builder.errors"},
+    {"builder.progress"},
     {"builder.digest", "builder.reference", "builder.output", "builder.parallel", "builder.tar"},
     {"builder.spec"},
     {"builder.blob", "builder.prefetch"},

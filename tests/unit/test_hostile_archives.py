@@ -297,12 +297,12 @@ def test_indexes_within_indexes_without_end(tmp_path: Path) -> None:
 def test_a_document_larger_than_any_image_has(tmp_path: Path) -> None:
     pieces = [piece for piece in SAVED if piece.name != "manifest.json"]
     refused(
-        [*pieces, Piece("manifest.json", b" " * (16 << 20) + b"[]")], tmp_path / "it.tar", "larger than 16777216 bytes"
+        [*pieces, Piece("manifest.json", b" " * (4 << 20) + b"[]")], tmp_path / "it.tar", "larger than 4194304 bytes"
     )
 
 
 def test_more_members_than_any_image_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.media.members._MAX_MEMBERS", 50)
+    monkeypatch.setattr("builder.media.members.MEMBERS", 50)
     refused([Piece(f"member-{number}") for number in range(51)], tmp_path / "it.tar", "more than 50 members")
 
 

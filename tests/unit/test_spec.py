@@ -9,8 +9,8 @@ import pytest
 
 from builder.digest import sha256
 from builder.errors import BadInput
+from builder.limits import JSON_BYTES
 from builder.spec import (
-    MAX_JSON_BYTES,
     OCI_CONFIG,
     OCI_LAYER,
     Descriptor,
@@ -73,8 +73,8 @@ def test_json_nested_as_deeply_as_is_read_can_be_written_again() -> None:
 
 
 def test_json_larger_than_any_image_has_is_refused() -> None:
-    with pytest.raises(BadInput, match=f"it: JSON of {MAX_JSON_BYTES + 1} bytes"):
-        parse_json(b" " * (MAX_JSON_BYTES + 1), "it")
+    with pytest.raises(BadInput, match=f"it: JSON of more than {JSON_BYTES} bytes"):
+        parse_json(b" " * (JSON_BYTES + 1), "it")
 
 
 @pytest.mark.parametrize(

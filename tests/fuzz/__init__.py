@@ -1,0 +1,1 @@
+"""Fuzzing: a target for each reader, seeds for each target, and the driver that `make fuzz` runs."""

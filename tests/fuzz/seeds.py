@@ -1,0 +1,144 @@
+"""Where the fuzzer starts: small inputs of every kind, made by this script and not kept in the repository."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from ..unit.archives import (
+    SHAPES,
+    WRAPPERS,
+    Piece,
+    digest,
+    folder,
+    layer_of,
+    sample,
+    tar_of,
+    to_json,
+)
+from ..unit.trees import hashed_name, path_info
+from .targets import SEPARATOR, TARGETS
+
+LAYER = layer_of({"etc/motd": b"hello"})
+WHITEOUTS = tar_of(
+    [
+        folder("nix"),
+        folder("nix/store"),
+        Piece(f"nix/store/{hashed_name('one')}/f", b"x"),
+        Piece("nix/store/.wh..wh..opq"),
+        Piece(f"nix/store/.wh.{hashed_name('two')}"),
+    ]
+)
+CONFIG = {"os": "linux", "architecture": "amd64", "config": {"Env": ["A=1"], "Labels": {"a": "b"}, "User": "1000:5"},
+          "history": [{"created_by": "x"}]}  # fmt: skip
+
+
+def long_names() -> bytes:
+    """A tar with PAX headers, and one with GNU's, as Python writes them."""
+    out = []
+    for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w", format=form) as archive:
+            info = tarfile.TarInfo("d" * 150 + "/ü")
+            info.type, info.linkname, info.pax_headers = (
+                tarfile.SYMTYPE,
+                "t" * 150,
+                {"comment": "c", "GNU.sparse.major": "1"},
+            )
+            archive.addfile(info)
+        out.append(buffer.getvalue()[:4096] + bytes(1024))
+    return out[0][:-1024] + out[1]
+
+
+def docker_parts() -> bytes:
+    # A part with a name has its name in its bytes, so that a digest of it is no digest of the member.
+    listing = [{"Config": "c.json", "RepoTags": ["a/b:1"], "Layers": ["l/layer.tar"]}]
+    config = {**CONFIG, "rootfs": {"type": "layers", "diff_ids": [digest(LAYER)]}}
+    legacy = {"id": "l", "parent": "", "config": {}}
+    parts = [to_json(listing), to_json({"a/b": {"1": "l"}})]
+    members = {"c.json": to_json(config), "l/layer.tar": LAYER, "l/json": to_json(legacy), "l/VERSION": b"1.0"}
+    return SEPARATOR.join([*parts, *(name.encode() + b"\n" + data for name, data in members.items())])
+
+
+def oci_parts(*, with_an_index: bool) -> bytes:
+    at = int(with_an_index)
+    platform = {"platform": {"os": "linux", "architecture": "amd64"}}
+    index = {"manifests": [_descriptor(1, "index.v1+json" if with_an_index else "manifest.v1+json")]}
+    inner = {"manifests": [_descriptor(2, "manifest.v1+json", platform)]}
+    manifest = {"config": _descriptor(at + 2, "config.v1+json"), "layers": [_descriptor(at + 3, "layer.v1.tar")]}
+    config = {**CONFIG, "rootfs": {"type": "layers", "diff_ids": [f"@{at + 3}@"]}}
+    documents = [index, *([inner] if with_an_index else []), manifest, config]
+    texts = [json.dumps(part).replace('"#', "#").replace('#"', "#").encode() for part in documents]
+    return SEPARATOR.join([*texts, LAYER])
+
+
+def _descriptor(part: int, kind: str, more: Mapping[str, object] = MappingProxyType({})) -> dict[str, object]:
+    return {
+        "mediaType": f"application/vnd.oci.image.{kind}",
+        "digest": f"@{part}@",
+        "size": f"#{part}#",
+        "annotations": {"org.opencontainers.image.ref.name": "a:1"},
+        **more,
+    }
+
+
+def recipes() -> list[bytes]:
+    path = path_info("/nix/store/" + hashed_name("one"))
+    stamp = {"uid": 0, "gid": 0, "mtime": 1}
+    rule = {"pattern": "/etc/.*", "uid": 1, "gid": None, "mode": "0755"}
+    layers = [
+        {"kind": "store", "paths": [path], "why": "x", **stamp},
+        {"kind": "root", "trees": [path], "keepDirlinks": True, "links": False, "rules": [rule], **stamp},
+        {"kind": "tar", **path},
+    ]
+    fields = {"version": 1, "names": [{"name": "a/b", "tag": "1"}], "architecture": "amd64", "inherit": "docker",
+              "created": "1970-01-01T00:00:01Z", "config": CONFIG["config"], "layers": layers,
+              "base": {"path": "/base", "name": "x", "tag": None}}  # fmt: skip
+    return [to_json(fields)]
+
+
+def closures() -> list[bytes]:
+    paths = ["/nix/store/" + hashed_name(name) for name in ("app-1", "lib-2", "libc-3")]
+    graph = [{**path_info(path), "references": paths[at + 1 :]} for at, path in enumerate(paths)]
+    pipeline = [["split_paths", [paths[1]]], ["over", "main", ["pipe", [["popularity_contest"], ["limit_layers", 2]]]]]
+    fields = {"closure": graph, "paths": paths[:1], "trees": [], "maxLayers": 3, "storeStamp": {"uid": 1, "gid": 2},
+              "volatile": [paths[0]], "rules": []}  # fmt: skip
+    return [to_json(graph), to_json(fields), to_json({**fields, "pipeline": [*pipeline, ["flatten"]]})]
+
+
+def seeds() -> dict[str, list[bytes]]:
+    """For each target, inputs that it takes."""
+    archives = {name: tar_of(shape([sample("x")])) for name, shape in SHAPES.items()}
+    return {
+        "tar_index": [LAYER, WHITEOUTS, long_names()],
+        "compression": [
+            b"\xff" + LAYER,
+            *(bytes([at]) + WRAPPERS[kind](LAYER) for at, kind in enumerate(("gzip", "bzip2", "xz", "zstd"))),
+            b"\xff" + WRAPPERS["lzma"](LAYER),
+        ],
+        "documents": [to_json(CONFIG), b'{"layers": [["a", "b"], ["c"]], "version": 1}', b"[1.5e3, null, -0]"],
+        "names": [b"a/b:1", b"localhost:5000/x__y/z-1.2:latest", b"docker.io/library/redis"],
+        "recipe": recipes(),
+        "closure": closures(),
+        "archive": [
+            *archives.values(),
+            WRAPPERS["gzip"](archives["OCI archive"]),
+            WRAPPERS["zstd"](archives["docker save 20.10"]),
+        ],
+        "docker_archive": [docker_parts()],
+        "oci_layout": [oci_parts(with_an_index=False), oci_parts(with_an_index=True)],
+        "base_layer": [LAYER, WHITEOUTS, long_names(), WRAPPERS["gzip"](WHITEOUTS)],
+    }  # fmt: skip
+
+
+def write_seeds(directory: Path) -> None:
+    """A directory for each target."""
+    for target, inputs in seeds().items():
+        assert target in TARGETS
+        (directory / target).mkdir(parents=True, exist_ok=True)
+        for number, data in enumerate(inputs):
+            (directory / target / f"seed-{number}").write_bytes(data)

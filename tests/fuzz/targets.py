@@ -1,0 +1,237 @@
+"""What is fuzzed: for each reader a function that gives it bytes and looks at what comes of them.
+
+Whatever the bytes: only LaminaError may be raised, what it tells fits one printable line, and what is printed of an
+image holds nothing that steers a terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from builder import learn
+from builder.blob import Bytes
+from builder.build import build_image
+from builder.closure import parse_graph, reachable
+from builder.compression import Budget, Decompressed, plain
+from builder.derivation import json_text, make_layers
+from builder.digest import sha256
+from builder.errors import LaminaError
+from builder.layer import Layer, store_paths
+from builder.limits import ERROR_TEXT
+from builder.media import classic, read_image, universal
+from builder.media.tarball import stream
+from builder.pipeline import run_pipeline
+from builder.plan import parse_lock, plan
+from builder.recipe import parse_recipe, recipe_json
+from builder.reference import parse_reference
+from builder.report import describe, layer_table, planned, table
+from builder.spec import Descriptor, canonical, parse_json
+from builder.tar_index import entries
+from builder.verify import verify
+
+from ..unit.archives import Piece, tar_of
+
+Target = Callable[[bytes], None]
+
+SEPARATOR = b"\n--\n"
+"""Between the parts of an input that stands for an image."""
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """An error of Lamina's is a fine answer, when it is one printable line of a length that somebody reads."""
+    try:
+        yield
+    except LaminaError as error:
+        check_line(str(error))
+
+
+def check_line(line: str) -> None:
+    assert line.isprintable(), f"not printable: {line!r}"
+    assert len(line) < 4 * 10 * ERROR_TEXT, "an error that nobody reads to its end"
+
+
+def with_check_sums(data: bytes) -> bytes:
+    """The tar with the check sum of every header put right: else nothing behind one is reached."""
+    whole = bytearray(data)
+    for start in range(0, len(whole) - 511, 512):
+        if whole[start + 257 : start + 262] == b"ustar":
+            whole[start + 148 : start + 156] = b" " * 8
+            whole[start + 148 : start + 156] = b"%06o\0 " % sum(whole[start : start + 512])
+    return bytes(whole)
+
+
+def tar_index(data: bytes) -> None:
+    for need_end in (True, False):
+        with refusing():
+            for entry in entries(Bytes(with_check_sums(data)), "it", need_end=need_end):
+                assert entry.size >= 0 and entry.offset > 0
+
+
+def compression(data: bytes) -> None:
+    """The first byte says whether a decoder is chosen by it, or by what libmagic makes of the rest."""
+    kinds = ("gzip", "bzip2", "xz", "zstd")
+    choice, rest = data[:1], Bytes(data[1:])
+    with refusing():
+        forced = choice and choice[0] < len(kinds)
+        blob = Decompressed(rest, kinds[choice[0]], "it", Budget(len(data))) if forced else plain(rest, "it")
+        for chunk in blob.chunks():
+            assert len(chunk) <= 64 << 20
+
+
+def documents(data: bytes) -> None:
+    with refusing():
+        value = parse_json(data, "it")
+        assert parse_json(canonical(value), "it") == value
+        with refusing():
+            Descriptor.from_json(value, "it")
+        parse_lock(value, "it")
+
+
+def names(data: bytes) -> None:
+    with refusing():
+        reference = parse_reference(data.decode(errors="surrogateescape"), "it")
+        assert parse_reference(reference.familiar, "it") == reference
+        assert parse_reference(reference.qualified, "it") == reference
+        check_line(reference.familiar)
+
+
+def recipe(data: bytes) -> None:
+    with refusing():
+        read = parse_recipe(parse_json(data, "it"), "it")
+        assert parse_recipe(recipe_json(read), "it") == read
+        check_text(layer_table(planned(read)))
+        json_text(recipe_json(read))
+
+
+def closure(data: bytes) -> None:
+    """The attributes of `buildLayer`, or a graph alone, which is planned in every way."""
+    with refusing():
+        value = parse_json(data, "it")
+        if isinstance(value, dict):
+            with in_file(data) as path:
+                json_text(make_layers(path))
+            return
+        graph = parse_graph(value, "it")
+        infos = reachable(graph, graph, "it")
+        assert {info.path for info in infos} == set(graph)
+        for layers in (plan(infos, 1), plan(infos, 5), run_pipeline([["popularity_contest"]], infos)):
+            assert sorted(info.path for layer in layers for info in layer.paths) == sorted(graph)
+
+
+def archive(data: bytes) -> None:
+    """The bytes are an archive, plain or compressed as a whole."""
+    with in_file(with_check_sums(data)) as path:
+        look_at(path)
+
+
+def docker_archive(data: bytes) -> None:
+    """Parts: manifest.json, repositories, a member for each further part; `NAME` is a part's first line."""
+    parts = filled(data)
+    pieces = [Piece("manifest.json", parts[0]), Piece("repositories", (parts[1:] or [b"{}"])[0])]
+    with in_file(with_check_sums(packed([*pieces, *named(parts[2:])]))) as path:
+        look_at(path)
+
+
+def oci_layout(data: bytes) -> None:
+    """Parts: index.json, then blobs, which are stored under their digests."""
+    parts = filled(data)
+    blobs = [Piece(f"blobs/sha256/{hashlib.sha256(part).hexdigest()}", part) for part in parts[1:]]
+    layout = [Piece("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), Piece("index.json", parts[0])]
+    with in_file(with_check_sums(packed([*blobs, *layout]))) as path:
+        look_at(path)
+
+
+def base_layer(data: bytes) -> None:
+    """The bytes are a layer of a base, plain or compressed."""
+    with refusing():
+        layer = Layer.of(plain(Bytes(with_check_sums(data)), "it"), "it")
+        for held in store_paths([layer, layer]):
+            assert all(re.match("[0-9a-z]{32}-", name) for name in held)
+
+
+TARGETS: dict[str, Target] = {
+    target.__name__: target
+    for target in (
+        tar_index,
+        compression,
+        documents,
+        names,
+        recipe,
+        closure,
+        archive,
+        docker_archive,
+        oci_layout,
+        base_layer,
+    )
+}
+
+
+def filled(data: bytes) -> list[bytes]:
+    """The parts of an input; `@N@` in one is the digest of part N, `#N#` its size. Later parts are filled first."""
+    parts = data.split(SEPARATOR)[:12]
+    for at in range(len(parts) - 1, -1, -1):
+        for other in range(at + 1, len(parts)):
+            digest, size = sha256(parts[other]).encode(), b"%d" % len(parts[other])
+            parts[at] = parts[at].replace(b"@%d@" % other, digest).replace(b"#%d#" % other, size)
+    return parts
+
+
+def named(parts: list[bytes]) -> list[Piece]:
+    lines = [part.partition(b"\n") for part in parts]
+    return [Piece(name[:90].decode("latin-1").replace("\0", "_"), content) for name, _, content in lines]
+
+
+def packed(pieces: list[Piece]) -> bytes:
+    try:
+        return tar_of(pieces)
+    except (ValueError, UnicodeError):  # a name that ustar cannot hold
+        return b""
+
+
+@functools.cache
+def _memory_file() -> int:
+    return os.memfd_create("input")
+
+
+@contextlib.contextmanager
+def in_file(data: bytes) -> Iterator[Path]:
+    """A file with the bytes that lies nowhere on a disk."""
+    descriptor = _memory_file()
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, data, 0)
+    yield Path(f"/proc/self/fd/{descriptor}")
+
+
+def look_at(path: Path) -> None:
+    """All that the commands do with an image from elsewhere, but for sending it away."""
+    learn._WORTH_FORKING = 1 << 60  # type: ignore[misc]  # a fuzzer does not see what another process does
+    with refusing():
+        images = describe(path)
+        check_text(table(images))
+        assert json.dumps(images, indent=2).isascii()
+    for problem in verify(path).problems:
+        check_line(problem)
+    with refusing():
+        image = read_image(path)
+        for arrange in (universal.arrange, classic.arrange):
+            for _ in stream(image, arrange, lambda _: None):
+                pass
+    fields = {"version": 1, "names": [], "architecture": "amd64", "created": "1970-01-01T00:00:01Z", "config": {}}
+    with refusing():
+        base = {"path": str(path), "name": None, "tag": None}
+        built = build_image(parse_recipe({**fields, "layers": [], "base": base}, "it"))
+        for _ in stream(built, universal.arrange, lambda _: None):
+            pass
+
+
+def check_text(text: str) -> None:
+    for line in text.split("\n"):
+        assert line.isprintable(), f"not printable: {line!r}"
