@@ -28,6 +28,7 @@ let
     buildLayer = overridable (import ./nix/buildLayer.nix { inherit toolbox; });
     buildLayeredImage = overridable (import ./nix/buildLayeredImage.nix { inherit toolbox streamLayeredImage defaults; });
     streamLayeredImage = overridable (import ./nix/streamLayeredImage.nix { inherit toolbox recipe defaults; });
+    exportImage = overridable (import ./nix/exportImage.nix { inherit toolbox; });
     pullImage = overridable (import ./nix/pullImage.nix { inherit toolbox; });
     mergeImages = import ./nix/mergeImages.nix { inherit toolbox; };
     fakeNss = overridable (import ./nix/fakeNss.nix { inherit toolbox; }) { };

@@ -9,10 +9,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from builder import __version__
 from builder.errors import BadUsage, LaminaError, printable, shortened
+
+if TYPE_CHECKING:
+    from builder.layer import Layer
 
 _EPILOG = """\
 example: lamina build image.json -o image.tar && lamina inspect image.tar && docker load < image.tar
@@ -138,6 +141,48 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("--keep-owners", action="store_true", help="with --keep-modes: the owners too")
     pack.add_argument("--links", action="store_true", help="files become links to where they are")
     pack.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
+
+    run = _command(
+        commands,
+        "run-as-root",
+        _run_as_root,
+        "make the layer of a script that runs as root on a base",
+        "lamina run-as-root /bin/sh /script.sh --base base.tar -o layer.tar  # see nix/runAsRoot.nix",
+    )
+    run.add_argument("shell", metavar="SHELL", help="the program to run, by its path in the image or in the store")
+    run.add_argument("script", metavar="FILE", help="shell commands, the same")
+    run.add_argument("directories", nargs="*", metavar="DIR", help="what lies at the root over the base")
+    run.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
+    run.add_argument("--base", type=Path, metavar="IMAGE", help="an archive or a layout; default: nothing")
+    run.add_argument("--base-name", metavar="NAME", help="which image of it")
+    run.add_argument("--base-tag", metavar="TAG", help="which image of it")
+    run.add_argument("--architecture", metavar="ARCH", help="which platform of it; default: this machine's")
+    run.add_argument("--uid", type=_owner, default=0, help="owner of what lies in DIR; default: 0")
+    run.add_argument("--gid", type=_owner, default=0, help="group of it; default: 0")
+    run.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
+    run.add_argument("--then", nargs=2, metavar=("SHELL", "FILE"), help="runs afterwards, in the layer's root")
+
+    fake = _command(
+        commands,
+        "fake-root",
+        _fake_root,
+        "make a layer of a directory after a script that seems to be root",
+        "lamina fake-root root bash commands.sh -o layer.tar",
+    )
+    fake.add_argument("directory", metavar="DIR", help="what lies at the root; it stays as it is")
+    fake.add_argument("shell", metavar="SHELL")
+    fake.add_argument("script", metavar="FILE", help="shell commands")
+    fake.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
+    fake.add_argument("--chroot", action="store_true", help="with the directory as the root directory")
+
+    export = _command(
+        commands, "export", _export, "write an image's file system as a plain tar", "lamina export image.tar -o fs.tar"
+    )
+    export.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, an archive or a layout")
+    export.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
+    export.add_argument("--name", metavar="NAME", help="which image of it")
+    export.add_argument("--tag", metavar="TAG", help="which image of it")
+    export.add_argument("--mtime", type=int, default=1, metavar="SECONDS", help="time of every file; default: 1")
     return parser
 
 
@@ -307,6 +352,51 @@ def _pack(options: argparse.Namespace) -> int:
         raise BadUsage("--keep-modes", f"{len(options.directories)} directories", "give one")
     with whole_file(options.output) as out:
         out.writelines(TreeBlob.of(items).chunks())
+    return 0
+
+
+def _run_as_root(options: argparse.Namespace) -> int:
+    from builder.output import whole_file
+    from builder.rootless.script import run_as_root
+    from builder.tree import Stamp, TreeBlob, root_items
+
+    layers: Sequence[Layer] = ()
+    if options.base:
+        from builder.media import read_image
+
+        layers = read_image(options.base, options.base_name, options.base_tag, options.architecture).layers
+    stamp = Stamp(uid=options.uid, gid=options.gid)
+    at_root = root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
+    extra = _sourcing(*options.then) if options.then else None
+    script = [options.shell, options.script]
+    with run_as_root(layers, at_root, script, extra) as items, whole_file(options.output) as out:
+        out.writelines(TreeBlob.of(items).chunks())
+    return 0
+
+
+def _fake_root(options: argparse.Namespace) -> int:
+    from builder.output import whole_file
+    from builder.rootless.script import fake_root
+    from builder.tree import Stamp, TreeBlob, packed_items
+
+    at_root = packed_items(os.fsencode(options.directory), Stamp())
+    script = _sourcing(options.shell, options.script)
+    with fake_root(at_root, script, chroot=options.chroot) as items, whole_file(options.output) as out:
+        out.writelines(TreeBlob.of(items).chunks())
+    return 0
+
+
+def _sourcing(shell: str, script: str) -> list[str]:
+    return [shell, "-euc", 'source "$1"', "script", os.path.abspath(script)]
+
+
+def _export(options: argparse.Namespace) -> int:
+    from builder.build import open_image
+    from builder.export import export
+    from builder.output import whole_file
+
+    with whole_file(options.output) as out:
+        out.writelines(export(open_image(options.image, options.name, options.tag), options.mtime))
     return 0
 
 

@@ -42,3 +42,14 @@ class BadUsage(LaminaError):
     """The command, or a function's arguments, make no sense together."""
 
     exit_status = 2
+
+
+class ScriptFailed(LaminaError):
+    """A script of the user's ended with this exit status, which becomes the process' own."""
+
+    def __init__(self, where: object, status: int) -> None:
+        super().__init__(where, f"the script failed with exit status {status}", "its output is above")
+        self.exit_status = status
+
+    def __reduce__(self) -> tuple[type[ScriptFailed], tuple[str, int]]:  # type: ignore[override]
+        return type(self), (self.where, self.exit_status)

@@ -23,6 +23,9 @@ END = bytes(2 * BLOCK)
 """The end of an archive: two blocks of zeros, no padding to a record."""
 
 FILE, HARD_LINK, SYMLINK, DIRECTORY = b"0", b"1", b"2", b"5"
+CHARACTER, BLOCK_DEVICE, FIFO = b"3", b"4", b"6"
+XATTR = b"SCHILY.xattr."
+"""What keys of extended attributes start with in a PAX header: star's, which Docker and podman took over."""
 
 _MAX_COMPONENT = 255
 _MAX_PATH = 4096
@@ -33,7 +36,8 @@ class Member:
     """One member of an archive, without its data.
 
     `name` and `link` are raw bytes, relative, without `./`; a directory's name ends without a slash. `size` is in
-    bytes and only a FILE has one; `mtime` is in seconds since 1970.
+    bytes and only a FILE has one; `mtime` is in seconds since 1970; `device` is major and minor; `xattrs` are
+    names and values, sorted.
     """
 
     name: bytes
@@ -44,6 +48,8 @@ class Member:
     gid: int = 0
     mtime: int = 0
     link: bytes = b""
+    device: tuple[int, int] = (0, 0)
+    xattrs: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def padding(size: int) -> bytes:
@@ -58,7 +64,7 @@ def stored_size(member: Member) -> int:
 
 def _header_size(member: Member) -> int:
     """The length of `header(member)`, most often without making it."""
-    in_one_block = len(member.link) <= 100 and _split(_written(member))[0] is not None
+    in_one_block = len(member.link) <= 100 and not member.xattrs and _split(_written(member))[0] is not None
     return BLOCK if in_one_block else len(header(member))
 
 
@@ -68,14 +74,29 @@ def _written(member: Member) -> bytes:
 
 
 def header(member: Member) -> bytes:
-    """The member's header: one block, or three and more when its names need a PAX header.
+    """The member's header: one block, or three and more when its names or attributes need a PAX header.
 
     Raises BadInput: a name that readers refuse or that would leave the archive.
     """
     check_name(member.name)
-    name = _written(member)
+    return _headers(member, _written(member))
+
+
+def dotted_header(member: Member) -> bytes:
+    """The same with `./` before the name, as `tar -c .` writes it; the top itself is the directory without a name.
+
+    Raises BadInput.
+    """
+    if member.name:
+        check_name(member.name)
+    if member.kind == HARD_LINK:
+        member = attrs.evolve(member, link=b"./" + member.link)
+    return _headers(member, b"./" + (_written(member) if member.name else b""))
+
+
+def _headers(member: Member, name: bytes) -> bytes:
     prefix, short = _split(name)
-    if prefix is not None and len(member.link) <= 100:
+    if prefix is not None and len(member.link) <= 100 and not member.xattrs:
         return _block(member, short, prefix)
     records = []
     if prefix is None:
@@ -83,6 +104,7 @@ def header(member: Member) -> bytes:
         prefix, short = b"", name[:100]
     if len(member.link) > 100:
         records.append(_record(b"linkpath", member.link))
+    records += [_record(XATTR + key, value) for key, value in member.xattrs]
     data = b"".join(records)
     extended = Member(b"PaxHeader", b"x", len(data), 0o644, 0, 0, member.mtime)
     return _block(extended, extended.name, b"") + data + padding(len(data)) + _block(member, short, prefix)
@@ -131,19 +153,21 @@ def _number(value: int, width: int) -> bytes:
 
 
 @functools.lru_cache(maxsize=1024)
-def _frame(kind: bytes, mode: int, uid: int, gid: int, mtime: int) -> tuple[bytes, bytes, bytes, int]:
+def _frame(
+    kind: bytes, mode: int, uid: int, gid: int, mtime: int, device: tuple[int, int]
+) -> tuple[bytes, bytes, bytes, int]:
     """What headers of members of one kind share, around what differs, and the sum of its bytes.
 
     The members of a layer have few kinds, modes and owners: with this a header takes half of the time.
     """
     owner = _number(mode, 8) + _number(uid, 8) + _number(gid, 8)
     time = _number(mtime, 12)
-    tail = b"ustar\x0000" + bytes(64) + b"0000000\x000000000\0"
+    tail = b"ustar\x0000" + bytes(64) + _number(device[0], 8) + _number(device[1], 8)
     return owner, time, tail, sum(owner) + sum(time) + sum(b" " * 8) + sum(kind) + sum(tail)
 
 
 def _block(member: Member, name: bytes, prefix: bytes) -> bytes:
-    owner, time, tail, total = _frame(member.kind, member.mode, member.uid, member.gid, member.mtime)
+    owner, time, tail, total = _frame(member.kind, member.mode, member.uid, member.gid, member.mtime, member.device)
     size, link = _number(member.size, 12), member.link[:100]
     total += sum(name) + sum(size) + sum(link) + sum(prefix)
     return b"%b%b%b%b%06o\0 %b%b%b%b" % (

@@ -6,14 +6,14 @@ use disagree about the same bytes, the archive is refused: see `docs/hostile-inp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import attrs
 
 from builder.blob import Blob, Stream
 from builder.errors import BadInput
 from builder.limits import MEMBER_NAME, TAR_EXTENSION
-from builder.tar import BLOCK, DIRECTORY, FILE, HARD_LINK, SYMLINK
+from builder.tar import BLOCK, DIRECTORY, FILE, HARD_LINK, SYMLINK, XATTR, Member
 
 SPARSE = b"S"
 """A file with holes: its data is not what it holds."""
@@ -28,7 +28,8 @@ class Entry:
     """A member found in an archive: `offset` is where its data starts, from the archive's first byte.
 
     `name` is as stored, `link` too; old spellings of a regular file and of a directory are FILE and DIRECTORY, both
-    kinds of sparse file (GNU's own and that of PAX headers) are SPARSE.
+    kinds of sparse file (GNU's own and that of PAX headers) are SPARSE. `header` and `records` (of a PAX header) are
+    for `member`.
     """
 
     name: bytes
@@ -36,6 +37,8 @@ class Entry:
     size: int
     offset: int
     link: bytes
+    header: bytes = attrs.field(default=b"", repr=False)
+    records: Mapping[bytes, bytes] = attrs.field(factory=dict)
 
 
 @attrs.define
@@ -46,12 +49,20 @@ class _Extensions:
     link: bytes | None = None
     size: int | None = None
     sparse: bool = False
+    records: dict[bytes, bytes] = attrs.field(factory=dict)
 
     def tell(self, what: str, value: bytes | int, where: object) -> None:
         """Note it. Told twice, it is the first for Python's tarfile and the last for Go's archive/tar."""
         if getattr(self, what) not in (None, value):
             raise BadInput(where, f"a tar member with two of {what}", "readers would differ: make the archive again")
         setattr(self, what, value)
+
+    def keep(self, key: bytes, value: bytes, where: object) -> None:
+        """Note a record, as `tell` does."""
+        if self.records.setdefault(key, value) != value:
+            raise BadInput(
+                where, f"a tar member with two of {key!r:.60}", "readers would differ: make the archive again"
+            )
 
 
 def entries(archive: Blob, where: object, *, need_end: bool) -> Iterator[Entry]:
@@ -74,6 +85,31 @@ def entries(archive: Blob, where: object, *, need_end: bool) -> Iterator[Entry]:
         end = entry.offset + entry.size
         if not stream.skip(end + -end % BLOCK - stream.position):
             raise _cut_short(where)
+
+
+def member(entry: Entry, where: object) -> Member:
+    """Everything that the archive says of an entry, its name and link as stored. Raises BadInput."""
+    header, records = entry.header, entry.records
+    if entry.kind == SPARSE:
+        raise BadInput(where, f"the sparse file {entry.name!r:.100}", "make the archive again without --sparse")
+    return Member(
+        name=entry.name,
+        kind=entry.kind,
+        size=entry.size,
+        mode=_number(header[100:108], where) & 0o7777,
+        uid=_owner(records.get(b"uid"), header[108:116], where),
+        gid=_owner(records.get(b"gid"), header[116:124], where),
+        link=entry.link,
+        device=(_number(header[329:337], where), _number(header[337:345], where)),
+        xattrs=tuple(sorted((key[len(XATTR) :], value) for key, value in records.items() if key.startswith(XATTR))),
+    )
+
+
+def _owner(told: bytes | None, field: bytes, where: object) -> int:
+    number = _number(field, where) if told is None else int(told) if told.isdigit() and len(told) < 20 else -1
+    if not 0 <= number < 1 << 32:
+        raise BadInput(where, f"a tar header holds the owner {told or field!r}", "the archive is damaged")
+    return number
 
 
 def _cut_short(where: object) -> BadInput:
@@ -159,6 +195,8 @@ def _extend(extensions: _Extensions, kind: bytes, data: bytes, where: object) ->
                 if not value.isdigit():
                     raise BadInput(where, f"a tar header holds the size {value[:40]!r}", "the archive is damaged")
                 extensions.tell("size", int(value[:20]), where)
+            elif kind == b"x" and (key in (b"uid", b"gid") or key.startswith(XATTR)):
+                extensions.keep(key, value, where)
         if sparse_name is not None:
             extensions.name = sparse_name  # `path` is for readers that know no sparse files
 
@@ -199,7 +237,7 @@ def _entry(block: bytes, kind: bytes, size: int, stream: Stream, extensions: _Ex
     link = block[157:257].partition(b"\0")[0] if extensions.link is None else extensions.link
     if len(name) > MEMBER_NAME or len(link) > MEMBER_NAME:
         raise BadInput(where, f"a tar member with a name of {max(len(name), len(link))} bytes", "no system takes it")
-    return Entry(name, kind, size, stream.position, link)
+    return Entry(name, kind, size, stream.position, link, block, extensions.records)
 
 
 def _skip_sparse_map(block: bytes, stream: Stream, where: object) -> None:

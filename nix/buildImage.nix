@@ -4,6 +4,7 @@ let
   checks = import ./checks.nix "buildImage";
   lower = import ./lower.nix;
   rootScript = import ./rootScript.nix { inherit toolbox; };
+  runAsRootLayer = import ./runAsRoot.nix { inherit toolbox; };
   programs = import ./programs.nix { inherit toolbox; };
   archive = import ./archive.nix { inherit toolbox; };
   ownLayer = import ./ownLayer.nix { inherit toolbox; };
@@ -17,6 +18,7 @@ in
 , copyToRoot ? null             # a directory, or a list: what lies in them goes to the root of the image
 , contents ? null               # the same; dockerTools' older word
 , keepContentsDirlinks ? false  # links to directories stay links
+, runAsRoot ? null              # a shell script that runs as root in the image, on what the base has
 , extraCommands ? ""            # a shell script that runs where the root of the image is
 , layers ? [ ]                  # of buildLayer, below all else of this image
 , config ? null                 # the image's `config` object
@@ -28,7 +30,6 @@ in
 , compressor ? defaults.compressor  # of the whole archive: "none", "gz", "zstd"
 , layout ? "universal"          # or "classic", for tools that read no links
 , meta ? { }
-, runAsRoot ? null              # not here yet
 , includeNixDB ? false          # a database of the store paths in the image, for the Nix in it
 , diskSize ? 1024               # dockerTools' virtual machine's; there is none
 , buildVMMemorySize ? 512
@@ -43,6 +44,7 @@ assert checks.arguments arguments {
   copyToRoot = checks.trees;
   contents = checks.trees;
   keepContentsDirlinks = checks.bool;
+  runAsRoot = checks.nullOr checks.script;
   extraCommands = checks.script;
   layers = checks.listOf checks.path;
   config = checks.nullOr checks.set;
@@ -58,18 +60,22 @@ assert checks.arguments arguments {
   diskSize = checks.natural;
   buildVMMemorySize = checks.natural;
 };
-assert checks.absent "runAsRoot" (runAsRoot == null) "use extraCommands, which needs no root";
 assert checks.notBoth "copyToRoot" copyToRoot "contents" contents;
 let
   trees = treesOf (checks.deprecated "contents" (contents != null) "copyToRoot does the same" [ copyToRoot contents ]);
+  base = if fromImage == null then null else { path = "${fromImage}"; name = fromImageName; tag = fromImageTag; };
   made =
-    if extraCommands == "" then null
+    if runAsRoot != null then runAsRootLayer {
+      inherit name base trees runAsRoot extraCommands architecture uid gid;
+      keepDirlinks = keepContentsDirlinks;
+    }
+    else if extraCommands == "" then null
     else rootScript { inherit name trees extraCommands uid gid; keepDirlinks = keepContentsDirlinks; };
 
   image = recipe {
     inherit name tag config trees made layers architecture created inheritConfig uid gid;
     keepDirlinks = keepContentsDirlinks;
-    base = if fromImage == null then null else { path = "${fromImage}"; name = fromImageName; tag = fromImageTag; };
+    inherit base;
     nixDB = includeNixDB;
   };
 in

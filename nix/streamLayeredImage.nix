@@ -30,7 +30,7 @@ in
 , layers ? [ ]                  # of buildLayer
 , extraCommands ? ""            # a shell script that runs where the root of the image is
 , fakeRootCommands ? ""         # the same, seeming to be root
-, enableFakechroot ? false      # not here yet
+, enableFakechroot ? false      # fakeRootCommands with the image's root as their root directory
 , includeStorePaths ? true      # false: the image expects the store to be mounted
 , includeNixDB ? false          # a database of the store paths in the image, for the Nix in it
 , passthru ? { }
@@ -69,7 +69,6 @@ assert checks.arguments arguments {
 };
 assert layeringPipeline != null
   || checks.holds "maxLayers" maxLayers (value: builtins.isInt value && value > 1) "a number above 1";
-assert checks.absent "enableFakechroot" (!enableFakechroot) "use fakeRootCommands with relative paths";
 let
   trees = treesOf contents;
   scripted = extraCommands != "" || fakeRootCommands != "";
@@ -78,7 +77,13 @@ let
     inherit name tag config trees layers architecture created inheritConfig maxLayers lock;
     links = true;
     base = if fromImage == null then null else { path = "${fromImage}"; name = fromImageName; tag = fromImageTag; };
-    made = if scripted then rootScript { inherit name trees extraCommands fakeRootCommands; links = true; } else null;
+    made =
+      if !scripted then null
+      else rootScript {
+        inherit name trees extraCommands fakeRootCommands;
+        links = true;
+        chroot = enableFakechroot;
+      };
     storeStamp = { inherit uid gid mtime; };
     storePaths = includeStorePaths;
     volatile = map (package: "${package}") volatile;

@@ -105,8 +105,8 @@ def open_archive(path: Path) -> Archive:
     budget = Budget(source.size)
     kind = detect(whole, path)
     if kind:
-        source = _spool(Decompressed(whole, kind, path, budget), str(path))
-        whole = FileRange(source, 0, source.size)
+        whole = spool(Decompressed(whole, kind, path, budget), str(path))
+        source = whole.source
     return Archive(source, _index(whole, path), budget)
 
 
@@ -125,8 +125,11 @@ def _index(whole: Blob, path: Path) -> dict[str, Entry]:
     return found
 
 
-def _spool(blob: Blob, name: str) -> Source:
-    """The bytes in a temporary file without a name: nothing is left of it when the process ends."""
+def spool(blob: Blob, name: str) -> FileRange:
+    """The bytes in a temporary file without a name: nothing is left of it when the process ends.
+
+    Raises LaminaError: no room for it.
+    """
     try:
         file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it closes with the last blob that lies in it
         buffered = io.BufferedWriter(file)  # it goes on where the disk took a part only
@@ -135,7 +138,8 @@ def _spool(blob: Blob, name: str) -> Source:
     except OSError as error:
         remedy = f"make room in {tempfile.gettempdir()}"
         raise LaminaError(name, f"cannot be unpacked: {error.strerror or error}", remedy) from None
-    return Source(file, name)
+    source = Source(file, name)
+    return FileRange(source, 0, source.size)
 
 
 @attrs.frozen(eq=False)

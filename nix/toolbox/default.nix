@@ -4,6 +4,7 @@
 #   goArch       Go's name of its processor, which is the one that images carry
 #   lamina       the command, a package
 #   bash         a shell, a program
+#   coreutils    a package
 #   skopeo       a program
 #   fakeroot     a program
 #   cacert       a file with the certificates of the usual authorities

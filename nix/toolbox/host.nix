@@ -24,6 +24,7 @@ rec {
     chmod +x $out/bin/lamina
   '';
 
+  inherit (pkgs) coreutils;
   bash = "${pkgs.bash}/bin/bash";
   skopeo = "${pkgs.skopeo}/bin/skopeo";
   fakeroot = "${pkgs.fakeroot}/bin/fakeroot";

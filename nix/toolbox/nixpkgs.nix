@@ -23,6 +23,7 @@ rec {
     };
   };
 
+  inherit (pkgs) coreutils;
   bash = "${pkgs.bash}/bin/bash";
   skopeo = "${pkgs.skopeo}/bin/skopeo";
   fakeroot = "${pkgs.fakeroot}/bin/fakeroot";

@@ -24,7 +24,6 @@ WRONG = [
     ('{ name = "x"; compressor = "lzma"; }', 'compressor is "lzma"; it takes one of "gz", "none", "zstd"'),
     ('{ name = "x"; layout = "new"; }', 'layout is "new"; it takes one of "universal", "classic"'),
     ('{ name = "x"; inheritConfig = "all"; }', 'inheritConfig is "all"; it takes one of "docker", "env"'),
-    ('{ name = "x"; runAsRoot = "true"; }', "runAsRoot is not supported yet; use extraCommands"),
     ('{ name = "x"; copyToRoot = pkgs.hello; contents = pkgs.hello; }', "copyToRoot and contents mean the same"),
     ('{ name = "x"; colour = 1; }', "unexpected argument"),
     ("{ }", "without required argument 'name'"),

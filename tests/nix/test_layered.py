@@ -144,7 +144,6 @@ def test_the_recipe_is_small_and_quick() -> None:
     ("arguments", "said"),
     [
         ("maxLayers = 1;", "maxLayers is 1; it takes a number above 1"),
-        ("enableFakechroot = true;", "enableFakechroot is not supported yet"),
         ("colour = 1;", "unexpected argument"),
     ],
 )

@@ -1,0 +1,318 @@
+"""Scripts that seem to be root: what they do to files is recorded, shown to them, and lands in the layer.
+
+With the machine's own programs: bash and coreutils (dynamic, glibc), busybox (static).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ..conftest import Command
+
+Layer = dict[str, tarfile.TarInfo]
+Script = Callable[..., Layer]
+
+PYTHON = sys.executable
+
+
+def need_namespaces() -> None:
+    if subprocess.run(["unshare", "--user", "--map-root-user", "true"], capture_output=True, timeout=30).returncode:
+        pytest.skip("the kernel gives no user namespaces here: see docs/runAsRoot.md, Settings")
+
+
+def need_busybox() -> str:
+    return shutil.which("busybox") or pytest.skip("no busybox here: apt-get install busybox-static")
+
+
+@pytest.fixture
+def fake_root(lamina: Command, tmp_path: Path) -> Script:
+    """Run shell commands where a directory is the root to be; the layer's members."""
+    need_namespaces()
+    (tmp_path / "root").mkdir()
+
+    def run(script: str) -> Layer:
+        (tmp_path / "script").write_text(script)
+        done = lamina("fake-root", "root", shutil.which("bash"), "script", "-o", "layer.tar")
+        assert done.returncode == 0, done.stdout + done.stderr
+        with tarfile.open(tmp_path / "layer.tar") as archive:
+            return {member.name: member for member in archive}
+
+    return run
+
+
+def owner(member: tarfile.TarInfo) -> tuple[int, int, int]:
+    return member.uid, member.gid, member.mode
+
+
+@pytest.mark.parametrize("program", ["", "busybox "])
+def test_owners_and_modes(fake_root: Script, program: str) -> None:
+    """By programs that fakeroot's library reaches and by one that it does not; set-id bits after chown, as always."""
+    if program:
+        need_busybox()
+    layer = fake_root(
+        f"""
+        mkdir d; echo x > f; ln -s nowhere l; echo x > kept
+        {program}chown 12:34 d; {program}chmod 2750 d
+        {program}chown 1000:1001 f; {program}chmod 4711 f
+        {program}chown -h 5:6 l
+        {program}chown :77 kept
+        [ "$({program}stat -c %u:%g:%a f)" = 1000:1001:4711 ]
+        [ "$({program}stat -c %u:%g:%a d)" = 12:34:2750 ]
+        [ "$({program}stat -c %u:%g l)" = 5:6 ]
+        """
+    )
+    assert owner(layer["d"]) == (12, 34, 0o2750)
+    assert owner(layer["f"]) == (1000, 1001, 0o4711)
+    assert owner(layer["l"])[:2] == (5, 6)
+    assert owner(layer["kept"])[:2] == (0, 77)
+    assert {member.mtime for member in layer.values()} == {1}
+
+
+def test_a_program_loses_its_set_id_bits_with_its_owner(fake_root: Script) -> None:
+    layer = fake_root("touch f g; chmod 6755 f; chown 1 f; chmod 2644 g; chown 1 g")
+    assert (layer["f"].mode, layer["g"].mode) == (0o755, 0o2644)
+
+
+def test_devices_and_pipes(fake_root: Script) -> None:
+    layer = fake_root(
+        """
+        mknod null c 1 3; mknod disk b 259 70000; mkfifo pipe; mknod p2 p
+        chown 0:6 disk; chmod 660 disk
+        [ -c null ] && [ -b disk ] && [ -p pipe ]
+        [ "$(stat -c %t:%T disk)" = 103:11170 ]
+        """
+    )
+    null, disk = layer["null"], layer["disk"]
+    assert (null.type, null.devmajor, null.devminor) == (tarfile.CHRTYPE, 1, 3)
+    assert (disk.type, disk.devmajor, disk.devminor) == (tarfile.BLKTYPE, 259, 70000)
+    assert owner(disk) == (0, 6, 0o660)
+    assert [layer[name].type for name in ("pipe", "p2")] == [tarfile.FIFOTYPE] * 2
+
+
+ATTRIBUTES = """
+import errno, os
+def refused(number, call, *arguments, **named):
+    try:
+        call(*arguments, **named)
+    except OSError as error:
+        assert error.errno == number, error
+    else:
+        raise AssertionError(arguments)
+os.setxattr("f", "security.capability", bytes(20))
+os.setxattr("f", "user.one", b"1")
+os.setxattr("f", "user.one", b"2", os.XATTR_REPLACE)
+refused(errno.EEXIST, os.setxattr, "f", "user.one", b"3", os.XATTR_CREATE)
+refused(errno.ENODATA, os.setxattr, "f", "user.two", b"3", os.XATTR_REPLACE)
+refused(errno.EOPNOTSUPP, os.setxattr, "f", "trusted.x", b"3")
+refused(errno.EPERM, os.setxattr, "l", "user.x", b"3", follow_symlinks=False)
+refused(errno.EINVAL, os.setxattr, ".", "security.capability", b"3")
+assert sorted(os.listxattr("l")) == ["security.capability", "user.one"]
+assert os.listxattr("l", follow_symlinks=False) == []
+with open("f") as file:
+    assert os.getxattr(file.fileno(), "user.one") == b"2"
+os.setxattr("f", "user.gone", b"")
+os.removexattr("f", "user.gone")
+refused(errno.ENODATA, os.removexattr, "f", "user.gone")
+refused(errno.ENODATA, os.getxattr, "f", "user.gone")
+refused(errno.ENOENT, os.setxattr, "nothing", "user.x", b"")
+"""
+
+
+def python(text: str) -> str:
+    return f"{PYTHON} - <<'E'\n{text}\nE\n"
+
+
+def test_extended_attributes(fake_root: Script) -> None:
+    layer = fake_root("touch f; ln -s f l\n" + python(ATTRIBUTES))
+    prefix = "SCHILY.xattr."
+    assert layer["f"].pax_headers == {f"{prefix}security.capability": "\0" * 20, f"{prefix}user.one": "2"}
+    assert layer["l"].pax_headers == {}
+
+
+def test_a_new_file_does_not_inherit_from_one_that_is_gone(fake_root: Script) -> None:
+    """File systems give numbers of deleted files to new ones."""
+    layer = fake_root(
+        f"""
+        for n in 1 2 3 4 5 6 7 8; do touch f$n; mkdir d$n; done
+        chown 7 f? d?; chmod 4755 f?
+        rm f1 f2; rmdir d1; rm -r d2
+        touch new; mv new f3
+        {PYTHON} -c 'import os; os.unlink("f4"); os.rmdir("d3"); os.open("f4", os.O_CREAT); os.mkdir("d3")'
+        for n in 1 2 3 4 5 6 7 8; do touch g$n; mkdir e$n; done
+        """
+    )
+    marked = {name for name, member in layer.items() if member.uid or member.mode & 0o4000}
+    assert marked == {"f5", "f6", "f7", "f8", "d4", "d5", "d6", "d7", "d8"}
+
+
+def test_a_renamed_file_keeps_its_owner(fake_root: Script) -> None:
+    layer = fake_root("touch a b c; chown 1 a; chown 2 b; chown 3 c; ln a hard; mv b c; mv a d; rm hard")
+    assert {name: member.uid for name, member in layer.items()} == {"c": 2, "d": 1}
+
+
+IDENTITY = """
+import os
+assert os.getresuid() == (0, 0, 0) == os.getresgid()
+os.setgroups([4, 5]); os.setgid(20); os.seteuid(33)
+assert (os.getuid(), os.geteuid(), os.getgid(), os.getgroups()) == (0, 33, 20, [4, 5])
+refused = (lambda: os.setuid(44), lambda: os.setgroups([]), lambda: os.chown("/", 1, 1), lambda: os.setresgid(1, 1, 1))
+for call in refused:
+    try:
+        call()
+    except PermissionError:
+        continue
+    raise AssertionError(call)
+child = os.fork()
+if child == 0:
+    assert os.geteuid() == 33
+    os.seteuid(0); os.setuid(34)
+    os._exit(os.getresuid() != (34, 34, 34))
+assert os.waitpid(child, 0)[1] == 0
+assert os.geteuid() == 33
+os.seteuid(0); os.setreuid(1, 2)
+assert os.getresuid() == (1, 2, 2)
+"""
+
+
+def test_becoming_somebody(fake_root: Script) -> None:
+    fake_root(python(IDENTITY))
+
+
+THREADS = """
+import os, signal, threading
+count = 0
+def tick(*_):
+    global count
+    count += 1
+signal.signal(signal.SIGALRM, tick)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+def work(start):
+    for n in range(start, start + 50):
+        os.close(os.open(f"t{n}", os.O_CREAT))
+        os.chown(f"t{n}", n, n)
+        assert os.stat(f"t{n}").st_uid == n
+threads = [threading.Thread(target=work, args=(100 * n,)) for n in range(1, 4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert count > 3
+signal.setitimer(signal.ITIMER_REAL, 0)
+thread = threading.Thread(target=lambda: os.execvp("true", ["true"]))
+thread.start(); thread.join()
+"""
+
+
+def test_many_processes_and_threads_and_signals(fake_root: Script) -> None:
+    """Signals that come while a call is looked at are not lost; threads and execs from them go on."""
+    processes = "mkdir d; for n in $(seq 40); do (touch d/$n; chown $n d/$n; exec true) & done; wait\n"
+    layer = fake_root(processes + python(THREADS))
+    assert all(layer[f"d/{n}"].uid == n for n in range(1, 41))
+    assert all(layer[f"t{n}"].uid == n for start in (100, 200, 300) for n in range(start, start + 50))
+
+
+def test_hard_links_stay_one_file(fake_root: Script) -> None:
+    layer = fake_root("echo x > b; ln b a; mkdir d; ln b d/c; chown 9 b")
+    assert (layer["a"].type, layer["a"].uid) == (tarfile.REGTYPE, 9)
+    assert [(layer[name].type, layer[name].linkname) for name in ("b", "d/c")] == [(tarfile.LNKTYPE, "a")] * 2
+
+
+def test_unreadable_files(fake_root: Script) -> None:
+    layer = fake_root("mkdir d; echo secret > d/f; chmod 0 d/f; chmod 0 d; cat d/f; ls -l d")
+    assert (layer["d"].mode, layer["d/f"].mode, layer["d/f"].size) == (0, 0, 7)
+
+
+CHROOTED = """
+echo x > /made; chown 3:4 /made
+echo > /dev/null
+read -r id rest < /proc/self/stat; echo $$ $id > /pids
+echo > $NIX_BUILD_TOP/seen
+for path in a/file b c/file; do read -r line < $NIX_STORE/$path; echo $line >> /read; done
+if echo x > $NIX_STORE/a/file; then exit 3; fi
+if echo x > $NIX_STORE/b; then exit 4; fi
+"""
+
+
+@pytest.mark.parametrize("own", [(), ("d/file",)])
+def test_in_a_root_of_its_own(own: tuple[str, ...], tmp_path: Path) -> None:
+    """Absolute paths are the image's; /proc, /dev and the store are there, and none of them is in the layer.
+
+    Store paths that the image has itself are seen beside those of the machine, and stay.
+    """
+    need_namespaces()
+    root, store, top = tmp_path / "root", tmp_path / "nix/store", tmp_path / "build"
+    (root / "bin").mkdir(parents=True)
+    shutil.copy(need_busybox(), root / "bin/sh")
+    files = {store / "a/file": "A", store / "b": "B", **{Path(f"{root}{store}", name): "own" for name in own}}
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    (store / "c").symlink_to("a")
+    top.mkdir()
+    (top / "script").write_text(CHROOTED + "".join(f"read -r line < $NIX_STORE/{name}\n" for name in own))
+    environment = {**os.environ, "NIX_BUILD_TOP": str(top), "NIX_STORE": str(store)}
+    command = [PYTHON, "-m", "builder", "fake-root", "root", "/bin/sh", top / "script", "-o", "layer.tar", "--chroot"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(tmp_path / "layer.tar") as archive:
+        kept = [str(Path(f"{store}", name)).lstrip("/") for name in own]
+        assert [member.name for member in archive if member.isreg()] == sorted(
+            ["bin/sh", "made", "pids", "read", *kept]
+        )
+        assert archive.getmember("made").uid == 3
+        files_read = [archive.extractfile(name) for name in ("pids", "read")]
+        assert [file and file.read() for file in files_read] == [b"2 2\n", b"A\nB\nA\n"]
+    assert (top / "seen").exists()
+    assert sorted(os.listdir(store)) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("script", "status"), [("echo told; exit 7", 7), ("false", 1), ("kill -9 $$", 137)])
+def test_a_script_that_fails(script: str, status: int, lamina: Command, tmp_path: Path) -> None:
+    need_namespaces()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "script").write_text(script)
+    done = lamina("fake-root", "root", shutil.which("bash"), "script", "-o", "layer.tar")
+    assert done.returncode == status
+    assert done.stderr.decode().splitlines()[-1] == (
+        f"lamina: fakeRootCommands: the script failed with exit status {status}; its output is above"
+    )
+    assert not (tmp_path / "layer.tar").exists()
+
+
+def test_no_process_outlives_the_script(fake_root: Script, tmp_path: Path) -> None:
+    fake_root("sleep 1000 & echo $! > pid; (setsid sleep 1000 & echo $! > pid2)")
+    with tarfile.open(tmp_path / "layer.tar") as archive:
+        for name in ("pid", "pid2"):
+            file = archive.extractfile(name) or io.BytesIO()
+            with pytest.raises(ProcessLookupError):
+                os.kill(int(file.read()), 0)
+
+
+def test_what_cannot_be_in_an_image(lamina: Command, tmp_path: Path) -> None:
+    need_namespaces()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "script").write_text("touch .wh.x")
+    done = lamina("fake-root", "root", shutil.which("bash"), "script", "-o", "layer.tar")
+    assert (done.returncode, b"the file's name starts with .wh." in done.stderr) == (1, True)
+
+
+def test_without_user_namespaces(tmp_path: Path) -> None:
+    """The setting that forbids them is named."""
+    need_namespaces()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "script").write_text("true")
+    inner = f"echo 0 > /proc/sys/user/max_user_namespaces && exec {PYTHON} -m builder fake-root root bash script -o out"
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", inner]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        "lamina: user namespace: refused: No space left on device; they are off: "
+        "sysctl user.max_user_namespaces=10000 turns them on\n"
+    )
