@@ -29,6 +29,10 @@ let
     buildLayeredImage = overridable (import ./nix/buildLayeredImage.nix { inherit toolbox streamLayeredImage defaults; });
     streamLayeredImage = overridable (import ./nix/streamLayeredImage.nix { inherit toolbox recipe defaults; });
     exportImage = overridable (import ./nix/exportImage.nix { inherit toolbox; });
+    streamNixShellImage = overridable (import ./nix/streamNixShellImage.nix {
+      inherit toolbox streamLayeredImage binSh usrBinEnv fakeNss;
+    });
+    buildNixShellImage = overridable (import ./nix/buildNixShellImage.nix { inherit toolbox streamNixShellImage defaults; });
     pullImage = overridable (import ./nix/pullImage.nix { inherit toolbox; });
     mergeImages = import ./nix/mergeImages.nix { inherit toolbox; };
     fakeNss = overridable (import ./nix/fakeNss.nix { inherit toolbox; }) { };
@@ -42,10 +46,16 @@ let
     inheritConfig = "docker";    # from a base
     streams = "directory";       # what an archive's attribute `stream` is: a package with a program, or the program
   };
+
+  dockerTools = import ./nix/dockerTools.nix { inherit functions; } // {
+    examples = import ./examples/dockerTools { inherit pulled dockerTools; pkgs = packages; };
+  };
 in
 public // {
   inherit (toolbox) lamina;
-  dockerTools = import ./nix/dockerTools.nix { inherit functions; };
+  inherit dockerTools;
   pkgs = packages;
-  examples = import ./examples { inherit pulled; pkgs = packages; lamina = public; };
+  examples = import ./examples { inherit pulled; pkgs = packages; lamina = public; } // {
+    dockerTools = dockerTools.examples;
+  };
 }

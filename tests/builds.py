@@ -27,9 +27,14 @@ def nix(*words: str | Path, **changes: str) -> subprocess.CompletedProcess[str]:
 
 def nix_build(*words: str | Path, **changes: str) -> Path:
     """The path that a build makes; a build that fails fails the test with the end of its log."""
+    return nix_builds(*words, **changes)[-1]
+
+
+def nix_builds(*words: str | Path, **changes: str) -> list[Path]:
+    """The paths that a build of several attributes makes, in their order."""
     done = nix("nix-build", "--no-out-link", *words, **changes)
     assert done.returncode == 0, f"nix-build {' '.join(map(str, words))}:\n{done.stderr[-4000:]}"
-    return Path(done.stdout.split()[-1])
+    return [Path(path) for path in done.stdout.split()]
 
 
 def expression(text: str) -> tuple[str, ...]:

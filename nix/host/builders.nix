@@ -45,6 +45,15 @@ rec {
   writeShellScript = name: text: writeScript name "#!${pkgs.bash}/bin/bash\n${text}\n";
   writeShellScriptBin = name: text: writeScriptBin name "#!${pkgs.bash}/bin/bash\n${text}\n";
 
+  # A derivation whose shell is of interest, and not what it makes.
+  mkShell = { name ? "nix-shell", packages ? [ ], nativeBuildInputs ? [ ], ... }@env:
+    runCommandLocal name
+      (removeAttrs env [ "name" "packages" ] // {
+        nativeBuildInputs = packages ++ nativeBuildInputs;
+        stdenv = runCommandLocal "shell-setup" { } "mkdir $out; cp ${./shell-setup.sh} $out/setup";
+      })
+      ''env > "$out"'';
+
   # A tree of links; the only one of these builders that needs no shell, so that Python can be made with it.
   farm = name: spec: bootstrap.build name ./farm.py (farmSpec spec);
 

@@ -85,6 +85,12 @@ def test_examples_evaluate_with_nixpkgs_names(attribute: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_dockertools_own_examples_evaluate_with_nixpkgs_names() -> None:
+    arguments = ["-A", "examples.dockerTools", "--arg", "pkgs", f"import {NIXPKGS} {{ }}"]
+    done = nix("nix-instantiate", ROOT, *arguments)
+    assert done.returncode == 0, done.stderr
+
+
 def test_nixpkgs_on_the_path_is_used() -> None:
     done = nix("nix-instantiate", ROOT, "-A", "lamina", NIX_PATH=f"nixpkgs={NIXPKGS}")
     assert done.returncode == 0, done.stderr

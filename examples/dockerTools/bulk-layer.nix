@@ -1,0 +1,8 @@
+# More store paths than layers: none is left out.
+{ pkgs, dockerTools, ... }:
+dockerTools.buildLayeredImage {
+  name = "bulk-layer";
+  tag = "latest";
+  contents = [ pkgs.coreutils pkgs.hello pkgs.jq ];
+  maxLayers = 2;
+}

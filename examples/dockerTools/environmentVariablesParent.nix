@@ -1,0 +1,8 @@
+# An environment for images on it to inherit.
+{ pkgs, dockerTools, ... }:
+dockerTools.buildImage {
+  name = "parent";
+  tag = "latest";
+  copyToRoot = pkgs.busybox;
+  config.Env = [ "PATH=/bin" "OF_THE_PARENT=1" "OF_BOTH=parent" ];
+}

@@ -1,0 +1,9 @@
+# The base's layers count: two of its own and two of the base are four.
+{ pkgs, dockerTools, examples, ... }:
+dockerTools.buildLayeredImage {
+  name = "layered-bulk-layer";
+  tag = "latest";
+  fromImage = examples.two-layered-image;
+  contents = [ pkgs.coreutils pkgs.hello pkgs.jq ];
+  maxLayers = 4;
+}

@@ -1,0 +1,7 @@
+# The place where a package is built, with a program that builds it.
+{ pkgs, dockerTools, ... }:
+dockerTools.streamNixShellImage {
+  name = "nix-shell-basic";
+  tag = "latest";
+  drv = pkgs.hello;
+}

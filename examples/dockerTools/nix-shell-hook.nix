@@ -1,0 +1,12 @@
+# The derivation's hook runs when the shell starts; here it ends the shell, too.
+{ pkgs, dockerTools, ... }:
+dockerTools.streamNixShellImage {
+  name = "nix-shell-hook";
+  tag = "latest";
+  drv = pkgs.mkShell {
+    shellHook = ''
+      echo "the hook ran before anything else"
+      exit
+    '';
+  };
+}

@@ -1,0 +1,11 @@
+# What the derivation passes as a file is one here too.
+{ pkgs, dockerTools, ... }:
+dockerTools.streamNixShellImage {
+  name = "nix-shell-pass-as-file";
+  tag = "latest";
+  drv = pkgs.mkShell {
+    poem = "too long for a variable\n";
+    passAsFile = [ "poem" ];
+  };
+  command = ''cat "$poemPath"'';
+}

@@ -1,0 +1,14 @@
+# A static program is copied to the root, and refers to nothing.
+{ pkgs, dockerTools, ... }:
+dockerTools.buildLayeredImage {
+  name = "no-store-paths";
+  tag = "latest";
+  extraCommands = ''
+    mkdir bin
+    cp ${pkgs.busybox}/bin/busybox bin/busybox
+    chmod +w bin/busybox
+    ln -s busybox bin/ls
+    ln -s busybox bin/find
+  '';
+  config.Cmd = [ "/bin/ls" "/" ];
+}

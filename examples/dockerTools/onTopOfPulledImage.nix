@@ -1,0 +1,13 @@
+# A program on an image out of a registry; upper case in a name becomes lower case.
+{ pkgs, dockerTools, examples, ... }:
+dockerTools.buildImage {
+  name = "onTopOfPulledImage";
+  tag = "latest";
+  fromImage = examples.nixFromDockerHub;
+  copyToRoot = pkgs.buildEnv {
+    name = "image-root";
+    paths = [ pkgs.hello ];
+    pathsToLink = [ "/bin" ];
+  };
+  config.Cmd = [ "${pkgs.hello}/bin/hello" ];
+}

@@ -1,0 +1,97 @@
+"""Nix-shell images: what stands in their config, and the shell of a derivation that has no stdenv."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from ..builds import expression, nix_build, nix_error
+
+PLAIN = """derivation {
+  name = "plain";
+  inherit (pkgs) system;
+  builder = "${pkgs.bash}/bin/bash";
+  args = [ "-c" "echo it's $word > $out" ];
+  outputs = [ "out" "doc" ];
+  word = "built";
+  PATH = "${pkgs.coreutils}/bin";
+  buildInputs = [ pkgs.hello ];
+  shellHook = "echo hooked; hello";
+  yes = true;
+  no = false;
+  several = [ 1 [ "two" ] ./tests/builds.py ];
+  long = "too long";
+  passAsFile = [ "long" ];
+}"""
+
+
+def config_of(arguments: str) -> dict[str, Any]:
+    recipe = nix_build(*expression(f"(lamina.streamNixShellImage {{ {arguments} }}).recipe"))
+    told: dict[str, Any] = json.loads(recipe.read_bytes())["config"]
+    return told
+
+
+def environment(config: dict[str, Any]) -> dict[str, str]:
+    return dict(variable.split("=", 1) for variable in config["Env"])
+
+
+def test_the_environment_is_the_derivations() -> None:
+    variables = environment(config_of(f"drv = {PLAIN};"))
+    assert (variables["yes"], variables["no"], variables["word"]) == ("1", "", "built")
+    one, two, path = variables["several"].split()
+    assert (one, two) == ("1", "two")
+    assert path.startswith("/nix/store/")
+    assert path.endswith("-builds.py")
+    assert variables["out"].endswith("-plain")
+    assert variables["doc"].endswith("-plain-doc")
+    assert "long" not in variables
+    assert "args" not in variables
+    with open(variables["longPath"]) as file:
+        assert file.read() == "too long"
+    assert variables["HOME"] == variables["PWD"] == variables["NIX_BUILD_TOP"] == "/build"
+
+
+def test_a_derivation_without_stdenv() -> None:
+    """Its hook runs, and its inputs and its own PATH are to be found."""
+    config = config_of(f'drv = {PLAIN}; run = "type -P buildDerivation cat hello";')
+    done = subprocess.run(
+        config["Cmd"], env=environment(config), capture_output=True, text=True, timeout=60, check=True
+    )
+    hooked, greeting, *programs = done.stdout.splitlines()
+    assert (hooked, greeting) == ("hooked", "Hello, world!")
+    assert [path.rpartition("/")[2] for path in programs] == ["buildDerivation", "cat", "hello"]
+
+
+def test_who_works_there() -> None:
+    config = config_of('drv = pkgs.hello; uid = 7; gid = 8; homeDirectory = "/home/x"; shell = "/opt/bash";')
+    assert (config["User"], config["WorkingDir"]) == ("7:8", "/build")
+    assert config["Cmd"][:2] == ["/opt/bash", "--rcfile"]
+    variables = environment(config)
+    assert variables["HOME"] == "/home/x"
+    assert variables["PATH"].startswith("/opt:/nix/store/")
+
+
+def test_the_archive() -> None:
+    told = nix_build(*expression('lamina.dockerTools.buildNixShellImage { drv = pkgs.hello; name = "other"; }'))
+    assert told.name.endswith(".tar.gz")
+    assert told.name[33:].startswith("hello-")
+    assert "-env.tar" in told.name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ('drv = pkgs.hello; command = "a"; run = "b";', "command and run mean the same; give one of them"),
+        (
+            'drv = pkgs.runCommand "x" { __structuredAttrs = true; } "";',
+            'drv is the derivation "x"; it takes a derivation without __structuredAttrs',
+        ),
+        ('drv = "hello";', "it takes a derivation without __structuredAttrs"),
+        ("", "without required argument 'drv'"),
+    ],
+)
+def test_wrong_arguments(arguments: str, said: str) -> None:
+    assert said in nix_error(*expression(f"lamina.streamNixShellImage {{ {arguments} }}"))

@@ -1,0 +1,24 @@
+"""The page that says which test makes which of nixpkgs' assertions says so of tests that exist."""
+
+from __future__ import annotations
+
+import importlib
+
+from .assertions import ASSERTIONS
+from .page import PAGE, page
+
+
+def test_every_assertion_is_there() -> None:
+    assert [assertion.number for assertion in ASSERTIONS] == list(range(1, 68))
+
+
+def test_their_tests_are_there() -> None:
+    for assertion in ASSERTIONS:
+        assert bool(assertion.test) != bool(assertion.waits), assertion
+        if assertion.test:
+            module, _, name = assertion.test.partition("::")
+            assert callable(getattr(importlib.import_module(f"{__package__}.{module}"), name))
+
+
+def test_the_page_is_as_it_would_be_written() -> None:
+    assert PAGE.read_text() == page(), "run python -m tests.nixpkgs.page"
