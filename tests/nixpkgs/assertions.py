@@ -48,11 +48,15 @@ ASSERTIONS = (
     ),
     Assertion(12, "so it is for buildLayeredImage", f"{IMAGES}::test_the_tag_that_is_told_is_the_tag_that_is_loaded"),
     Assertion(13, "so it is for streamLayeredImage", f"{IMAGES}::test_the_tag_that_is_told_is_the_tag_that_is_loaded"),
-    Assertion(14, "so it is for an image with a database of Nix", waits="the database of Nix"),
-    Assertion(15, "Nix in the image knows what the image holds: nix-store -qR answers", waits="the database of Nix"),
+    Assertion(14, "so it is for an image with a database of Nix", f"{DATABASE}::test_a_tag_that_is_a_hash"),
+    Assertion(
+        15,
+        "Nix in the image knows what the image holds: nix-store -qR answers",
+        f"{DATABASE}::test_nix_knows_what_the_image_holds",
+    ),
     Assertion(16, "/nix and /nix/store are 0755 to a user who is not root", f"{IMAGES}::test_a_user_who_is_not_root"),
-    Assertion(17, "Nix' programs stay links to one another", waits="the database of Nix"),
-    Assertion(18, "and so they do in layers", waits="the database of Nix"),
+    Assertion(17, "Nix' programs stay links to one another", f"{DATABASE}::test_links_between_programs_stay_links"),
+    Assertion(18, "and so they do in layers", f"{DATABASE}::test_links_between_programs_stay_links"),
     Assertion(
         19,
         "A pulled image loads, and its program runs",
@@ -102,7 +106,9 @@ ASSERTIONS = (
         "the program is copied to /bin: nothing lies below /nix/store",
     ),
     Assertion(
-        39, "A store path that is a file is there as the database says, and can be read", waits="the database of Nix"
+        39,
+        "A store path that is a file is there as the database says, and can be read",
+        f"{DATABASE}::test_a_store_path_that_is_a_file",
     ),
     Assertion(
         40,
@@ -114,9 +120,15 @@ ASSERTIONS = (
     Assertion(42, "A registry in the name stays there: buildImage", f"{IMAGES}::test_a_registry_in_the_name"),
     Assertion(43, "and buildLayeredImage", f"{IMAGES}::test_a_registry_in_the_name"),
     Assertion(44, "chown in fakeRootCommands counts", f"{IMAGES}::test_owners_out_of_a_script"),
-    Assertion(45, "Two images out of one archive: both names are loaded, and both run", waits="mergeImages"),
-    Assertion(46, "and so it is when one of them has no tag of its own", waits="mergeImages"),
-    Assertion(47, "Owners stay as they are in a merged archive", waits="mergeImages"),
+    Assertion(
+        45,
+        "Two images out of one archive: both names are loaded, and both run",
+        waits="runAsRoot, which makes the image of redis",
+    ),
+    Assertion(
+        46, "and so it is when one of them has no tag of its own", waits="runAsRoot, which makes the image of redis"
+    ),
+    Assertion(47, "Owners stay as they are in a merged archive", f"{MERGED}::test_owners_stay"),
     Assertion(
         48,
         "A store path that only fakeRootCommands names is in the image, and runs",
@@ -133,9 +145,11 @@ ASSERTIONS = (
         52, 'architecture = "arm64" is what the image says, of either function', f"{IMAGES}::test_another_architecture"
     ),
     Assertion(53, "/etc that a system's activation makes has localhost in it", waits="enableFakechroot"),
-    Assertion(54, "Certificates are where older Red Hat has them", waits="caCertificates"),
-    Assertion(55, "where Debian has them", waits="caCertificates"),
-    Assertion(56, "and where Red Hat has them", waits="caCertificates"),
+    Assertion(
+        54, "Certificates are where older Red Hat has them", f"{IMAGES}::test_certificates_where_programs_look_for_them"
+    ),
+    Assertion(55, "where Debian has them", f"{IMAGES}::test_certificates_where_programs_look_for_them"),
+    Assertion(56, "and where Red Hat has them", f"{IMAGES}::test_certificates_where_programs_look_for_them"),
     Assertion(57, "buildDerivation in a nix-shell image builds hello", f"{SHELL}::test_the_derivation_is_built"),
     Assertion(58, "The shell's hook runs", f"{SHELL}::test_the_hook_runs"),
     Assertion(59, "Inputs are on PATH", f"{SHELL}::test_inputs_are_on_the_path"),

@@ -1,4 +1,4 @@
-"""What there is to see in an image: by Docker's own words, and in its archive."""
+"""What there is to see in an image: by Nix' and Docker's own words, and in its archive."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
+from ..builds import ROOT, nix
 from ..consumers.skopeo import opened_tar
 
 
@@ -27,6 +28,17 @@ class Image:
         return cls(
             told["Created"], told["Architecture"], tuple(told["RootFS"]["Layers"]), tuple(told["Config"]["Env"] or ())
         )
+
+
+def evaluated(path: str) -> str:
+    """What an attribute of default.nix is worth, a text."""
+    told: str = json.loads(nix("nix-instantiate", "--eval", "--json", ROOT, "-A", path).stdout)
+    return told
+
+
+def attribute(path: str) -> str:
+    """What an attribute of an example is worth."""
+    return evaluated(f"examples.dockerTools.{path}")
 
 
 def config(archive: Path) -> dict[str, Any]:

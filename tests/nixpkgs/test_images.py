@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import json
 
 import pytest
 
-from ..builds import ROOT, nix
 from ..consumers.base import ConsumerError, check
 from .conftest import Examples
-from .inspection import config, paths
+from .inspection import attribute, config, paths
 
 HELLO = "Hello, world!"
 EPOCH = "1970-01-01T00:00:01Z"
-
-
-def attribute(name: str) -> str:
-    """What an example's attribute is worth."""
-    told: str = json.loads(
-        nix("nix-instantiate", "--eval", "--json", ROOT, "-A", f"examples.dockerTools.{name}").stdout
-    )
-    return told
 
 
 def test_a_tree_of_links_at_the_root(examples: Examples) -> None:
@@ -185,3 +175,9 @@ def test_editors(examples: Examples) -> None:
     assert "GNU ed" in examples.run("editors", "/bin/ed", "--version")
     assert "nano" in examples.run("editors", "/bin/nano", "--version")
     assert check(examples.docker.docker("images", "-q", "editors")).strip()
+
+
+def test_certificates_where_programs_look_for_them(examples: Examples) -> None:
+    places = ["/etc/ssl/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
+    told = examples.run("image-with-certs", "/bin/head", "-n", "1", "--quiet", *places)
+    assert told.splitlines() == ["-----BEGIN CERTIFICATE-----"] * 3
