@@ -13,12 +13,13 @@ from builder.compression import plain
 from builder.config import check_types, inherit
 from builder.digest import hex_of, sha256
 from builder.image import Image, complete_history
-from builder.layer import Layer, store_paths
+from builder.layer import Layer
 from builder.media import read_image
-from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, is_recipe, layer_json, read_recipe
+from builder.onto import Ground, place_tar
+from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, TarLayer, is_recipe, layer_json, read_recipe
 from builder.spec import Json, canonical
 from builder.tar import FORMAT
-from builder.tree import Item, TreeBlob, link_items, root_items, store_items
+from builder.tree import Item, Stamp, TreeBlob, link_items, root_items, store_directories, store_items
 
 NOTHING = Image(config={}, layers=(), history=())
 """What an image without a base is built on."""
@@ -27,17 +28,18 @@ NOTHING = Image(config={}, layers=(), history=())
 def build_image(recipe: Recipe) -> Image:
     """The image that the recipe asks for; its own layers are made when a medium reads them.
 
-    A store path that the base carries is not shipped again. Raises BadInput.
+    A store path that the base carries is not shipped again, and files go where the base keeps their directories
+    (`onto.py`). Raises BadInput.
     """
     base = NOTHING
     if recipe.base:
         base = read_image(Path(recipe.base.path), recipe.base.name, recipe.base.tag, recipe.architecture)
-    carried = frozenset[str]().union(*store_paths(base.layers)) if base.layers else frozenset[str]()
+    ground = Ground.of(base, str(recipe.base.path)) if recipe.base else None
     layers, history = list(base.layers), list(base.history)
     if base.layers:
         history = complete_history(history, len(layers), recipe.created, recipe.base and recipe.base.path)
     for wanted in recipe.layers:
-        layer = _layer(wanted, carried)
+        layer = _layer(wanted, ground)
         if layer:
             layers.append(layer)
             history.append(_history(wanted, recipe.created))
@@ -54,40 +56,69 @@ def open_image(path: Path, name: str | None = None, tag: str | None = None) -> I
     return read_image(path, name, tag)
 
 
-def _layer(wanted: RecipeLayer, carried: frozenset[str]) -> Layer | None:
+def _layer(wanted: RecipeLayer, ground: Ground | None) -> Layer | None:
     """The layer; None when everything that it would hold is there already."""
     if isinstance(wanted, StoreLayer):
-        infos = tuple(info for info in wanted.paths if Path(info.path).name not in carried)
-        if not infos:
-            return None
-        paths, stamp = [info.path for info in infos], wanted.stamp
-        blob = TreeBlob(lambda: store_items(paths, stamp))
-        key = _key(attrs.evolve(wanted, paths=infos))
-        return Layer(blob, f"the layer of {len(infos)} store paths", key=key, weight=_weight(infos))
+        return _store_layer(wanted, ground)
     if isinstance(wanted, RootLayer):
-        blob = TreeBlob(lambda: _root_items(wanted))
-        return Layer(blob, "the layer of files at the root", key=_key(wanted), weight=_weight(wanted.trees))
-    source = Source.open(Path(wanted.tar.path))
-    tar = plain(FileRange(source, 0, source.size), wanted.tar.path)
-    return Layer(tar, wanted.tar.path, key=_key(wanted), size=tar.size, weight=wanted.tar.nar_size)
+        blob = TreeBlob(lambda: _root_items(wanted, ground))
+        return Layer(blob, "the layer of files at the root", key=_key(wanted, ground), weight=_weight(wanted.trees))
+    return _tar_layer(wanted, ground)
 
 
-def _root_items(wanted: RootLayer) -> list[Item]:
+def _store_layer(wanted: StoreLayer, ground: Ground | None) -> Layer | None:
+    infos = tuple(info for info in wanted.paths if not ground or not ground.carries(info))
+    if not infos:
+        return None
+    paths, stamp = [info.path for info in infos], wanted.stamp
+    if ground and _is_moved(ground, infos, stamp):
+        on: Ground | None = ground
+        blob = TreeBlob(lambda: ground.place(store_items(paths, stamp)))
+    else:
+        on, blob = None, TreeBlob(lambda: store_items(paths, stamp))
+    key = _key(attrs.evolve(wanted, paths=infos), on)
+    return Layer(blob, f"the layer of {len(infos)} store paths", key=key, weight=_weight(infos))
+
+
+def _is_moved(ground: Ground, infos: Iterable[PathInfo], stamp: Stamp) -> bool:
+    """Whether the base keeps the store, or a directory above it, elsewhere or of another owner than we would."""
+    items = store_directories((info.path for info in infos), stamp)
+    return ground.place(items) != items
+
+
+def _root_items(wanted: RootLayer, ground: Ground | None) -> list[Item]:
     trees = [info.path for info in wanted.trees]
+    below = ground.has_directory if ground else lambda _: False
     if wanted.links:
-        return link_items(trees, wanted.stamp, wanted.rules)
-    return root_items(trees, wanted.stamp, keep_dirlinks=wanted.keep_dirlinks, rules=wanted.rules)
+        items = link_items(trees, wanted.stamp, wanted.rules, below)
+    else:
+        keep, rules = wanted.keep_dirlinks, wanted.rules
+        items = root_items(trees, wanted.stamp, keep_dirlinks=keep, rules=rules, below=below)
+    return ground.place(items) if ground else items
+
+
+def _tar_layer(wanted: TarLayer, ground: Ground | None) -> Layer:
+    path = wanted.tar.path
+    source = Source.open(Path(path))
+    tar = plain(FileRange(source, 0, source.size), path)
+    moved = place_tar(tar, ground, path) if ground else None
+    if moved:
+        return Layer(moved, path, key=_key(wanted, ground), weight=wanted.tar.nar_size)
+    return Layer(tar, path, key=_key(wanted), size=tar.size, weight=wanted.tar.nar_size)
 
 
 def _weight(infos: Iterable[PathInfo]) -> int:
     return sum(info.nar_size for info in infos)
 
 
-def _key(wanted: RecipeLayer) -> str:
-    """What the layer's bytes hang on, and nothing else: for the cache of digests."""
+def _key(wanted: RecipeLayer, ground: Ground | None = None) -> str | None:
+    """What the layer's bytes hang on, and nothing else: for the cache of digests. None: there is no telling."""
     fields = layer_json(wanted)
     fields.pop("why", None)
-    return hex_of(sha256(canonical({"tar": FORMAT, **fields})))
+    if ground and not ground.is_known:
+        return None
+    on = {"on": list(ground.diff_ids)} if ground else {}
+    return hex_of(sha256(canonical({"tar": FORMAT, **fields, **on})))
 
 
 def _history(wanted: RecipeLayer, created: str) -> Json:

@@ -17,7 +17,7 @@ from builder.errors import BadInput
 from builder.layer import Layer
 from builder.media.members import spool
 from builder.tar import BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK, Member, check_name
-from builder.tar_index import entries, member
+from builder.tar_index import Entry, entries, member
 from builder.tree import WHITEOUT
 
 OPAQUE = b".wh..wh..opq"
@@ -79,23 +79,31 @@ def empty() -> Node:
     return Node(_directory(b""), 0)
 
 
-def merged(layers: Iterable[Layer]) -> Node:
+def merged(layers: Iterable[Layer], *, data: bool = True) -> Node:
     """The root that the layers make, lowest first. Layers that are no part of a file are put into a nameless one.
+
+    Without `data` nothing is known of the bytes in the files, and nothing is unpacked.
 
     Raises BadInput: a damaged layer, or one with names that lead out; LaminaError: no room for a compressed layer.
     """
     root = empty()
     count = 0
     for number, layer in enumerate(layers):
-        blob = layer.blob if isinstance(layer.blob, FileRange) else spool(layer.blob, layer.where)
+        blob = spool(layer.blob, layer.where) if data else layer.blob
         for entry in entries(blob, layer.where, need_end=False):
             about = member(entry, layer.where)
-            data = FileRange(blob.source, blob.offset + entry.offset, entry.size) if about.kind == FILE else None
-            lay(root, File(about, data), number, layer.where)
+            lay(root, File(about, part_of(blob, entry)), number, layer.where)
             count += 1
             if count > _MAX_NODES:
                 raise BadInput(layer.where, f"more than {_MAX_NODES} files", _REMEDY)
     return root
+
+
+def part_of(blob: Blob, entry: Entry) -> FileRange | None:
+    """The data of a regular file; None for other kinds, and where the tar is no part of a file."""
+    if entry.kind != FILE or not isinstance(blob, FileRange):
+        return None
+    return FileRange(blob.source, blob.offset + entry.offset, entry.size)
 
 
 def lay(root: Node, file: File, layer: int, where: object) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 
-from builder.blob import CHUNK
+from builder.blob import CHUNK, FileRange
 from builder.closure import split_store_path
 from builder.errors import BadInput
 from builder.limits import ROOT_REPEATS
@@ -28,6 +28,10 @@ WHITEOUT = b".wh."
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _CASE_HACK = b"~nix~case~hack~"
+
+
+Below = Callable[[bytes], bool]
+"""Whether there is a directory of that name, in what a layer goes on."""
 
 
 @attrs.frozen
@@ -51,10 +55,11 @@ class Rule:
 
 @attrs.frozen
 class Item:
-    """A member of a layer to be, and the file that its data comes from."""
+    """A member of a layer to be, and what its data comes from: the file `source`, or a part of an archive."""
 
     member: Member
     source: bytes
+    part: FileRange | None = None
 
 
 @attrs.define(eq=False)
@@ -102,7 +107,7 @@ def _pieces(item: Item) -> Iterator[bytes]:
     size = item.member.size
     yield header(item.member)
     if item.member.kind == FILE:  # an empty one, too: it may have grown
-        yield from _content(item.source, size)
+        yield from item.part.chunks() if item.part else _content(item.source, size)
         yield padding(size)
 
 
@@ -135,13 +140,11 @@ def _unreadable(source: bytes, error: OSError, remedy: str) -> BadInput:
 def store_items(paths: Iterable[str], stamp: Stamp) -> list[Item]:
     """What a layer of these store paths holds: `nix/`, `nix/store/` (0755) and each path, sorted."""
     items: list[Item] = []
-    parents: set[str] = set()
+    made: set[Item] = set()
     for path in sorted(set(paths)):
-        store, _, _ = split_store_path(path, path)
-        for parent in _parents(store):
-            if parent not in parents:
-                parents.add(parent)
-                items.append(Item(_directory(parent.encode(), 0o755, stamp), b""))
+        above = [item for item in store_directories([path], stamp) if item not in made]
+        items += above
+        made.update(above)
         source = os.fsencode(path)
         try:
             info = os.lstat(source)
@@ -149,6 +152,13 @@ def store_items(paths: Iterable[str], stamp: Stamp) -> list[Item]:
             raise BadInput(path, "not in the store", f"get it with: nix-store --realise {path}") from None
         items.extend(_walk(source, source.lstrip(b"/"), info, stamp))
     return items
+
+
+def store_directories(paths: Iterable[str], stamp: Stamp) -> list[Item]:
+    """The directories above these store paths, parents first."""
+    stores = {split_store_path(path, path)[0] for path in paths}
+    names = sorted({parent for store in stores for parent in _parents(store)})
+    return [Item(_directory(name.encode(), 0o755, stamp), b"") for name in names]
 
 
 def packed_items(top: bytes, stamp: Stamp, *, keep_owners: bool = False) -> list[Item]:
@@ -165,28 +175,36 @@ def _owned(item: Item) -> Item:
 
 
 def root_items(
-    trees: Iterable[str], stamp: Stamp, *, keep_dirlinks: bool = False, rules: Sequence[Rule] = ()
+    trees: Iterable[str],
+    stamp: Stamp,
+    *,
+    keep_dirlinks: bool = False,
+    rules: Sequence[Rule] = (),
+    below: Below = lambda _: False,
 ) -> list[Item]:
     """The trees laid over each other at the root of the image, a later one over an earlier one.
 
     Symbolic links to directories become directories with what they lead to, unless `keep_dirlinks`; so do
-    dockerTools' `copyToRoot` (`rsync --copy-dirlinks`) and `keepContentsDirlinks`. Directories are 0755.
+    dockerTools' `copyToRoot` (`rsync --copy-dirlinks`) and `keepContentsDirlinks`; but where there is a directory
+    `below`, in a base, a link would hide it. Directories are 0755.
     """
     merged: dict[bytes, Item] = {}
     for tree in trees:
-        for item in _follow(_top(tree), keep_dirlinks, stamp):
+        for item in _follow(_top(tree), stamp, lambda name: not keep_dirlinks or below(name)):
             _lay_over(merged, item, tree)
     return _ruled(merged, rules)
 
 
-def link_items(trees: Iterable[str], stamp: Stamp, rules: Sequence[Rule] = ()) -> list[Item]:
+def link_items(
+    trees: Iterable[str], stamp: Stamp, rules: Sequence[Rule] = (), below: Below = lambda _: False
+) -> list[Item]:
     """The same trees as links: directories are made, a file becomes a link to it, a link stays what it is.
 
     Of files with one name the first counts, as in dockerTools' `contents` (symlinkJoin).
     """
     merged: dict[bytes, Item] = {}
     for tree in trees:
-        for item in _follow(_top(tree), True, stamp):
+        for item in _follow(_top(tree), stamp, below):
             if item.member.kind == FILE:
                 target = os.path.join(os.fsencode(tree), item.member.name)
                 item = Item(attrs.evolve(item.member, kind=SYMLINK, size=0, mode=0o777, link=target), item.source)
@@ -201,6 +219,12 @@ def _top(tree: str) -> bytes:
         what = "not a directory" if os.path.lexists(top) else "not in the store"
         raise BadInput(tree, what, "what goes to the root of an image must be a directory")
     return top
+
+
+def _beside(top: bytes) -> bytes:
+    """The store that the tree lies in, or else the directory; with a slash at the end."""
+    in_store = re.match(rb"(.*/)[0-9a-df-np-sv-z]{32}-[^/]+(/|$)", top)
+    return in_store[1] if in_store else os.path.dirname(top).rstrip(b"/") + b"/"
 
 
 def _ruled(merged: dict[bytes, Item], rules: Sequence[Rule]) -> list[Item]:
@@ -235,8 +259,13 @@ def _lay_over(merged: dict[bytes, Item], item: Item, tree: str) -> None:
     merged[item.member.name] = item
 
 
-def _follow(top: bytes, keep_dirlinks: bool, stamp: Stamp) -> Iterator[Item]:
-    """Like `_walk`, through links to directories. A link to a directory that it lies in stays a link."""
+def _follow(top: bytes, stamp: Stamp, through: Below) -> Iterator[Item]:
+    """Like `_walk`, but links to directories become directories where `through` says so of their name.
+
+    A link to a directory that it lies in stays a link; so does one that leads out of the store: what is there is the
+    machine's, which in the image may be something else, or nothing.
+    """
+    home = _beside(top)
     waiting: list[tuple[bytes, bytes, frozenset[bytes]]] = [(top, b"", frozenset({top}))]
     seen: set[bytes] = set()
     repeats = 0
@@ -255,8 +284,9 @@ def _follow(top: bytes, keep_dirlinks: bool, stamp: Stamp) -> Iterator[Item]:
             inner = name + b"/" + entry.name if name else entry.name
             real = os.path.realpath(source)
             info = _stat(entry)
-            through = stat.S_ISLNK(info.st_mode) and not keep_dirlinks and os.path.isdir(real)
-            if stat.S_ISDIR(info.st_mode) or (through and real not in above):
+            inside = real not in above and real.startswith(home) and os.path.isdir(real)
+            follow = inside and stat.S_ISLNK(info.st_mode) and through(inner)
+            if follow or stat.S_ISDIR(info.st_mode):
                 waiting.append((source, inner, above | {real}))
             else:
                 yield _item(source, inner, info, stamp)

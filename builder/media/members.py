@@ -126,10 +126,12 @@ def _index(whole: Blob, path: Path) -> dict[str, Entry]:
 
 
 def spool(blob: Blob, name: str) -> FileRange:
-    """The bytes in a temporary file without a name: nothing is left of it when the process ends.
+    """The blob as part of a file: if it is none yet, of a temporary one without a name, of which nothing is left.
 
     Raises LaminaError: no room for it.
     """
+    if isinstance(blob, FileRange):
+        return blob
     try:
         file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it closes with the last blob that lies in it
         buffered = io.BufferedWriter(file)  # it goes on where the disk took a part only

@@ -50,11 +50,14 @@ class Piece:
     data: bytes = b""
     link: str | None = None
     directory: bool = False
+    mode: int | None = None
+    owner: int = 0
 
     def info(self) -> tarfile.TarInfo:
         info = tarfile.TarInfo(self.name)
         info.size = len(self.data)
-        info.mode = 0o755 if self.directory else 0o644
+        info.mode = self.mode or (0o755 if self.directory else 0o644)
+        info.uid = info.gid = self.owner
         if self.directory:
             info.type = tarfile.DIRTYPE
         elif self.link is not None:

@@ -14,7 +14,7 @@ from builder.layer import hashed
 
 from .archives import WRAPPERS, Piece, docker_save, folder, layer_of, oci_platforms, sample, tar_of
 from .recipes import base, bytes_of, image_of, names_in, recipe, root_layer, save, store_layer, tar_layer
-from .trees import Store, hashed_name, make_tree
+from .trees import Store, hashed_name, make_tree, nar_size, path_info
 
 
 def told(image: Image) -> list[Any]:
@@ -70,9 +70,18 @@ def test_a_path_that_the_base_carries_is_not_shipped_again(tmp_path: Path, store
     """Nor even looked at: it need not be in the store any more."""
     one, two = f"/nix/store/{hashed_name('one')}", store.add("two", {"f": b"x"})
     below = with_nix_layers(CARRIED, path=tmp_path / "base.tar")
-    image = image_of(recipe(store_layer(one, two), base=below))
+    carried = path_info(one, nar_size(str(make_tree(tmp_path / "same", {"f": b"x"}))))
+    image = image_of(recipe({"kind": "store", "paths": [carried, path_info(two)]}, base=below))
     assert names_in(image.layers[-1])[-2:] == [two[1:], two[1:] + "/f"]
-    assert len(image_of(recipe(store_layer(one), base=below)).layers) == 1, "a layer of nothing is left out"
+    nothing = recipe({"kind": "store", "paths": [carried]}, base=below)
+    assert len(image_of(nothing).layers) == 1, "a layer of nothing is left out"
+
+
+def test_a_path_that_the_base_has_only_in_part_is_shipped(tmp_path: Path, store: Store) -> None:
+    path = store.add("one", {"f": b"x", "g": b"y"})
+    below = with_nix_layers(CARRIED, path=tmp_path / "base.tar")
+    image = image_of(recipe({"kind": "store", "paths": [path_info(path, nar_size(path))]}, base=below))
+    assert names_in(image.layers[-1])[-3:] == [path[1:], path[1:] + "/f", path[1:] + "/g"]
 
 
 def test_a_path_that_the_base_spoils_is_shipped(tmp_path: Path) -> None:

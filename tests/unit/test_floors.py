@@ -26,7 +26,7 @@ FLOORS = (
     {"builder.image", "builder.recipe", "builder.cache", "builder.planners", "builder.nix_db"},
     {"builder.plan", "builder.learn", "builder.media.members", "builder.media.choice", "builder.media.legacy"},
     {"builder.rootfs", "builder.rootless.namespace"},
-    {"builder.export", "builder.rootless.unpack"},
+    {"builder.export", "builder.onto", "builder.rootless.unpack"},
     {"builder.rootless.changes"},
     {"builder.rootless.script"},
     {"builder.pipeline", "builder.media.tarball", "builder.media.docker_archive"},

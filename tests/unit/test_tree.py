@@ -324,3 +324,19 @@ def test_packing_a_link_to_a_directory_packs_the_directory(tmp_path: Path) -> No
     make_tree(tmp_path / "t", {"f": b"x"})
     (tmp_path / "result").symlink_to("t")
     assert list(packed(tmp_path / "result")) == ["f"]
+
+
+def test_a_link_out_of_the_store_stays_one(tmp_path: Path) -> None:
+    """What the machine has there is no part of the image."""
+    outside = make_tree(tmp_path / "machine", {"secret": b"x"})
+    tree = make_tree(tmp_path / "place/tree", {"lib": Link(str(outside)), "near": Link("../sibling")})
+    make_tree(tmp_path / "place/sibling", {"f": b"x"})
+    found = {info.name: info for info in members(layer(root_items([str(tree)], Stamp())))}
+    assert found["lib"].linkname == str(outside)
+    assert found["near"].isdir() and "near/f" in found
+
+
+def test_a_part_of_a_store_path_has_the_whole_store_beside_it(store: Store) -> None:
+    far = store.add("far", {"f": b"x"})
+    near = store.add("near", {"share/link": Link(far)})
+    assert "link/f" in {info.name for info in members(layer(root_items([near + "/share"], Stamp())))}
