@@ -69,22 +69,39 @@ def hashed(layer: Layer, count: Callable[[int], None] = lambda _: None) -> Layer
     return result[-1]
 
 
-def store_paths(layers: Iterable[Layer], store: str = "nix/store") -> list[set[str]]:
+Changes = tuple[frozenset[str], frozenset[str]]
+"""What of the store a layer adds, and what it takes away from those below it: "" stands for everything."""
+
+
+def store_paths(
+    layers: Iterable[Layer], store: str = "nix/store", seen: dict[object, Changes] | None = None
+) -> list[set[str]]:
     """For each layer the store paths (`HASH-NAME`) that it adds and that no later one takes away or spoils.
 
-    A whiteout inside a path spoils it: what is left is not what the hash stands for. Reads each layer's headers.
+    A whiteout inside a path spoils it: what is left is not what the hash stands for. Reads each layer's headers, but
+    of a layer that several images share, or one image has twice, only once where these get the same `seen`.
     Raises BadInput for more than any store holds.
     """
     held: list[set[str]] = []
+    seen = {} if seen is None else seen
     for layer in layers:
-        added, gone = _changes(layer, store, set().union(*held), STORE_PATHS - sum(map(len, held)))
+        # One that nobody gave a digest is no other layer, whatever it is called.
+        identity = (layer.diff_id, layer.where) if layer.diff_id else object()
+        if identity not in seen:
+            seen[identity] = _changes(layer, store)
+        added, gone = seen[identity]
         held = [set() if "" in gone else earlier - gone for earlier in held]
-        held.append(added)
+        held.append(set(added))
+        if sum(map(len, held)) > STORE_PATHS:
+            raise _too_many(layer)
     return held
 
 
-def _changes(layer: Layer, store: str, below: set[str], room: int) -> tuple[set[str], set[str]]:
-    """What of the store a layer adds, and what it takes away from that `below`: "" stands for everything."""
+def _too_many(layer: Layer) -> BadInput:
+    return BadInput(layer.where, f"more than {STORE_PATHS} store paths", "no store holds so many: it is hostile")
+
+
+def _changes(layer: Layer, store: str) -> Changes:
     added: set[str] = set()
     gone: set[str] = set()
     for entry in entries(layer.blob, layer.where, need_end=False):
@@ -94,11 +111,11 @@ def _changes(layer: Layer, store: str, below: set[str], room: int) -> tuple[set[
             path = name[len(store) + 1 :].partition("/")[0]
             if _STORE_NAME.fullmatch(path):
                 added.add(path)
-        elif taken == "" or taken in below:
-            gone.add(taken or "")
-        if len(added) > room:
-            raise BadInput(layer.where, f"more than {STORE_PATHS} store paths", "the image is hostile")
-    return added, gone
+        elif taken is not None:
+            gone.add(taken)
+        if len(added) + len(gone) > STORE_PATHS:
+            raise _too_many(layer)
+    return frozenset(added), frozenset(gone)
 
 
 def _whited_out(name: str, store: str, is_directory: bool) -> str | None:

@@ -47,6 +47,9 @@ NAMES_BYTES = 16 << 20
 TAR_EXTENSION = 1 << 20
 """Bytes of one PAX or GNU long-name header: extended attributes take up to 64 KiB each."""
 
+PAX_RECORDS = 64
+"""Records of one PAX header: times, owners, names and a dozen of extended attributes make 25."""
+
 STORE_PATHS = 200_000
 """Store paths found in the layers of one base."""
 

@@ -9,7 +9,7 @@ from builder.cache import Cache
 from builder.digest import sha256
 from builder.errors import printable
 from builder.image import Image
-from builder.layer import store_paths
+from builder.layer import Changes, store_paths
 from builder.learn import known
 from builder.media import candidates, host_architecture, open_members
 from builder.progress import human
@@ -27,13 +27,14 @@ def describe(path: Path, cache: Cache | None = None) -> list[Json]:
         image = build_image(read_recipe(path))
         return [_describe([name.qualified for name in image.names], known(image, cache))]
     found = candidates(open_members(path), host_architecture())
-    return [_describe(list(candidate.names), known(candidate.read(), cache)) for candidate in found]
+    seen: dict[object, Changes] = {}
+    return [_describe(list(candidate.names), known(candidate.read(), cache), seen) for candidate in found]
 
 
-def _describe(names: list[str], image: Image) -> Json:
+def _describe(names: list[str], image: Image, seen: dict[object, Changes] | None = None) -> Json:
     layers = [
         {"diffId": layer.diff_id, "size": layer.size, "storePaths": sorted(held, key=lambda name: name[33:])}
-        for layer, held in zip(image.layers, store_paths(image.layers), strict=True)
+        for layer, held in zip(image.layers, store_paths(image.layers, seen=seen), strict=True)
     ]
     history = list(image.history)
     digest = sha256(image.document())

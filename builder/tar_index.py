@@ -6,17 +6,20 @@ use disagree about the same bytes, the archive is refused: see `docs/hostile-inp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import attrs
 
 from builder.blob import Blob, Stream
 from builder.errors import BadInput
-from builder.limits import MEMBER_NAME, TAR_EXTENSION
+from builder.limits import MEMBER_NAME, PAX_RECORDS, TAR_EXTENSION
 from builder.tar import BLOCK, DIRECTORY, FILE, HARD_LINK, SYMLINK, XATTR, Member
 
 SPARSE = b"S"
 """A file with holes: its data is not what it holds."""
+
+_RECORD = re.compile(rb"([0-9]{1,20}) ([^=]*)=")
 
 _REGULAR = (b"0", b"\0", b"7")
 _EMPTY = (SYMLINK, b"3", b"4", b"6")
@@ -203,15 +206,18 @@ def _extend(extensions: _Extensions, kind: bytes, data: bytes, where: object) ->
 
 def _records(data: bytes, where: object) -> Iterator[tuple[bytes, bytes]]:
     """The `LENGTH KEY=VALUE\\n` records of a PAX header."""
-    start = 0
+    start = count = 0
     while start < len(data):
-        digits, space, _ = data[start : start + 21].partition(b" ")
-        end = start + int(digits) if digits.isdigit() else start
-        key, equals, value = data[start + len(digits) + 1 : end - 1].partition(b"=")
-        if not space or not equals or end > len(data) or data[end - 1 : end] != b"\n":
+        match = _RECORD.match(data, start)
+        end = start + int(match[1]) if match else 0
+        if not match or end <= match.end() or end > len(data) or data[end - 1] != ord("\n"):
             raise BadInput(where, "a damaged PAX header", "copy or pull the archive again")
-        yield key, value
+        yield match[2], data[match.end() : end - 1]
         start = end
+        count += not match[2].startswith(b"GNU.sparse.")  # of these there are two for each part of a sparse file
+        if count > PAX_RECORDS:
+            what = f"a PAX header of more than {PAX_RECORDS} records"
+            raise BadInput(where, what, "the archive is damaged or hostile")
 
 
 def _entry(block: bytes, kind: bytes, size: int, stream: Stream, extensions: _Extensions, where: object) -> Entry:

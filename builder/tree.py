@@ -271,9 +271,8 @@ def _follow(top: bytes, stamp: Stamp, through: Below) -> Iterator[Item]:
     repeats = 0
     while waiting:
         directory, name, above = waiting.pop()
-        real = os.path.realpath(directory)
-        repeats += len(_scan(directory)) + 1 if real in seen else 0
-        seen.add(real)
+        repeats += len(_scan(directory)) + 1 if directory in seen else 0
+        seen.add(directory)
         if repeats > ROOT_REPEATS:
             what = f"links to directories show more than {ROOT_REPEATS} files several times"
             raise BadInput(os.fsdecode(top), what, "take links away, or set keepContentsDirlinks (--keep-dirlinks)")
@@ -282,12 +281,12 @@ def _follow(top: bytes, stamp: Stamp, through: Below) -> Iterator[Item]:
         for entry in sorted(_scan(directory), key=lambda entry: entry.name):
             source = entry.path
             inner = name + b"/" + entry.name if name else entry.name
-            real = os.path.realpath(source)
             info = _stat(entry)
-            inside = real not in above and real.startswith(home) and os.path.isdir(real)
-            follow = inside and stat.S_ISLNK(info.st_mode) and through(inner)
+            linked = stat.S_ISLNK(info.st_mode) and through(inner)
+            real = os.path.realpath(source) if linked else source
+            follow = linked and real not in above and real.startswith(home) and os.path.isdir(real)
             if follow or stat.S_ISDIR(info.st_mode):
-                waiting.append((source, inner, above | {real}))
+                waiting.append((real, inner, above | {real}))
             else:
                 yield _item(source, inner, info, stamp)
 

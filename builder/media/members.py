@@ -121,7 +121,7 @@ def _index(whole: Blob, path: Path) -> dict[str, Entry]:
         name = clean_name(entry.name.decode(errors="surrogateescape"), str(path))
         if name in found and name in ("manifest.json", "index.json", "repositories", "oci-layout"):
             raise BadInput(path, f"two members {name}", "readers would differ: make the archive again")
-        found[name] = entry
+        found[name] = attrs.evolve(entry, header=b"", records={})  # of what a member is like nothing is kept
     return found
 
 
