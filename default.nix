@@ -37,6 +37,7 @@ let
     mergeImages = import ./nix/mergeImages.nix { inherit toolbox; };
     fakeNss = overridable (import ./nix/fakeNss.nix { inherit toolbox; }) { };
     shadowSetup = import ./nix/shadowSetup.nix { inherit toolbox; };
+    tmp = import ./nix/tmp.nix { inherit buildLayer; };
     inherit (import ./nix/wellKnown.nix { inherit toolbox; }) binSh usrBinEnv caCertificates;
   };
   overridable = toolbox.makeOverridable;

@@ -137,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
     pack.add_argument("--uid", type=_owner, default=0, help="owner of everything; default: 0")
     pack.add_argument("--gid", type=_owner, default=0, help="group of everything; default: 0")
+    pack.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
     pack.add_argument("--keep-modes", action="store_true", help="of one DIR, instead of those that Nix gives files")
     pack.add_argument("--keep-owners", action="store_true", help="with --keep-modes: the owners too")
     pack.add_argument("--links", action="store_true", help="files become links to where they are")
@@ -173,6 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     fake.add_argument("shell", metavar="SHELL")
     fake.add_argument("script", metavar="FILE", help="shell commands")
     fake.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
+    fake.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
     fake.add_argument("--chroot", action="store_true", help="with the directory as the root directory")
 
     export = _command(
@@ -339,9 +341,10 @@ def _recipe(options: argparse.Namespace) -> int:
 
 def _pack(options: argparse.Namespace) -> int:
     from builder.output import whole_file
+    from builder.spec import seconds
     from builder.tree import Stamp, TreeBlob, link_items, packed_items, root_items
 
-    stamp = Stamp(uid=options.uid, gid=options.gid)
+    stamp = Stamp(options.uid, options.gid, seconds(options.mtime, "--mtime", "pack"))
     if options.links:
         items = link_items(options.directories, stamp)
     elif not options.keep_modes:
@@ -377,12 +380,14 @@ def _run_as_root(options: argparse.Namespace) -> int:
 def _fake_root(options: argparse.Namespace) -> int:
     from builder.output import whole_file
     from builder.rootless.script import fake_root
-    from builder.tree import Stamp, TreeBlob, packed_items
+    from builder.spec import seconds
+    from builder.tree import Stamp, TreeBlob, packed_items, timed
 
+    mtime = seconds(options.mtime, "--mtime", "fake-root")
     at_root = packed_items(os.fsencode(options.directory), Stamp())
     script = _sourcing(options.shell, options.script)
     with fake_root(at_root, script, chroot=options.chroot) as items, whole_file(options.output) as out:
-        out.writelines(TreeBlob.of(items).chunks())
+        out.writelines(TreeBlob.of(timed(items, mtime)).chunks())
     return 0
 
 

@@ -6,8 +6,6 @@ image names. Which store paths the image needs follows from the graph alone: no 
 
 from __future__ import annotations
 
-import contextlib
-import datetime
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -31,7 +29,7 @@ from builder.recipe import (
     parse_rule,
     recipe_json,
 )
-from builder.spec import Json, check_timestamp, expect, read_json_file, strings
+from builder.spec import Json, any_time, expect, read_json_file, seconds, strings
 from builder.tree import Stamp
 
 
@@ -140,7 +138,7 @@ def _at_root(given: Attributes) -> list[RecipeLayer]:
     trees = given.infos("trees")
     if not trees:
         return []
-    stamp = Stamp(uid=given.number("uid"), gid=given.number("gid"))
+    stamp = Stamp(given.number("uid"), given.number("gid"), _store_stamp(given).mtime)
     told = expect(given.fields.get("rules") or [], list, "rules", given.where)
     rules = tuple(parse_rule(rule, given.where) for rule in told)
     keep, links = bool(given.fields.get("keepDirlinks")), bool(given.fields.get("links"))
@@ -210,11 +208,8 @@ def _planned(given: Attributes, needed: list[PathInfo], room: int | None) -> lis
 
 def _store_stamp(given: Attributes) -> Stamp:
     told = expect(given.fields.get("storeStamp") or {}, dict, "storeStamp", given.where)
-    mtime = _time(told.get("mtime", "1970-01-01T00:00:01Z"), "mtime", given.where)
-    seconds = int(datetime.datetime.fromisoformat(mtime).timestamp())
-    if seconds < 0:
-        raise BadInput(given.where, f"mtime is {mtime}", "a tar header holds no time before 1970")
-    return Stamp(told.get("uid", 0), told.get("gid", 0), seconds)
+    mtime = expect(told.get("mtime", "@1"), str, "mtime", given.where)
+    return Stamp(told.get("uid", 0), told.get("gid", 0), seconds(mtime, "mtime", given.where))
 
 
 def _siblings(layers: list[list[RecipeLayer]]) -> list[RecipeLayer]:
@@ -246,29 +241,8 @@ def _document(image: Json, config: Path, layers: list[RecipeLayer]) -> Json:
         **recipe_json(empty),
         **image,
         "config": {} if own is None else own,
-        "created": _time(created, "created", config),
+        "created": any_time(created, "created", config),
     }
-
-
-def _time(text: str, what: str, where: object) -> str:
-    """An RFC 3339 time as it is; `now`; and, as dockerTools takes them too, `@SECONDS` and other forms of ISO 8601.
-
-    Raises BadInput: none of these.
-    """
-    moment = None
-    if text == "now":
-        moment = datetime.datetime.now(datetime.UTC)
-    elif text.startswith("@") and text[1:].isdecimal() and len(text) < 13:
-        moment = datetime.datetime.fromtimestamp(int(text[1:]), datetime.UTC)
-    else:
-        with contextlib.suppress(BadInput):
-            return check_timestamp(text, what, where)
-        with contextlib.suppress(ValueError):
-            moment = datetime.datetime.fromisoformat(text)
-    if moment is None:
-        return check_timestamp(text, what, where)
-    zoned = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
-    return zoned.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def json_text(value: Json) -> bytes:

@@ -53,6 +53,9 @@ PAX_RECORDS = 64
 STORE_PATHS = 200_000
 """Store paths found in the layers of one base."""
 
+DATABASE_BYTES = 1 << 30
+"""Of the Nix database in a base: Nix writes about 1 kB for each store path."""
+
 ROOT_REPEATS = 100_000
 """Files at the root of an image that are there because of a symbolic link to a directory that is there already.
 

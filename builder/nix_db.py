@@ -23,6 +23,7 @@ from builder.blob import Stream
 from builder.closure import PathInfo, split_store_path
 from builder.errors import BadInput
 from builder.layer import Layer
+from builder.limits import DATABASE_BYTES
 from builder.tar import DIRECTORY, END, FILE, SYMLINK, Member, header, padding
 from builder.tar_index import entries
 from builder.tree import Stamp
@@ -61,7 +62,6 @@ _REGISTERED = 1
 _SQLITE = slice(96, 100)
 """Where an SQLite file tells the version of the library that wrote it last (sqlite.org/fileformat2.html, 1.3)."""
 
-_MAX_BYTES = 1 << 30
 _NIX32 = "0123456789abcdfghijklmnpqrsvwxyz"
 
 
@@ -229,7 +229,7 @@ def _extract(layers: Sequence[Layer], name: str, target: Path) -> str | None:
             hidden = hidden or clean in whiteouts or (clean in parents and entry.kind != DIRECTORY)
         if found:
             where = f"{layer.where}({name})"
-            if found.kind != FILE or found.size > _MAX_BYTES:
+            if found.kind != FILE or found.size > DATABASE_BYTES:
                 raise BadInput(where, "no file, or too large", "give a base whose database Nix can read")
             _copy(layer, found.offset, found.size, target)
             return where

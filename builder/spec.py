@@ -141,6 +141,33 @@ def check_timestamp(value: object, what: str, where: object) -> str:
     raise BadInput(where, f"{what} is {text!r:.60}, not an RFC 3339 time", "write it like 1970-01-01T00:00:01Z")
 
 
+def any_time(text: str, what: str, where: object) -> str:
+    """An RFC 3339 time as it is; `now`; and, as dockerTools takes them too, `@SECONDS` and other forms of ISO 8601.
+
+    Raises BadInput: none of these.
+    """
+    with contextlib.suppress(BadInput):
+        return check_timestamp(text, what, where)
+    with contextlib.suppress(ValueError, OverflowError):
+        if text == "now":
+            moment = datetime.datetime.now(datetime.UTC)
+        elif text.startswith("@"):
+            moment = datetime.datetime.fromtimestamp(int(text[1:]), datetime.UTC)
+        else:
+            moment = datetime.datetime.fromisoformat(text)
+        zoned = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+        return zoned.astimezone(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return check_timestamp(text, what, where)
+
+
+def seconds(text: str, what: str, where: object) -> int:
+    """The same times, as a tar header has them: in seconds since 1970. Raises BadInput for those before, too."""
+    result = int(datetime.datetime.fromisoformat(any_time(text, what, where)).timestamp())
+    if result < 0:
+        raise BadInput(where, f"{what} is {text}", "a tar header holds no time before 1970")
+    return result
+
+
 @attrs.frozen
 class Descriptor:
     """What one document says of a blob that it refers to (OCI image spec, descriptor.md)."""

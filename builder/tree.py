@@ -169,6 +169,11 @@ def packed_items(top: bytes, stamp: Stamp, *, keep_owners: bool = False) -> list
     return [_owned(item) for item in items] if keep_owners else items
 
 
+def timed(items: Iterable[Item], mtime: int) -> list[Item]:
+    """The items, with another time: in seconds since 1970."""
+    return [attrs.evolve(item, member=attrs.evolve(item.member, mtime=mtime)) for item in items]
+
+
 def _owned(item: Item) -> Item:
     info = _lstat(item.source)
     return attrs.evolve(item, member=attrs.evolve(item.member, uid=info.st_uid, gid=info.st_gid))

@@ -25,7 +25,7 @@ in
 , inheritConfig ? defaults.inheritConfig  # what it takes over from the base: "docker", as FROM does; "env", only Env
 , architecture ? toolbox.goArch
 , created ? "1970-01-01T00:00:01Z"  # RFC 3339, or "now"
-, uid ? 0                       # owner of what goes to the root
+, uid ? 0                       # owner of all files
 , gid ? 0
 , compressor ? defaults.compressor  # of the whole archive: "none", "gz", "zstd"
 , layout ? "universal"          # or "classic", for tools that read no links
@@ -76,6 +76,7 @@ let
     inherit name tag config trees made layers architecture created inheritConfig uid gid;
     keepDirlinks = keepContentsDirlinks;
     inherit base;
+    storeStamp = { inherit uid gid; };
     nixDB = includeNixDB;
   };
 in

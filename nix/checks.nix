@@ -29,9 +29,12 @@ rec {
   trees = kind "a path or a derivation, or a list of such" isTree;
   either = one: other: kind "${one.what}, or ${other.what}" (value: one.test value || other.test value);
   among = known: kind "one of ${concatStringsSep ", " (map toJSON known)}" (value: elem value known);
+  matching = what: pattern: kind what (value: isString value && builtins.match pattern value != null);
+  outside = what: kind what (value: isString value && !builtins.hasContext value
+    && builtins.substring 0 (builtins.stringLength builtins.storeDir) value != builtins.storeDir);
   time = extra: kind "an RFC 3339 time like \"1970-01-01T00:00:01Z\"${extra}"
     (value: isString value
-      && (builtins.match "@[0-9]+|[0-9]{4}-?[0-9]{2}-?[0-9]{2}([T ].*)?" value != null || (extra != "" && value == "now")));
+      && (builtins.match "@[0-9]+|[0-9]{4}-?[0-9]{2}-?[0-9]{2}(T[0-9:.+Z-]+)?" value != null || (extra != "" && value == "now")));
 
   # Whether each of the arguments that were given is of its kind.
   arguments = given: kinds:

@@ -14,6 +14,7 @@ in
 , uid ? 0
 , gid ? 0
 , keepDirlinks ? false
+, mtime ? "@1"             # of every file
 }:
 assert !chroot || supervised || throw "streamLayeredImage: enableFakechroot works on x86_64-linux and aarch64-linux";
 toolbox.derive {
@@ -24,6 +25,7 @@ toolbox.derive {
   inherit (toolbox) bash;  # $BASH is not it: Nix runs the builder by its last name only
   packing = (if keepDirlinks then "--keep-dirlinks " else "") + (if links then "--links" else "");
   owner = "--uid ${toString uid} --gid ${toString gid}";
+  time = "--mtime ${mtime}";
   SOURCE_DATE_EPOCH = "315532800";  # as in stdenv: 0 would make shadow expire the passwords of users that it adds
   fakeRoot = if fakeRootCommands == "" then "" else if supervised then "fake-root" else "fakeroot";
   chroot = if chroot then "--chroot" else "";
@@ -42,11 +44,11 @@ toolbox.derive {
     source "$extraCommandsPath"
     cd "$NIX_BUILD_TOP"
     case $fakeRoot in
-      "") "$lamina" pack --keep-modes $owner root -o "$out" ;;
-      fake-root) "$lamina" fake-root $chroot root "$bash" "$fakeRootCommandsPath" -o "$out" ;;
+      "") "$lamina" pack --keep-modes $owner $time root -o "$out" ;;
+      fake-root) "$lamina" fake-root $chroot $time root "$bash" "$fakeRootCommandsPath" -o "$out" ;;
       fakeroot)
         "$fakeroot" "$bash" -euc 'cd root; source "$fakeRootCommandsPath"; cd "$NIX_BUILD_TOP"
-          "$lamina" pack --keep-modes --keep-owners root -o "$out"' ;;
+          "$lamina" pack --keep-modes --keep-owners $time root -o "$out"' ;;
     esac
   '';
 }

@@ -18,7 +18,7 @@ in
 , inheritConfig ? defaults.inheritConfig  # what it takes over from the base: see buildImage
 , architecture ? toolbox.goArch
 , created ? "1970-01-01T00:00:01Z"
-, mtime ? "1970-01-01T00:00:01Z"  # of the store paths: RFC 3339
+, mtime ? "1970-01-01T00:00:01Z"  # of all files: RFC 3339
 , uid ? 0                       # owner of the store paths
 , gid ? 0
 , uname ? "root"                # taken and not used: archives carry numbers alone
@@ -80,7 +80,7 @@ let
     made =
       if !scripted then null
       else rootScript {
-        inherit name trees extraCommands fakeRootCommands;
+        inherit name trees extraCommands fakeRootCommands mtime;
         links = true;
         chroot = enableFakechroot;
       };

@@ -44,6 +44,16 @@ PULL = 'imageName = "x"; imageDigest = "sha256:%s";' % ("0" * 64)
         (f"{{ {PULL} }}", "give one of hash, sha256, outputHash"),
         (f'{{ {PULL} hash = "sha256-"; sha256 = "0"; }}', "give one of hash, sha256, outputHash"),
         ('{ imageName = "x"; imageDigest = "latest"; hash = "sha256-"; }', 'imageDigest is "latest"; it takes sha256:'),
+        (f'{{ {PULL} hash = "sha256-"; tlsVerify = "no"; }}', 'tlsVerify is "no"; it takes true or false'),
+        (f'{{ {PULL} hash = "sha256-"; format = "dir"; }}', 'format is "dir"; it takes one of "docker-archive", "oci"'),
+        (
+            f'{{ {PULL} hash = "sha256-"; authFile = ./default.nix; }}',
+            "it takes the path of a file outside of the store",
+        ),
+        (
+            f'{{ {PULL} hash = "sha256-"; authFile = "${{./default.nix}}"; }}',
+            "a file outside of the store, as a string",
+        ),
     ],
 )
 def test_wrong_arguments_of_pull_image(arguments: str, said: str) -> None:

@@ -14,11 +14,13 @@ from builder.spec import (
     OCI_CONFIG,
     OCI_LAYER,
     Descriptor,
+    any_time,
     canonical,
     check_timestamp,
     oci_index,
     oci_manifest,
     parse_json,
+    seconds,
 )
 
 A = sha256(b"a")
@@ -157,3 +159,32 @@ def test_manifest_and_index_byte_by_byte() -> None:
         '{"manifests":[{' + told + '.layer.v1.tar","size":2}],'
         '"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}'
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("1970-01-01T00:00:01Z", "1970-01-01T00:00:01Z"),
+        ("2001-02-03T04:05:06.7+01:00", "2001-02-03T04:05:06.7+01:00"),
+        ("20010203", "2001-02-03T00:00:00Z"),
+        ("2001-02-03", "2001-02-03T00:00:00Z"),
+        ("2001-02-03T04:05:06", "2001-02-03T04:05:06Z"),
+        ("20010203T040506+0100", "2001-02-03T03:05:06Z"),
+        ("@981173106", "2001-02-03T04:05:06Z"),
+        ("0900-01-01", "0900-01-01T00:00:00Z"),
+    ],
+)
+def test_times_in_other_forms(given: str, told: str) -> None:
+    assert any_time(given, "created", "x") == told
+
+
+@pytest.mark.parametrize("text", ["", "@", "yesterday", "@999999999999999", "@1e3", "0001-01-01T00:00:00.5+23:00:01"])
+def test_no_times(text: str) -> None:
+    with pytest.raises(BadInput, match="not an RFC 3339 time"):
+        any_time(text, "created", "x")
+
+
+def test_no_time_before_1970_has_a_tar() -> None:
+    assert seconds("1970-01-01T01:00:00+01:00", "mtime", "x") == 0
+    with pytest.raises(BadInput, match="mtime is 1969-12-31; a tar header holds no time before 1970"):
+        seconds("1969-12-31", "mtime", "x")
