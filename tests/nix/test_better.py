@@ -58,7 +58,10 @@ def test_layers_of_ones_own_keep_the_store_with_root() -> None:
     assert found["etc/x"].uid == 1000
 
 
-@pytest.mark.parametrize("scripted", ["", SCRIPT, 'fakeRootCommands = "mkdir etc; touch etc/x";'])
+FAKE_ROOT = 'fakeRootCommands = "mkdir etc; touch etc/x";'
+
+
+@pytest.mark.parametrize("scripted", ["", SCRIPT, FAKE_ROOT, f"enableFakechroot = true; {FAKE_ROOT}"])
 def test_the_time_reaches_every_file(scripted: str) -> None:
     more = f'contents = pkgs.hello; mtime = "2001-02-03T04:05:06Z"; {scripted}'
     found = members(image(more, "buildLayeredImage").resolve())
