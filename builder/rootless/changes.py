@@ -91,7 +91,7 @@ def _items(layer: _Layer, top: bytes) -> list[Item]:
             layer.wanted.update(names)
     parents = {parent for name in (*layer.wanted, *layer.gone) for parent in _parents(name)}
     first = {name: min(names) for names in layer.links.values() for name in names}
-    items = [Item(Member(name, FILE, mtime=_MTIME), b"") for name in layer.gone]
+    items = [Item(Member(name, FILE, mtime=_MTIME), os.fsencode(os.devnull)) for name in layer.gone]
     for name in layer.wanted | parents:
         about = layer.found[name][0]
         if first.get(name, name) != name:
