@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test lint fuzz compat fresh clean
+.PHONY: help setup demo bench test lint fuzz compat scores fresh clean
 env := . dev/env.sh &&
 
 help:           ## Print this list
@@ -28,6 +28,10 @@ fuzz:           ## Feed every reader with damaged input for TIME seconds each: m
 compat:         ## Try every example in every consumer, and write docs/compatibility.md
 	@bash dev/setup.sh test
 	@$(env) python -m tests.consumers.compat
+
+scores:         ## Have every tool save an image, and write docs/verify.md
+	@bash dev/setup.sh test
+	@$(env) python -m tests.consumers.scores
 
 bench:          ## Measure the reference scenario: edit one file of a large image, build, load, run
 	@bash dev/setup.sh test

@@ -77,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME:TAG",
         help="what to call the image, in the place of its own names",
     )
-    build.add_argument("--layout", choices=("universal", "classic"), default="universal", help="default: universal")
+    build.add_argument(
+        "--layout", choices=("universal", "docker-1.9", "classic"), default="universal", help="default: universal"
+    )
     build.add_argument("--compressor", choices=("none", "gz", "zstd"), default="none", help="default: none")
 
     merge = _command(
@@ -91,8 +93,15 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, an archive or an OCI layout")
     inspect.add_argument("--json", action="store_true", help="for programs")
 
-    verify = _command(commands, "verify", _verify, "check structure and every digest", "lamina verify image.tar")
-    verify.add_argument("image", type=Path, metavar="IMAGE", help="a docker or OCI archive, or an OCI layout")
+    verify = _command(
+        commands,
+        "verify",
+        _verify,
+        "check structure and every digest, and what consumers need",
+        "lamina verify image.tar --for mesos,podman",
+    )
+    verify.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, a docker or OCI archive, or an OCI layout")
+    verify.add_argument("--for", dest="consumers", metavar="NAME,...", help="what these need of an archive; or all")
     verify.add_argument("--json", action="store_true", help="for programs")
 
     plan = _command(commands, "plan", _plan, "tell what is in each layer, and why", "lamina plan image.json")
@@ -218,15 +227,19 @@ def _build(options: argparse.Namespace) -> int:
     from builder.build import build_image
     from builder.cache import Cache
     from builder.media import classic, universal
-    from builder.media.tarball import write
+    from builder.media.tarball import Arrangement, write
     from builder.recipe import read_recipe
     from builder.reference import parse_reference
 
-    arrange = universal.arrange if options.layout == "universal" else classic.arrange
+    layouts: dict[str, Arrangement] = {
+        "universal": universal.arrange,
+        "docker-1.9": universal.arrange_for_docker_1_9,
+        "classic": classic.arrange,
+    }
     image = build_image(read_recipe(options.recipe))
     if options.name:
         image = attrs.evolve(image, names=(parse_reference(options.name, "--name"),))
-    write(image, arrange, options.output, options.compressor, Cache.of_user())
+    write(image, layouts[options.layout], options.output, options.compressor, Cache.of_user())
     return 0
 
 
@@ -248,19 +261,28 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    import attrs
+
+    from builder.checks import checks_for, consumers
     from builder.progress import Progress, human
     from builder.verify import verify
 
+    wanted = () if options.consumers is None else consumers(options.consumers)
     with Progress(f"verifying {options.image}") as progress:
-        verdict = verify(options.image, progress)
+        verdict = verify(options.image, progress, wanted)
     if options.json:
-        report = {"sound": not verdict.problems, "images": verdict.images, "layers": verdict.layers}
-        print(json.dumps({**report, "size": verdict.size, "problems": verdict.problems}, indent=2))
+        report: dict[str, object] = {"sound": not verdict.problems, "images": verdict.images}
+        report |= {"layers": verdict.layers, "size": verdict.size, "problems": verdict.problems}
+        if wanted:
+            report |= {"for": wanted, "findings": [attrs.asdict(finding) for finding in verdict.findings]}
+        print(json.dumps(report, indent=2))
     elif not verdict.problems:
         print(f"sound: {verdict.images} image(s), {verdict.layers} layer(s), {human(verdict.size)}")
-    for problem in verdict.problems:
-        print(f"lamina: {problem}", file=sys.stderr)
-    return 1 if verdict.problems else 0
+        if wanted and not verdict.findings:
+            print(f"fit: {len(checks_for(wanted))} checks for {', '.join(wanted)}")
+    for line in (*verdict.problems, *map(str, verdict.findings)):
+        print(f"lamina: {line}", file=sys.stderr)
+    return 1 if verdict.problems or verdict.findings else 0
 
 
 def _plan(options: argparse.Namespace) -> int:

@@ -130,3 +130,38 @@ def _whited_out(name: str, store: str, is_directory: bool) -> str | None:
     if not target or target == store or store.startswith(target + "/"):
         return ""
     return target[len(store) + 1 :].partition("/")[0] if target.startswith(store + "/") else None
+
+
+def read_through(
+    layer: Layer, look: Callable[[Blob], Iterable[object]], count: Callable[[int], None] = lambda _: None
+) -> Layer:
+    """The layer with diff ID and size, after one reading in which `look` saw the bytes too.
+
+    Raises what `look` raises, and BadInput: not what it claims to be.
+    """
+    tee = _Tee(layer, count)
+    for _ in look(tee):
+        pass
+    for _ in tee.rest:
+        pass
+    return tee.measured or layer
+
+
+@attrs.define(eq=False)
+class _Tee:
+    """A layer's bytes for whoever reads it; `rest` is what was left, so that all of it is hashed."""
+
+    layer: Layer
+    count: Callable[[int], None]
+    measured: Layer | None = None
+    rest: Iterator[bytes] = attrs.field(factory=lambda: iter(()))
+    size: None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        self.rest = self._counted()
+        return self.rest
+
+    def _counted(self) -> Iterator[bytes]:
+        for chunk in hashing(self.layer, lambda seen: setattr(self, "measured", seen)):
+            self.count(len(chunk))
+            yield chunk

@@ -44,6 +44,9 @@ MEMBER_NAME = 4096
 NAMES_BYTES = 16 << 20
 """Bytes of all names of an image archive together: its index is kept in memory."""
 
+LAYER_NAMES_BYTES = 64 << 20
+"""Bytes of all names of a layer that is held to what consumers need: a million files have about as many."""
+
 TAR_EXTENSION = 1 << 20
 """Bytes of one PAX or GNU long-name header: extended attributes take up to 64 KiB each."""
 

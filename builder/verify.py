@@ -3,51 +3,100 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import attrs
 
+from builder.blob import Source
+from builder.build import build_image
+from builder.checks import failing
+from builder.checks.check import Finding
+from builder.checks.facts import gather
+from builder.checks.survey import Survey, survey
+from builder.compression import Budget
 from builder.digest import Digest
-from builder.errors import BadInput, LaminaError
+from builder.errors import BadInput, BadUsage, LaminaError
 from builder.image import Image, complete_history
-from builder.layer import Layer, hashing
+from builder.layer import Layer, read_through
 from builder.limits import V1_CHAIN
 from builder.media import host_architecture, open_members, sides
 from builder.media.choice import Candidate
-from builder.media.members import Members, read_json
+from builder.media.members import Archive, Members, index_archive, read_json
+from builder.media.tarball import fill
+from builder.media.universal import arrange
+from builder.recipe import is_recipe, read_recipe
 from builder.spec import canonical, expect
 from builder.tar_index import entries
 
 
 @attrs.frozen
 class Verdict:
-    """What was found: `problems` is empty when the image is sound. `size` is in bytes, of the layers uncompressed."""
+    """What was found: `problems` is empty when the image is sound. `size` is in bytes, of the layers uncompressed.
+
+    `findings` are the checks that consumers who were asked for would trip over.
+    """
 
     images: int
     layers: int
     size: int
     problems: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
 
 
-def verify(path: Path, progress: Callable[[int], None] = lambda _: None) -> Verdict:
-    """Read everything and check all that is claimed; a problem in one place does not hide those in others."""
+def verify(path: Path, progress: Callable[[int], None] = lambda _: None, consumers: Iterable[str] = ()) -> Verdict:
+    """Read everything and check all that is claimed; a problem in one place does not hide those in others.
+
+    `path` is an archive, a layout, or a recipe, whose archive is made and then read. `consumers`, names out of
+    `checks.CONSUMERS`, ask for what an archive must be for each of them too. Raises BadUsage for those of a layout in
+    a directory, which is no archive.
+    """
+    wanted = tuple(consumers)
+    if is_recipe(path):
+        return _verify_recipe(path, progress, wanted)
+    if wanted and path.is_dir():
+        raise BadUsage("--for", f"{path} is a directory", "give an archive or a recipe")
     problems: list[str] = []
+    with _noted(problems):
+        return _verify(open_members(path), progress, wanted, problems)
+    return Verdict(0, 0, 0, tuple(problems))
+
+
+def _verify_recipe(path: Path, progress: Callable[[int], None], consumers: tuple[str, ...]) -> Verdict:
+    """Made into a file without a name. Store paths are read, and a base's digests compared, while it is written."""
+    problems: list[str] = []
+    with _noted(problems), tempfile.TemporaryFile(buffering=0) as file:
+        buffered = io.BufferedWriter(file)  # it goes on where the disk took a part only
+        fill(build_image(read_recipe(path)), arrange, buffered, lambda _: None)
+        buffered.detach()
+        source = Source(file, str(path))
+        return _verify(index_archive(source, Budget(source.size)), progress, consumers, problems)
+    return Verdict(0, 0, 0, tuple(problems))
+
+
+def _verify(
+    members: Members, progress: Callable[[int], None], consumers: tuple[str, ...], problems: list[str]
+) -> Verdict:
     layers: dict[Digest, Layer] = {}
     images: list[Image] = []
+    surveys: dict[str, Survey] = {}
     with _noted(problems):
-        members = open_members(path)
         found = [_images(side, problems) for side in sides(members, host_architecture())]
         images = found[0]
         if any(_identities(other) != _identities(images) for other in found[1:]):
-            raise BadInput(path, "manifest.json and index.json tell of different images", "make it again")
+            raise BadInput(members.where, "manifest.json and index.json tell of different images", "make it again")
         for layer in _claimed(images):
             with _noted(problems):
-                layers[layer.diff_id or Digest("")] = _checked(layer, progress)
+                layers[layer.diff_id or Digest("")] = _checked(layer, progress, surveys if consumers else None)
         with _noted(problems):
             _check_legacy(members, {len(image.layers) for image in images})
+    findings: list[Finding] = []
+    if consumers and isinstance(members, Archive):
+        findings = failing(gather(members, surveys), consumers)
     sizes = sum(layer.size or 0 for layer in layers.values())
-    return Verdict(len(images), len(layers), sizes, tuple(problems))
+    return Verdict(len(images), len(layers), sizes, tuple(problems), tuple(findings))
 
 
 @contextlib.contextmanager
@@ -79,34 +128,15 @@ def _claimed(images: list[Image]) -> list[Layer]:
     return list(found.values())
 
 
-@attrs.define(eq=False)
-class _Tee:
-    """A layer's bytes for whoever reads it; `rest` is what was left, so that all of it is hashed."""
+def _checked(layer: Layer, progress: Callable[[int], None], surveys: dict[str, Survey] | None) -> Layer:
+    """The layer with its size, its digest compared, and its tar read from the first header to the end.
 
-    layer: Layer
-    progress: Callable[[int], None]
-    measured: Layer | None = None
-    rest: Iterator[bytes] = attrs.field(factory=lambda: iter(()))
-    size: None = None
-
-    def chunks(self) -> Iterator[bytes]:
-        self.rest = self._counted()
-        return self.rest
-
-    def _counted(self) -> Iterator[bytes]:
-        for chunk in hashing(self.layer, lambda seen: setattr(self, "measured", seen)):
-            self.progress(len(chunk))
-            yield chunk
-
-
-def _checked(layer: Layer, progress: Callable[[int], None]) -> Layer:
-    """The layer with its size, its digest compared, and its tar read from the first header to the end."""
-    tee = _Tee(layer, progress)
-    for _ in entries(tee, layer.where, need_end=False):
-        pass
-    for _ in tee.rest:
-        pass
-    return tee.measured or layer
+    Where compatibility is asked for, what the headers show is kept, by what errors call the layer.
+    """
+    if surveys is None:
+        return read_through(layer, lambda blob: entries(blob, layer.where, need_end=False), progress)
+    measured, surveys[layer.where] = survey(layer, progress)
+    return measured
 
 
 def _check_legacy(members: Members, depths: set[int]) -> None:

@@ -104,6 +104,18 @@ prepare_venv() {
   say 'ready; to use nix-build and lamina in this shell: . dev/env.sh'
 }
 
+# syft and dive, which PyPI has as programs.
+prepare_scanners() {
+  if [[ ! -x .venv/bin/pip || .venv/.consumers -nt pyproject.toml ]]; then
+    return
+  fi
+  if .venv/bin/pip --disable-pip-version-check install -qq -e '.[consumers]'; then
+    touch .venv/.consumers
+  else
+    say "no syft and dive: pip has none for this machine; tests skip them"
+  fi
+}
+
 # Debian 13's consumers, beside those of this machine.
 prepare_trixie() {
   if ! have mmdebstrap || [[ $EUID != 0 ]]; then
@@ -125,4 +137,7 @@ fi
 install_packages
 prepare_nix
 prepare_venv
-if [[ ${1:-} == test ]]; then prepare_trixie; fi
+if [[ ${1:-} == test ]]; then
+  prepare_scanners
+  prepare_trixie
+fi

@@ -5,7 +5,7 @@ let
 in
 {
   compressors = builtins.attrNames extensions;
-  layouts = [ "universal" "classic" ];
+  layouts = [ "universal" "docker-1.9" "classic" ];
 
   make = { name, recipe, compressor, layout, meta, passthru }: toolbox.derive {
     name = "${name}.tar${extensions.${compressor}}";

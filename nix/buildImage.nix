@@ -28,7 +28,7 @@ in
 , uid ? 0                       # owner of all files
 , gid ? 0
 , compressor ? defaults.compressor  # of the whole archive: "none", "gz", "zstd"
-, layout ? "universal"          # or "classic", for tools that read no links
+, layout ? "universal"          # or "docker-1.9", or "classic", for tools that read no links
 , meta ? { }
 , includeNixDB ? false          # a database of the store paths in the image, for the Nix in it
 , diskSize ? 1024               # dockerTools' virtual machine's; there is none

@@ -6,7 +6,7 @@ let
 in
 { name
 , compressor ? defaults.compressor  # "none", "gz", "zstd"
-, layout ? "universal"          # or "classic"
+, layout ? "universal"          # or "docker-1.9", or "classic"
 , meta ? { }
 , ...
 }@arguments:

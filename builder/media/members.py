@@ -58,11 +58,12 @@ def clean_name(name: str, where: str) -> str:
 
 @attrs.frozen(eq=False)
 class Archive:
-    """A tar, indexed in place."""
+    """A tar, indexed in place. `compression` is what it was stored in as a whole, before it was unpacked."""
 
     source: Source
     entries: dict[str, Entry]
     budget: Budget
+    compression: str | None = None
 
     @property
     def where(self) -> str:
@@ -71,7 +72,7 @@ class Archive:
     def __contains__(self, name: str) -> bool:
         return name in self.entries
 
-    def blob(self, name: str) -> Blob:
+    def blob(self, name: str) -> FileRange:
         entry = self._target(name)
         return FileRange(self.source, entry.offset, entry.size)
 
@@ -97,32 +98,36 @@ class Archive:
 def open_archive(path: Path) -> Archive:
     """Index an archive: plain in place, compressed after one decompression into a nameless temporary file.
 
-    Of members with one name the last counts, as it does for whoever extracts them; but the documents that say
-    what the image is may stand only once. Raises BadInput: no tar, or damaged, or cut short.
+    Raises BadInput: no tar, or damaged, or cut short.
     """
     source = Source.open(path)
     whole = FileRange(source, 0, source.size)
     budget = Budget(source.size)
     kind = detect(whole, path)
     if kind:
-        whole = spool(Decompressed(whole, kind, path, budget), str(path))
-        source = whole.source
-    return Archive(source, _index(whole, path), budget)
+        source = spool(Decompressed(whole, kind, path, budget), str(path)).source
+    return index_archive(source, budget, kind)
 
 
-def _index(whole: Blob, path: Path) -> dict[str, Entry]:
+def index_archive(source: Source, budget: Budget, compression: str | None = None) -> Archive:
+    """Index a plain tar in place.
+
+    Of members with one name the last counts, as it does for whoever extracts them; but the documents that say
+    what the image is may stand only once. Raises BadInput: no tar, or damaged, or cut short.
+    """
+    path = source.name
     found: dict[str, Entry] = {}
     length = 0
-    for count, entry in enumerate(entries(whole, path, need_end=True), 1):
+    for count, entry in enumerate(entries(FileRange(source, 0, source.size), path, need_end=True), 1):
         length += len(entry.name) + len(entry.link)
         if count > MEMBERS or length > NAMES_BYTES:
             what = f"more than {MEMBERS} members, or than {NAMES_BYTES} bytes of names"
             raise BadInput(path, what, "give an image archive")
-        name = clean_name(entry.name.decode(errors="surrogateescape"), str(path))
+        name = clean_name(entry.name.decode(errors="surrogateescape"), path)
         if name in found and name in ("manifest.json", "index.json", "repositories", "oci-layout"):
             raise BadInput(path, f"two members {name}", "readers would differ: make the archive again")
         found[name] = attrs.evolve(entry, header=b"", records={})  # of what a member is like nothing is kept
-    return found
+    return Archive(source, found, budget, compression)
 
 
 def spool(blob: Blob, name: str) -> FileRange:

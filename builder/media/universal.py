@@ -79,6 +79,21 @@ def _arrange(images: Sequence[Image], pool: Image) -> list[Part]:
     ]
 
 
+def arrange_for_docker_1_9(image: Image) -> list[Part]:
+    """The same with two more members, by which Docker up to 1.9 takes the directory `blobs` for the bottom layer.
+
+    It reads every directory at the top as a v1 image, and passes over one whose ID it has (graph/load.go, Load).
+    """
+    bottom = legacy_layers(image)[0]
+    decoy = [
+        document("blobs/json", bottom.json),
+        symlink("blobs/layer.tar", f"sha256/{hex_of(image.diff_ids[0])}"),
+    ]
+    parts = arrange(image)
+    before_legacy = [part.member.name for part in parts].index(bottom.id.encode())
+    return [*parts[:before_legacy], *decoy, *parts[before_legacy:]]
+
+
 def manifest_item(image: Image, config: str, layers: list[str]) -> Json:
     """The image's item of `manifest.json` (Docker image spec v1.2): the paths of its config and layers, its names.
 

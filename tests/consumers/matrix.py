@@ -54,7 +54,8 @@ NO_OCI_LAYOUT = Refusal(
 NO_COMPRESSION = Refusal(
     "takes the archive for a plain tar",
     r"archive/tar: invalid tar header",
-    "containerd images/archive/importer.go, oras-go content/oci: both give the file to Go's archive/tar at once",
+    "containerd images/archive/importer.go, oras-go content/oci, dive image/docker/image_archive.go, syft by way of "
+    "go-containerregistry pkg/v1/tarball: all give the file to Go's archive/tar at once",
 )
 LOST_BEGINNING = Refusal(
     "loses the beginning of gzip'ed archives",
@@ -72,7 +73,7 @@ def refusal(kind: str, case: Case) -> Refusal | None:
     consumer = KINDS[kind]
     if consumer.family in ("umoci", "oras") and "oci-layout" not in case.layouts:
         return NO_OCI_LAYOUT
-    if consumer.family in ("containerd", "oras") and case.compressor != "none":
+    if consumer.family in ("containerd", "oras", "syft", "dive") and case.compressor != "none":
         return NO_COMPRESSION
     if kind in ("skopeo", "registry", "buildah") and case.compressor == "gz":
         return LOST_BEGINNING
@@ -85,6 +86,8 @@ def done_by(kind: Kind) -> str:
     """What the consumer does with an archive that it takes, in words."""
     if kind.runs:
         return "loads and runs"
+    if kind.family in ("syft", "dive"):
+        return "reads"
     return "signs and verifies" if kind.family == "cosign" else "copies"
 
 

@@ -28,6 +28,8 @@ VERSIONS: Mapping[str, Mapping[str, str]] = {
     "registry": {"12": "2.8.2", "13": "2.8.3"},
     "oras": {"13": "1.2."},
     "cosign": {"13": "2.5."},
+    "syft": {"12": "1.18."},
+    "dive": {"12": "0.13."},
 }
 Load = Callable[[str, Image], tuple[Consumer, list[str]]]
 
@@ -175,6 +177,11 @@ def test_corrupt_layer_is_refused(request: pytest.FixtureRequest, tmp_path: Path
         with pytest.raises(ConsumerError):
             consumer.run(name)
         consumer.remove(name)
+        return
+    if KINDS[kind].family in ("syft", "dive"):
+        # They compare no digests, so this is all that they can be held to.
+        for name in consumer.load(archive):
+            consumer.remove(name)
         return
     with pytest.raises(ConsumerError):
         consumer.load(archive)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from builder.media import read_image
 from ..builds import COMMAND
 from ..replays import archives
 from ..replays.archives import Image
+from . import scores
 from .adapters import KINDS, Consumer
 from .base import Form, unique
 
@@ -27,9 +29,16 @@ PAIRS = [(kind, form) for kind in KINDS for form in FORMS.get(KINDS[kind].family
 
 
 @pytest.mark.parametrize(("kind", "form"), PAIRS)
-def test_saved(request: pytest.FixtureRequest, tmp_path: Path, kind: str, form: Form) -> None:
+def test_saved(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    kind: str,
+    form: Form,
+) -> None:
     consumer: Consumer = request.getfixturevalue(kind)
-    image = archives.image(f"{unique('image')}:1", files={"etc/greeting": f"from {kind}\n"})
+    files = {"etc/greeting": f"from {kind}\n"}
+    image = archives.image(f"{unique('image')}:1", files=files, extra=[archives.file_layer(files)])
     [name] = consumer.load(archives.write(tmp_path / "image.tar", archives.universal(image)))
     saved = tmp_path / "saved.tar"
     consumer.save(name, saved, form)
@@ -37,6 +46,12 @@ def test_saved(request: pytest.FixtureRequest, tmp_path: Path, kind: str, form: 
     verified = lamina("verify", saved)
     assert verified.returncode == 0, verified.stderr
     assert_same(saved, image)
+    failing = scores.failing(saved)
+    row = (scores.tool(kind), consumer.version(), form)
+    for key, value in zip(("tool", "version", "form"), row, strict=True):
+        record_property(key, value)
+    record_property("failing", " ".join(failing))
+    assert scores.scores_in(scores.PAGE.read_text())[row] == failing, "docs/verify.md tells otherwise: make scores"
 
 
 def assert_same(saved: Path, image: Image) -> None:

@@ -1,4 +1,4 @@
-"""What some consumers do beyond the verbs that all have: push a layout, build on an image, sign."""
+"""What some consumers do beyond the verbs that all have: push a layout, scan one, build on an image, sign."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .buildah import Buildah
 from .cosign import Cosign
 from .oras import Oras
 from .registry import Registry
+from .scanners import Scanner, scanned
 
 
 @pytest.fixture
@@ -34,6 +35,15 @@ def test_oras_pushes(request: pytest.FixtureRequest, image: Image, archive: Path
     oras.push(archive, "1", registry.address, name)
     assert registry.config_digest(name) == image.config_digest
     registry.remove(name)
+
+
+def test_syft_reads_the_layout_too(image: Image, archive: Path, syft: Scanner, tmp_path: Path) -> None:
+    """It unpacks a layout for that, and makes no directories of its own."""
+    seen, _ = scanned(f"oci-archive:{archive}", tmp_path)
+    assert seen == image.config_digest
+    bare = [member for member in archives.universal(image) if member.name not in ("blobs", "blobs/sha256")]
+    with pytest.raises(ConsumerError, match="file does not exist: oci-archive"):
+        scanned(f"oci-archive:{archives.write(tmp_path / 'bare.tar', bare)}", tmp_path)
 
 
 @pytest.mark.parametrize("builder", ["buildah", "buildah_trixie"])

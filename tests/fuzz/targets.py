@@ -18,6 +18,7 @@ from pathlib import Path
 from builder import learn
 from builder.blob import Bytes
 from builder.build import build_image
+from builder.checks.check import CONSUMERS
 from builder.closure import parse_graph, reachable
 from builder.compression import Budget, Decompressed, plain
 from builder.derivation import json_text, make_layers
@@ -217,8 +218,10 @@ def look_at(path: Path) -> None:
         images = describe(path)
         check_text(table(images))
         assert json.dumps(images, indent=2).isascii()
-    for problem in verify(path).problems:
+    verdict = verify(path, consumers=CONSUMERS)
+    for problem in verdict.problems:
         check_line(problem)
+    assert all(str(finding).isprintable() for finding in verdict.findings)
     with refusing():
         image = read_image(path)
         for arrange in (universal.arrange, classic.arrange):

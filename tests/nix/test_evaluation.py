@@ -22,7 +22,7 @@ def evaluated(text: str) -> object:
 
 WRONG = [
     ('{ name = "x"; compressor = "lzma"; }', 'compressor is "lzma"; it takes one of "gz", "none", "zstd"'),
-    ('{ name = "x"; layout = "new"; }', 'layout is "new"; it takes one of "universal", "classic"'),
+    ('{ name = "x"; layout = "new"; }', 'layout is "new"; it takes one of "universal", "docker-1.9", "classic"'),
     ('{ name = "x"; inheritConfig = "all"; }', 'inheritConfig is "all"; it takes one of "docker", "env"'),
     ('{ name = "x"; copyToRoot = pkgs.hello; contents = pkgs.hello; }', "copyToRoot and contents mean the same"),
     ('{ name = "x"; colour = 1; }', "unexpected argument"),

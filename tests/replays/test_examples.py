@@ -1,4 +1,4 @@
-"""Every example through Mesos' puller and through two custom pushers."""
+"""Every example through Mesos' puller and through two custom pushers, and held to what each consumer needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from builder.checks.check import ALL
+from builder.verify import verify
 
 from ..consumers.registry import Registry
 from ..consumers.skopeo import Skopeo
@@ -55,6 +58,15 @@ def check_run(example: Example, command: tuple[str, ...], pulled: mesos.Pulled, 
     said = {"root" if text == example.user else text for text in example.says}
     assert all(text in done.stdout for text in said), done.stdout
     assert os.geteuid() == 0
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
+def test_every_consumer_s_needs_are_met(attribute: str, build: Build) -> None:
+    """As far as the file alone can show; a classic archive has no OCI side."""
+    built = build(attribute)
+    verdict = verify(built.archive, consumers=ALL)
+    assert verdict.problems == ()
+    assert [finding.check for finding in verdict.findings] == ["oci-side"] * (built.example.layout == "classic")
 
 
 @pytest.mark.parametrize("attribute", ATTRIBUTES)

@@ -20,6 +20,7 @@ from .archives import Piece, tar_of
 from .trees import path_info
 
 LAYOUTS = {"universal": universal.arrange, "classic": classic.arrange}
+ARRANGEMENTS = {**LAYOUTS, "docker-1.9": universal.arrange_for_docker_1_9}
 
 
 def recipe(*layers: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def image_of(fields: dict[str, Any]) -> Image:
 
 
 def archive_of(fields: dict[str, Any], path: Path, layout: str = "universal", compressor: str = "none") -> Path:
-    write(image_of(fields), LAYOUTS[layout], str(path), compressor)
+    write(image_of(fields), ARRANGEMENTS[layout], str(path), compressor)
     return path
 
 
