@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -56,7 +57,7 @@ def verify(path: Path, progress: Callable[[int], None] = lambda _: None, consume
     wanted = tuple(consumers)
     if is_recipe(path):
         return _verify_recipe(path, progress, wanted)
-    if wanted and path.is_dir():
+    if wanted and os.path.isdir(path):  # Path.is_dir raises where this is False
         raise BadUsage("--for", f"{path} is a directory", "give an archive or a recipe")
     problems: list[str] = []
     with _noted(problems):

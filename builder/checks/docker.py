@@ -34,6 +34,8 @@ _MACHINES = (
 def there(facts: Facts) -> Iterator[Fault]:
     if facts.docker is None:
         yield "manifest.json", "no such document"
+    elif not facts.is_file("manifest.json"):
+        yield "manifest.json", "is no regular file"
 
 
 def one_image(facts: Facts) -> Iterator[Fault]:

@@ -17,10 +17,12 @@ _PACKED = {None: ("tar",), "gzip": ("tar+gzip", "tar.gzip"), "zstd": ("tar+zstd"
 
 
 def there(facts: Facts) -> Iterator[Fault]:
-    for name, document in (("oci-layout", facts.layout), ("index.json", facts.index)):
-        if document is None:
-            yield name, "no OCI layout"
+    for name in ("oci-layout", "index.json"):
+        if not facts.is_file(name):
+            yield name, "no such file"
             return
+    if facts.index is None:
+        yield "index.json", "no OCI layout"
 
 
 def version(facts: Facts) -> Iterator[Fault]:
@@ -95,7 +97,7 @@ CHECKS = (
         "oci-side",
         "There is an OCI layout.",
         ("umoci", "oras", "buildkit"),
-        "OCI image spec image-layout.md",
+        "OCI image spec image-layout.md; Apptainer and oras-go want regular files",
         there,
     ),
     Check(

@@ -22,6 +22,8 @@ def there(facts: Facts) -> Iterator[Fault]:
     if facts.repositories is None:
         yield "repositories", "no such document"
         return
+    if not facts.is_file("repositories"):
+        yield "repositories", "is no regular file"
     for name, tags in facts.repositories.items():
         if not isinstance(tags, dict):
             yield "repositories", f"{name!r:.60} has no tags"

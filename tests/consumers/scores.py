@@ -46,8 +46,12 @@ and are tars to the end, and its sides do not contradict each other, whoever mad
 With `--for`, an archive is also held to what each consumer needs, as far as the file alone can show it. What fails is
 told in a line each: the check, where in the archive, what is there, and who of those that were asked for is hurt. With
 `--json` the report has them as `findings`, of objects with `check`, `where`, `what`, `more` (in how many other places)
-and `hurts`. An archive is read once, and each layer once; memory goes by the number of names in the layers, not by
-their bytes.
+and `hurts`. Each layer is read once, one that is stored compressed twice; memory goes by the number of names in the
+layers, not by their bytes.
+
+What hurts need not be a refusal: another name, a layer that looks empty or a file that ends up elsewhere hurts too. The
+tests change a good archive in one place for each check, see that it alone notices, and see real consumers
+refuse what it says that they refuse, where they can be run (`tests/consumers/test_checks.py`).
 
 `all` stands for all consumers but `docker-1.9`, whose files no other reader wants
 ([archive.md](archive.md), "Docker up to 1.9"). A `classic` archive has no OCI side on purpose: `--for all` says so

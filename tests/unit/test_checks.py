@@ -102,6 +102,22 @@ def test_that_check_alone_notices(check: str, directory: Path, tmp_path: Path) -
     assert failing(path) - before == {check}
 
 
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("manifest.json", "docker-side"),
+        ("repositories", "v1-side"),
+        ("oci-layout", "oci-side"),
+        ("index.json", "oci-side"),
+    ],
+)
+def test_documents_are_files(name: str, check: str, tmp_path: Path) -> None:
+    it = archive()
+    it.add("elsewhere", it.data(name))
+    it.become_link(name, "elsewhere")
+    assert check in failing(it.write(tmp_path / "it.tar"))
+
+
 def test_checks_are_told_apart() -> None:
     assert len(set(IDS)) == len(IDS)
     assert len({check.sentence for check in CHECKS}) == len(CHECKS)
