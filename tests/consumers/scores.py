@@ -37,8 +37,8 @@ HEAD = f"""\
     lamina verify image.json --for all           # the archive that a recipe makes
 
 `IMAGE` is a docker archive or an OCI archive of any tool, an OCI layout in a directory, or a recipe. Of a recipe the
-archive is made, into a file without a name below `TMPDIR`: store paths that are gone and a base that is damaged are
-found on the way. Exit status 1 says that something was found, 2 that the command makes no sense.
+universal archive is made, into a file without a name below `TMPDIR`: store paths that are gone and a base that is
+damaged are found on the way. Exit status 1 says that something was found, 2 that the command makes no sense.
 
 Without `--for` an image is sound when its documents can be read, its layers have the digests that are claimed of them
 and are tars to the end, and its sides do not contradict each other, whoever made it.

@@ -26,7 +26,7 @@ from .archives import docker_26_classic, docker_save, oci_archive, sample, skope
 from .doctored import CASES, Archive, Case, archive, folder, layer, link
 from .doctored import File as Member
 from .kinds_of_images import KINDS
-from .recipes import archive_of, recipe, root_layer, save, write_recipe
+from .recipes import archive_of, base, recipe, root_layer, save, write_recipe
 from .trees import make_tree
 
 IDS = [check.id for check in CHECKS]
@@ -261,6 +261,20 @@ def test_a_merged_archive_has_several_images(tmp_path: Path) -> None:
     assert finding.check == "docker-one-image" and "docker" not in finding.hurts and "podman" not in finding.hurts
 
 
+def test_on_a_base_with_merged_directories_nothing_lies_under_a_link(tmp_path: Path) -> None:
+    below = layer(folder("usr"), folder("usr/bin"), link("bin", "usr/bin"))
+    made = archive(layers=(below,)).write(tmp_path / "base.tar")
+    tree = make_tree(tmp_path / "tree", {"bin/app": b"#!"})
+    path = archive_of(recipe(root_layer(tree), base=base(made)), tmp_path / "it.tar")
+    assert verify(path, consumers=ALL).findings == ()
+
+
+def test_on_a_real_base(alpine: Path, tmp_path: Path) -> None:
+    tree = make_tree(tmp_path / "tree", {"bin/app": b"#!"})
+    path = archive_of(recipe(root_layer(tree), base=base(alpine)), tmp_path / "it.tar")
+    assert verify(path, consumers=ALL).findings == ()
+
+
 def test_a_recipe_is_verified_as_the_archive_that_it_makes(tmp_path: Path, lamina: Command) -> None:
     fields = recipe(root_layer(make_tree(tmp_path / "tree", {"etc/motd": b"hello\n"})))
     path = write_recipe(fields, tmp_path)
@@ -276,9 +290,9 @@ def test_a_recipe_whose_store_paths_or_base_are_gone_is_not_sound(tmp_path: Path
     gone = write_recipe(recipe(root_layer(tmp_path / "nowhere")), tmp_path)
     done = lamina("verify", gone)
     assert done.returncode == 1 and str(tmp_path / "nowhere") in done.stderr.decode()
-    base = save(docker_save([sample()]), tmp_path / "base.tar")
-    base.write_bytes(base.read_bytes().replace(b"below", b"BELOW"))
-    on_base = recipe(base={"path": str(base), "name": None, "tag": None})
+    damaged = save(docker_save([sample()]), tmp_path / "base.tar")
+    damaged.write_bytes(damaged.read_bytes().replace(b"below", b"BELOW"))
+    on_base = recipe(base=base(damaged))
     done = lamina("verify", write_recipe(on_base, tmp_path))
     assert done.returncode == 1 and b"base.tar" in done.stderr and done.stderr.count(b"\n") == 1
 
