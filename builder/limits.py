@@ -59,6 +59,9 @@ STORE_PATHS = 200_000
 DATABASE_BYTES = 1 << 30
 """Of the Nix database in a base: Nix writes about 1 kB for each store path."""
 
+BASE_FILES = 1_000_000
+"""Members of all layers of a base that is built on: where it keeps its files is held in memory."""
+
 ROOT_REPEATS = 100_000
 """Files at the root of an image that are there because of a symbolic link to a directory that is there already.
 

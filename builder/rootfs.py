@@ -15,6 +15,7 @@ import attrs
 from builder.blob import Blob, FileRange
 from builder.errors import BadInput
 from builder.layer import Layer
+from builder.limits import BASE_FILES
 from builder.media.members import spool
 from builder.tar import BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK, Member, check_name
 from builder.tar_index import Entry, entries, member
@@ -26,7 +27,6 @@ OPAQUE = b".wh..wh..opq"
 _AUFS = b".wh..wh."
 _KINDS = (FILE, HARD_LINK, SYMLINK, DIRECTORY, CHARACTER, BLOCK_DEVICE, FIFO)
 _MAX_LINKS = 40
-_MAX_NODES = 5_000_000
 _REMEDY = "the layer is damaged or hostile"
 
 
@@ -94,8 +94,8 @@ def merged(layers: Iterable[Layer], *, data: bool = True) -> Node:
             about = member(entry, layer.where)
             lay(root, File(about, part_of(blob, entry)), number, layer.where)
             count += 1
-            if count > _MAX_NODES:
-                raise BadInput(layer.where, f"more than {_MAX_NODES} files", _REMEDY)
+            if count > BASE_FILES:
+                raise BadInput(layer.where, f"more than {BASE_FILES} files", _REMEDY)
     return root
 
 
