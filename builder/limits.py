@@ -20,6 +20,9 @@ JSON_NESTING = 100
 GRAPH_PATHS = 50_000
 """Store paths in a closure graph, or in a recipe: planning takes memory by the square of their number."""
 
+LOOKS = 200
+"""References that are followed to tell paths of one name and size apart: a chain of 10,000 such would take minutes."""
+
 IMAGES = 1000
 """Images in one archive or layout, and entries of one index."""
 
@@ -60,7 +63,7 @@ DATABASE_BYTES = 1 << 30
 """Of the Nix database in a base: Nix writes about 1 kB for each store path."""
 
 BASE_FILES = 1_000_000
-"""Members of all layers of a base that is built on: where it keeps its files is held in memory."""
+"""Members of all layers of a base that is built on: where it keeps its files is held in memory, 600 bytes for each."""
 
 ROOT_REPEATS = 100_000
 """Files at the root of an image that are there because of a symbolic link to a directory that is there already.

@@ -18,6 +18,7 @@ import attrs
 
 from builder.closure import PathInfo
 from builder.errors import BadInput
+from builder.limits import LOOKS
 
 Group = list[int]
 """The paths of a layer, by their numbers in a Closure."""
@@ -75,11 +76,13 @@ _Links = Mapping[str, Sequence[str]]
 def _by_looks(found: Mapping[str, PathInfo], references: _Links, users: _Links) -> list[str]:
     """The paths by name and size; those with equal ones by the looks of what they refer to and what refers to them.
 
-    Only paths that look the same, however far one follows the references, end in the order of their hashes.
+    Only paths that look the same, as far as LOOKS references around, end in the order of their hashes.
     """
     looks = _ranks({path: (info.name, info.nar_size) for path, info in found.items()})
     kinds = len(set(looks.values()))
-    while kinds < len(looks):
+    for _ in range(LOOKS):
+        if kinds == len(looks):
+            break
         around = {p: (_looks(looks, references[p]), _looks(looks, users[p])) for p in looks}
         looks = _ranks({path: (look, *around[path]) for path, look in looks.items()})
         before, kinds = kinds, len(set(looks.values()))
