@@ -148,18 +148,20 @@ def _check_legacy(members: Members, depths: set[int]) -> None:
     if "repositories" not in members:
         return
     where = f"{members.where}(repositories)"
+    counted: dict[str, int] = {}
     for name, tags in expect(read_json(members, "repositories"), dict, "repositories", where).items():
         for tag, top in expect(tags, dict, f"repositories.{name}", where).items():
             identity = expect(top, str, f"the ID of {name}:{tag}", where)
             known = any(f"{identity}/{name}" in members for name in ("json", "VERSION", "layer.tar"))
-            if known and _depth(members, identity) not in depths:
+            if known and _depth(members, identity, counted) not in depths:
                 raise BadInput(where, f"the v1 chain of {name}:{tag} has another length", "make it again")
 
 
-def _depth(members: Members, top: str) -> int:
+def _depth(members: Members, top: str, counted: dict[str, int]) -> int:
+    """How many there are from `top` to the one without a parent; `counted` has what is known, and gets the rest."""
     chain: list[str] = []
     identity = top
-    while identity:
+    while identity and identity not in counted:
         where = f"{members.where}({identity}/json)"
         if identity in chain or len(chain) > V1_CHAIN:
             raise BadInput(where, "the chain of parents goes round", "make the archive again")
@@ -167,4 +169,6 @@ def _depth(members: Members, top: str) -> int:
         fields = expect(read_json(members, f"{identity}/json"), dict, "v1 JSON", where)
         members.blob(f"{identity}/layer.tar")
         identity = expect(fields.get("parent") or "", str, "parent", where)
-    return len(chain)
+    for depth, each in enumerate(reversed(chain), 1 + counted.get(identity, 0)):
+        counted[each] = depth
+    return counted.get(top, 0)
