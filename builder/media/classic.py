@@ -19,10 +19,11 @@ def arrange(image: Image) -> list[Part]:
     config = image.document()
     config_path = f"{hex_of(sha256(config))}.json"
     legacy = legacy_layers(image)
+    tops = [(image.names, item.id) for item in legacy[-1:]]  # an image may have no layer
     told = manifest_item(image, config_path, [f"{item.id}/layer.tar" for item in legacy])
     parts = [
         document("manifest.json", canonical([told])),
-        document("repositories", repositories([(image.names, legacy[-1].id)])),
+        document("repositories", repositories(tops)),
         document(config_path, config),
     ]
     for position, item in enumerate(legacy):

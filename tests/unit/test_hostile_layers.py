@@ -18,7 +18,8 @@ from builder.build import build_image
 from builder.compression import Decompressed, plain
 from builder.errors import BadInput
 from builder.layer import Layer, hashed, store_paths
-from builder.media import read_image
+from builder.media import classic, read_image, universal
+from builder.media.tarball import Arrangement, stream
 from builder.recipe import parse_recipe
 from builder.spec import parse_json
 from builder.tar_index import entries
@@ -393,6 +394,16 @@ def test_a_name_that_stands_twice_is_one() -> None:
     same = [name, {"name": "docker.io/library/app", "tag": "1"}, {"name": "app", "tag": "2"}, name]
     image = build_image(parse_recipe(recipe(names=same), "it"))
     assert [each.familiar for each in image.names] == ["app:1", "app:2"]
+
+
+@pytest.mark.parametrize("arrange", [universal.arrange, classic.arrange])
+def test_an_image_without_layers_is_one(arrange: Arrangement, tmp_path: Path) -> None:
+    """Nobody makes one, but nothing forbids it."""
+    listing = [{"Config": "c", "RepoTags": ["a:1"], "Layers": []}]
+    pieces = [Piece("manifest.json", to_json(listing)), Piece("c", to_json({"rootfs": {"diff_ids": []}}))]
+    path = save(pieces, tmp_path / "it.tar")
+    (tmp_path / "again.tar").write_bytes(b"".join(stream(read_image(path), arrange, lambda _: None)))
+    assert verify(path).problems == verify(tmp_path / "again.tar").problems == ()
 
 
 def test_more_than_an_image_has(tmp_path: Path) -> None:
