@@ -43,6 +43,8 @@ class Files:
             **dict.fromkeys(("chown", "lchown", "fchown", "fchownat"), self._chown),
             **dict.fromkeys(("chmod", "fchmod", "fchmodat", "fchmodat2"), self._chmod),
             **dict.fromkeys(("mknod", "mknodat"), self._mknod),
+            **dict.fromkeys(("open", "openat", "openat2", "creat"), self._open),
+            **dict.fromkeys(("mkdir", "mkdirat", "symlink", "symlinkat"), self._make),
             **dict.fromkeys(("unlink", "rmdir", "unlinkat"), self._unlink),
             **dict.fromkeys(("rename", "renameat", "renameat2"), self._rename),
             **{prefix + "setxattr": self._setxattr for prefix in ("", "l", "f")},
@@ -120,11 +122,31 @@ class Files:
         refuse_unless(thread.owners.is_root or not is_device)
         real = (stat.S_IFREG if is_device else kind) | stat.S_IMODE(mode) & ~SPECIAL
         result = yield call, (*arguments[: place + 1], real, 0 if is_device else device, *arguments[place + 3 :])
-        if result == 0 and (is_device or mode & SPECIAL):
+        owner = thread.owners.of_new_files
+        if result == 0 and (is_device or mode & SPECIAL or owner != (0, 0)):
             directory = arguments[0] if place else AT_FDCWD
             info = yield from thread.look("newfstatat", directory, arguments[place], 0, AT_SYMLINK_NOFOLLOW)
-            record = Record(special=mode & SPECIAL, kind=kind if is_device else 0, device=device if is_device else 0)
-            self._record(info, record)
+            record = Record(*owner, special=mode & SPECIAL)
+            self._record(info, attrs.evolve(record, kind=kind, device=device) if is_device else record)
+        return result
+
+    def _open(self, thread: Thread, call: str, arguments: Arguments) -> Steps:
+        """A file that was not there belongs to whom the thread takes itself for."""
+        directory, path = arguments[:2] if call in ("openat", "openat2") else (AT_FDCWD, arguments[0])
+        before = yield from _look_if_there(thread, directory, path, 0)
+        result = yield call, arguments
+        if result >= 0 and before is None:
+            info = yield from thread.look("fstat", result, 0)
+            self._record(info, Record(*thread.owners.of_new_files))
+        return result
+
+    def _make(self, thread: Thread, call: str, arguments: Arguments) -> Steps:
+        result = yield call, arguments
+        if result == 0:
+            place = {"mkdir": 0, "mkdirat": 1, "symlink": 1, "symlinkat": 2}[call]
+            directory = arguments[place - 1] if call.endswith("at") else AT_FDCWD
+            info = yield from thread.look("newfstatat", directory, arguments[place], 0, AT_SYMLINK_NOFOLLOW)
+            self._record(info, Record(*thread.owners.of_new_files))
         return result
 
     def _unlink(self, thread: Thread, call: str, arguments: Arguments) -> Steps:
@@ -212,9 +234,11 @@ def _target(thread: Thread, call: str, arguments: Arguments, flags: int = 0) -> 
     return (yield from thread.look("newfstatat", directory, path, 0, flags))
 
 
-def _look_if_there(thread: Thread, directory: int, path: int) -> Generator[Call, int, Stat | None]:
+def _look_if_there(
+    thread: Thread, directory: int, path: int, flags: int = AT_SYMLINK_NOFOLLOW
+) -> Generator[Call, int, Stat | None]:
     try:
-        return (yield from thread.look("newfstatat", directory, path, 0, AT_SYMLINK_NOFOLLOW))
+        return (yield from thread.look("newfstatat", directory, path, 0, flags))
     except Refused:
         return None
 

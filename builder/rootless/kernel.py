@@ -6,7 +6,7 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from builder.rootless.machine import Machine
@@ -124,35 +124,52 @@ def read_string(thread: int, address: int, limit: int = 4096) -> bytes:
     raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
 
 
-def trap(machine: Machine, magic: int) -> None:
-    """From here on, this process and its children stop with SIGSYS instead of making one of the machine's calls.
+def filter_program(machine: Machine, magic: int, stopped: Mapping[int, int | None]) -> bytes:
+    """A seccomp filter: SIGSYS instead of the calls in `stopped`, which may have an argument that needs O_CREAT in it.
 
     A call whose sixth argument (which none of them has) is `magic` goes through. Why SECCOMP_RET_TRAP: where several
     filters differ the strictest answer counts, and Nix' own filter refuses some of the calls; a trap counts more.
     """
-    load, jump_equal, give = 0x20, 0x15, 0x06  # BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K
-    numbers = sorted(machine.numbers.values())
-    allow = (give, 0, 0, _RET_ALLOW)
+    load, equal, has, give = 0x20, 0x15, 0x45, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_JMP|JSET|K, BPF_RET|K
+    tests: list[tuple[int, str, str, int]] = []
+    for number, flags in sorted(stopped.items()):
+        if flags is None:
+            tests.append((equal, "stop", "next", number))
+        else:
+            tests += [(equal, "next", "over", number), (load, "", "", 16 + 8 * flags), (has, "stop", "go", os.O_CREAT)]
+    start = 9
+    go = start + len(tests)
+    places = {"go": go, "stop": go + 1}
     program = [
         (load, 0, 0, 4),  # seccomp_data.arch: 32-bit programs go their own way
-        (jump_equal, 1, 0, machine.audit),
-        allow,
+        (equal, 1, 0, machine.audit),
+        (give, 0, 0, _RET_ALLOW),
         (load, 0, 0, 56),  # args[5], low half
-        (jump_equal, 0, 3, magic & 0xFFFFFFFF),
+        (equal, 0, 3, magic & 0xFFFFFFFF),
         (load, 0, 0, 60),
-        (jump_equal, 0, 1, magic >> 32),
-        allow,
+        (equal, 0, 1, magic >> 32),
+        (give, 0, 0, _RET_ALLOW),
         (load, 0, 0, 0),  # nr
-        *((jump_equal, len(numbers) - place, 0, number) for place, number in enumerate(numbers)),
-        allow,
-        (give, 0, 0, _RET_TRAP),
     ]
-    code = b"".join(struct.pack("=HBBI", *line) for line in program)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    header = struct.pack("@HP", len(program), ctypes.addressof(buffer))
-    pointer = ctypes.create_string_buffer(header, len(header))
+    for here, (code, yes, no, value) in enumerate(tests, start + 1):
+        jumps = [{"": 0, "next": 0, "over": 2}.get(word, places.get(word, here) - here) for word in (yes, no)]
+        program.append((code, jumps[0], jumps[1], value))
+    program += [(give, 0, 0, _RET_ALLOW), (give, 0, 0, _RET_TRAP)]
+    return b"".join(struct.pack("=HBBI", *line) for line in program)
+
+
+def filter_header(program: bytes, address: int) -> bytes:
+    """struct sock_fprog, for a program that lies at an address."""
+    return struct.pack("@HP", len(program) // 8, address)
+
+
+def trap(machine: Machine, magic: int) -> None:
+    """From here on, this process and its children stop with SIGSYS instead of making one of `machine.always`."""
+    program = filter_program(machine, magic, machine.always)
+    buffer = ctypes.create_string_buffer(program, len(program))
+    header = ctypes.create_string_buffer(filter_header(program, ctypes.addressof(buffer)))
     _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-    _checked(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(pointer), 0, 0))
+    _checked(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(header), 0, 0))
 
 
 def adopt_orphans() -> None:

@@ -21,8 +21,15 @@ _GENERIC = {
     "removexattrat": 466,
     "fchmodat2": 452,
     "io_uring_setup": 425,
+    "openat2": 437,
 }
 """Calls that have one number everywhere."""
+
+CREATING = {
+    "open": 1, "openat": 2, "creat": None, "openat2": None, "mkdir": None, "mkdirat": None, "symlink": None,
+    "symlinkat": None,
+}  # fmt: skip
+"""Calls that make a file, and which argument has the flags: without O_CREAT among them they do not."""
 
 _X86_64 = {
     "stat": 4, "fstat": 5, "lstat": 6, "rename": 82, "rmdir": 84, "unlink": 87, "chmod": 90, "fchmod": 91,
@@ -32,7 +39,8 @@ _X86_64 = {
     "mknod": 133, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "getxattr": 191, "lgetxattr": 192,
     "fgetxattr": 193, "listxattr": 194, "llistxattr": 195, "flistxattr": 196, "removexattr": 197,
     "lremovexattr": 198, "fremovexattr": 199, "mknodat": 259, "fchownat": 260, "newfstatat": 262, "unlinkat": 263,
-    "renameat": 264, "fchmodat": 268, "renameat2": 316, "statx": 332,
+    "renameat": 264, "fchmodat": 268, "renameat2": 316, "statx": 332, "open": 2, "openat": 257, "creat": 85,
+    "mkdir": 83, "mkdirat": 258, "symlink": 88, "symlinkat": 266, "seccomp": 317,
 }  # fmt: skip
 
 _AARCH64 = {
@@ -42,6 +50,7 @@ _AARCH64 = {
     "fstat": 80, "setregid": 143, "setgid": 144, "setreuid": 145, "setuid": 146, "setresuid": 147,
     "getresuid": 148, "setresgid": 149, "getresgid": 150, "setfsuid": 151, "setfsgid": 152, "getgroups": 158,
     "setgroups": 159, "getuid": 174, "geteuid": 175, "getgid": 176, "getegid": 177, "renameat2": 276, "statx": 291,
+    "openat": 56, "mkdirat": 34, "symlinkat": 36, "seccomp": 277,
 }  # fmt: skip
 
 
@@ -66,6 +75,17 @@ class Machine:
     restart: int | None
     stat: struct.Struct
     stat_fields: tuple[str, ...]
+
+    @property
+    def always(self) -> dict[int, int | None]:
+        """What every process is stopped at, by number; the argument whose flags count is None."""
+        skipped = {*CREATING, "seccomp"}
+        return {number: None for name, number in self.numbers.items() if name not in skipped}
+
+    @property
+    def creating(self) -> dict[int, int | None]:
+        """The same for processes that take themselves for somebody else than root: what they make is theirs."""
+        return {self.numbers[name]: flags for name, flags in CREATING.items() if name in self.numbers}
 
 
 _MACHINES = {

@@ -133,7 +133,7 @@ class _Supervisor:
     def _event(self, thread: Thread, event: int, what: int) -> None:
         if event in (kernel.EVENT_FORK, kernel.EVENT_VFORK, kernel.EVENT_CLONE):
             child = kernel.event_message(thread.number)
-            self._adopt(child, attrs.evolve(thread.owners))
+            self._adopt(child, attrs.evolve(thread.owners)).watched = thread.watched
             if child in self.early:
                 del self.early[child]
                 with contextlib.suppress(ProcessLookupError):
@@ -141,7 +141,8 @@ class _Supervisor:
         elif event == kernel.EVENT_EXEC:
             former = kernel.event_message(thread.number)
             if former != thread.number and former in self.threads:
-                thread.owners = self.threads.pop(former).owners
+                caller = self.threads.pop(former)
+                thread.owners, thread.watched = caller.owners, caller.watched
             thread.steps = None
         elif event == kernel.EVENT_STOP and what in _STOPS and not thread.steps:
             kernel.ptrace(kernel.PTRACE_LISTEN, thread.number)
@@ -164,8 +165,12 @@ class _Supervisor:
         return self._at_once(thread, call, arguments)
 
     def _at_once(self, thread: Thread, call: str, arguments: tuple[int, ...]) -> Steps:
-        yield from ()
-        return owners.emulate(thread, call, arguments) if call in owners.CALLS else -_ENOSYS
+        if call not in owners.CALLS:
+            return -_ENOSYS
+        result = owners.emulate(thread, call, arguments)
+        if thread.owners.of_new_files != (0, 0) and not thread.watched:
+            yield from thread.watch(self.magic)
+        return result
 
     def _go_on(self, thread: Thread, steps: Steps, result: int | None) -> None:
         """Make the thread's next call, or let it go with the result of its own."""

@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 import attrs
 
-from builder.rootless.kernel import Registers, read_memory, read_string, write_memory
+from builder.rootless.kernel import Registers, filter_header, filter_program, read_memory, read_string, write_memory
 from builder.rootless.machine import Machine
 from builder.rootless.records import Key
 
@@ -44,6 +44,11 @@ class Owners:
     def is_root(self) -> bool:
         return self.users[1] == 0
 
+    @property
+    def of_new_files(self) -> tuple[int, int]:
+        """Whom a file belongs to that the thread makes."""
+        return self.users[1], self.groups[1]
+
 
 @attrs.frozen
 class Stat:
@@ -61,7 +66,10 @@ class Stat:
 
 @attrs.define(eq=False)
 class Thread:
-    """`registers` are those at the call that is being emulated, which `steps` does; `held` are signals for later."""
+    """`registers` are those at the call that is being emulated, which `steps` does; `held` are signals for later.
+
+    A thread is `watched` that also stops when it makes files.
+    """
 
     number: int
     machine: Machine
@@ -69,6 +77,7 @@ class Thread:
     registers: Registers
     steps: Steps | None = None
     entered: bool = False
+    watched: bool = False
     held: list[int] = attrs.field(factory=list)
 
     def read(self, address: int, size: int) -> bytes:
@@ -99,6 +108,17 @@ class Thread:
             raise Refused(-result)
         fields = self.stat_fields(data)
         return Stat((fields["dev"], fields["ino"]), fields["mode"], fields["nlink"])
+
+    def watch(self, magic: int) -> Generator[Call, int, None]:
+        """Stop this thread and its children at calls that make files, too."""
+        program = filter_program(self.machine, magic, self.machine.creating)
+        size = len(program) + 16
+        address = self.registers.words[self.machine.stack] - _RED_ZONE - size & ~15
+        before = self.read(address, size)
+        self.write(address, filter_header(program, address + 16).ljust(16, b"\0") + program)
+        result = yield "seccomp", (1, 0, address)  # SECCOMP_SET_MODE_FILTER
+        self.write(address, before)
+        self.watched = result == 0
 
     def stat_fields(self, data: bytes) -> dict[str, int]:
         machine = self.machine

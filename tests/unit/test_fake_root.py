@@ -187,6 +187,27 @@ def test_becoming_somebody(fake_root: Script) -> None:
     fake_root(python(IDENTITY))
 
 
+MAKING = """
+import os
+os.mkdir("roots"); os.close(os.open("kept", os.O_CREAT))
+os.setgroups([]); os.setresgid(20, 20, 20); os.setresuid(33, 33, 33)
+os.mkdir("d"); os.symlink("d", "l"); os.mkfifo("p"); open("d/f", "w").close(); open("kept", "a").close()
+with open("l/g", "x") as file:
+    assert (os.fstat(file.fileno()).st_uid, os.fstat(file.fileno()).st_gid) == (33, 20)
+if os.fork() == 0:
+    os.execvp("sh", ["sh", "-c", "echo x > of-child; mkdir -p d/e; cp /bin/sh copied; ln copied linked; mv d/f moved"])
+os.wait()
+os.chown("d", 33, 20)
+"""
+
+
+def test_files_belong_to_whom_their_maker_takes_itself_for(fake_root: Script) -> None:
+    layer = fake_root(python(MAKING) + "touch roots/again")
+    owners = {name: (member.uid, member.gid) for name, member in layer.items()}
+    mine = {"d", "d/e", "d/g", "l", "p", "of-child", "copied", "linked", "moved"}
+    assert owners == dict.fromkeys(mine, (33, 20)) | dict.fromkeys(("roots", "roots/again", "kept"), (0, 0))
+
+
 THREADS = """
 import os, signal, threading
 count = 0
