@@ -142,10 +142,12 @@ def test_only_what_changed_is_in_the_layer(base: Callable[..., Path]) -> None:
         folder("e"),
         Piece("e/z", b"3"),
         Piece("same", b"s\n"),
+        Piece("other", b"s\n"),
     ]
-    script = "cat /d/x; touch /d/x; echo s > /same; rm /d/y; rm -r /e; mkdir /e; chown 0:0 /d; mv /d/x /t; mv /t /d/x"
+    script = """cat /d/x; touch /d/x; echo s > /same; echo t > /other; touch -d @0 /other
+      rm /d/y; rm -r /e; mkdir /e; chown 0:0 /d; mv /d/x /t; mv /t /d/x"""
     found = layer_members(image(str(base(tar_of(pieces))), f"runAsRoot = ''{script}'';"))
-    assert sorted(found) == ["d", "d/.wh.y", "e", "e/.wh..wh..opq"]
+    assert sorted(found) == ["d", "d/.wh.y", "e", "e/.wh..wh..opq", "other"]
 
 
 def test_owners_of_the_base_are_kept(base: Callable[..., Path]) -> None:

@@ -232,11 +232,34 @@ thread.start(); thread.join()
 
 
 def test_many_processes_and_threads_and_signals(fake_root: Script) -> None:
-    """Signals that come while a call is looked at are not lost; threads and execs from them go on."""
+    """Threads, and programs that a thread other than the first one turns into, go on."""
     processes = "mkdir d; for n in $(seq 40); do (touch d/$n; chown $n d/$n; exec true) & done; wait\n"
     layer = fake_root(processes + python(THREADS))
     assert all(layer[f"d/{n}"].uid == n for n in range(1, 41))
     assert all(layer[f"t{n}"].uid == n for start in (100, 200, 300) for n in range(start, start + 50))
+
+
+SIGNALS = """
+import os, signal, time
+seen = set()
+signal.signal(signal.SIGUSR1, lambda *_: seen.add(turn))
+for turn in range(100):
+    child = os.fork()
+    if child == 0:
+        os.kill(os.getppid(), signal.SIGUSR1)
+        os._exit(0)
+    end = time.monotonic() + 10
+    while turn not in seen and time.monotonic() < end:
+        for _ in range(20):
+            os.stat("/")
+    os.waitpid(child, 0)
+assert seen == set(range(100)), len(seen)
+"""
+
+
+def test_no_signal_is_lost(fake_root: Script) -> None:
+    """Nearly all of them come while a call is looked at."""
+    fake_root(python(SIGNALS))
 
 
 def test_hard_links_stay_one_file(fake_root: Script) -> None:
