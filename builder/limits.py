@@ -59,11 +59,14 @@ PAX_RECORDS = 64
 STORE_PATHS = 200_000
 """Store paths found in the layers of one base."""
 
+FILES = 1_000_000
+"""Files in the layers of an image whose file system is wanted, and steps to delete them: 1 kB of memory for each."""
+
+FILES_BYTES = 256 << 20
+"""Bytes of the names and extended attributes of these files: they are kept in memory."""
+
 DATABASE_BYTES = 1 << 30
 """Of the Nix database in a base: Nix writes about 1 kB for each store path."""
-
-BASE_FILES = 1_000_000
-"""Members of all layers of a base that is built on: where it keeps its files is held in memory, 600 bytes for each."""
 
 ROOT_REPEATS = 100_000
 """Files at the root of an image that are there because of a symbolic link to a directory that is there already.

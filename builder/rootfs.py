@@ -15,7 +15,7 @@ import attrs
 from builder.blob import Blob, FileRange
 from builder.errors import BadInput
 from builder.layer import Layer
-from builder.limits import BASE_FILES
+from builder.limits import FILES, FILES_BYTES
 from builder.media.members import spool
 from builder.tar import BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK, Member, check_name
 from builder.tar_index import Entry, entries, member
@@ -87,15 +87,16 @@ def merged(layers: Iterable[Layer], *, data: bool = True) -> Node:
     Raises BadInput: a damaged layer, or one with names that lead out; LaminaError: no room for a compressed layer.
     """
     root = empty()
-    count = 0
+    work = length = 0
     for number, layer in enumerate(layers):
         blob = spool(layer.blob, layer.where) if data else layer.blob
         for entry in entries(blob, layer.where, need_end=False):
             about = member(entry, layer.where)
-            lay(root, File(about, part_of(blob, entry)), number, layer.where)
-            count += 1
-            if count > BASE_FILES:
-                raise BadInput(layer.where, f"more than {BASE_FILES} files", _REMEDY)
+            work += 1 + lay(root, File(about, part_of(blob, entry)), number, layer.where)
+            length += len(about.name) + len(about.link) + sum(len(key) + len(value) for key, value in about.xattrs)
+            if work > FILES or length > FILES_BYTES:
+                what = f"more than {FILES} files, or than {FILES_BYTES} bytes of their names and attributes"
+                raise BadInput(layer.where, what, "build on a smaller image")
     return root
 
 
@@ -106,28 +107,28 @@ def part_of(blob: Blob, entry: Entry) -> FileRange | None:
     return FileRange(blob.source, blob.offset + entry.offset, entry.size)
 
 
-def lay(root: Node, file: File, layer: int, where: object) -> None:
-    """One member of a layer over what is there already. Raises BadInput."""
+def lay(root: Node, file: File, layer: int, where: object) -> int:
+    """One member of a layer over what is there already; how many names were looked at to delete. Raises BadInput."""
     about = file.about
     path = _clean(about.name, where)
     if about.kind not in _KINDS:
         raise BadInput(where, f"{about.name!r:.100} is of the unknown kind {about.kind!r}", _REMEDY)
     if not path:
         root.file = file if about.kind == DIRECTORY else root.file
-        return
+        return 0
     parent = _parent(root, path[:-1], layer, where)
     name = path[-1]
     if name == OPAQUE:
-        _hide(parent, list(parent.children), layer)
-    elif name.startswith(_AUFS):
-        return  # aufs' own files: Docker passes over them
-    elif name.startswith(WHITEOUT):
+        return _hide(parent, list(parent.children), layer)
+    if name.startswith(_AUFS):
+        return 0  # aufs' own files: Docker passes over them
+    if name.startswith(WHITEOUT):
         gone = name[len(WHITEOUT) :]
         if gone in (b"", b".", b".."):
             raise BadInput(where, f"the whiteout {about.name!r:.100} names nothing", _REMEDY)
-        _hide(parent, [gone], layer)
-    else:
-        _put(root, parent, name, file, layer, where)
+        return _hide(parent, [gone], layer)
+    _put(root, parent, name, file, layer, where)
+    return 0
 
 
 def _put(root: Node, parent: Node, name: bytes, file: File, layer: int, where: object) -> None:
@@ -153,10 +154,15 @@ def _linked(root: Node, about: Member, where: object) -> File:
     return node.file
 
 
-def _hide(parent: Node, names: Iterable[bytes], layer: int) -> None:
-    """Take away what lower layers have; what this layer has put below stays, with its directories."""
+def _hide(parent: Node, names: Iterable[bytes], layer: int) -> int:
+    """Take away what lower layers have; what this layer has put below stays, with its directories.
+
+    Returns how many names it looked at, because a layer can ask for the same again and again.
+    """
     waiting = [(parent, name) for name in names]
+    looked = 0
     while waiting:
+        looked += 1
         node, name = waiting.pop()
         child = node.children.get(name)
         if child is None:
@@ -165,6 +171,7 @@ def _hide(parent: Node, names: Iterable[bytes], layer: int) -> None:
             del node.children[name]
         else:
             waiting += [(child, inner) for inner in child.children]
+    return looked
 
 
 def _parent(root: Node, path: list[bytes], layer: int, where: object) -> Node:
@@ -173,7 +180,7 @@ def _parent(root: Node, path: list[bytes], layer: int, where: object) -> Node:
     while left:
         part = left.pop()
         if part == b"..":
-            above = above[:-1] or [root]
+            above = above if len(above) == 1 else above[:-1]
             node = above[-1]
             continue
         child = node.children.get(part)
@@ -191,7 +198,7 @@ def _parent(root: Node, path: list[bytes], layer: int, where: object) -> Node:
         elif child.layer < layer:
             child.layer = layer  # a whiteout of it in this layer must not take what this layer puts there
         node = child
-        above = [*above, node]
+        above.append(node)
     return node
 
 

@@ -14,7 +14,7 @@ import attrs
 from builder.blob import Blob, Stream
 from builder.errors import BadInput
 from builder.limits import MEMBER_NAME, PAX_RECORDS, TAR_EXTENSION
-from builder.tar import BLOCK, DIRECTORY, FILE, HARD_LINK, SYMLINK, XATTR, Member
+from builder.tar import BLOCK, BLOCK_DEVICE, CHARACTER, DIRECTORY, FILE, HARD_LINK, SYMLINK, XATTR, Member
 
 SPARSE = b"S"
 """A file with holes: its data is not what it holds."""
@@ -95,6 +95,11 @@ def member(entry: Entry, where: object) -> Member:
     header, records = entry.header, entry.records
     if entry.kind == SPARSE:
         raise BadInput(where, f"the sparse file {entry.name!r:.100}", "make the archive again without --sparse")
+    device = (0, 0)
+    if entry.kind in (CHARACTER, BLOCK_DEVICE):
+        device = (_number(header[329:337], where), _number(header[337:345], where))
+        if device[0] >= 1 << 12 or device[1] >= 1 << 20:
+            raise BadInput(where, f"a device with the numbers {device[0]}, {device[1]}", "Linux has no such devices")
     return Member(
         name=entry.name,
         kind=entry.kind,
@@ -103,7 +108,7 @@ def member(entry: Entry, where: object) -> Member:
         uid=_owner(records.get(b"uid"), header[108:116], where),
         gid=_owner(records.get(b"gid"), header[116:124], where),
         link=entry.link,
-        device=(_number(header[329:337], where), _number(header[337:345], where)),
+        device=device,
         xattrs=tuple(sorted((key[len(XATTR) :], value) for key, value in records.items() if key.startswith(XATTR))),
     )
 

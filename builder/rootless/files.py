@@ -116,7 +116,7 @@ class Files:
     def _mknod(self, thread: Thread, call: str, arguments: Arguments) -> Steps:
         """An empty file stands for a device; pipes and sockets are what they are."""
         place = 1 if call == "mknodat" else 0
-        mode, device = arguments[place + 1], arguments[place + 2]
+        mode, device = arguments[place + 1], arguments[place + 2] & 0xFFFFFFFF
         kind = stat.S_IFMT(mode)
         is_device = kind in (stat.S_IFCHR, stat.S_IFBLK)
         refuse_unless(thread.owners.is_root or not is_device)

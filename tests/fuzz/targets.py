@@ -24,6 +24,8 @@ from builder.compression import Budget, Decompressed, plain
 from builder.derivation import json_text, make_layers
 from builder.digest import sha256
 from builder.errors import LaminaError
+from builder.export import export
+from builder.image import Image
 from builder.layer import Layer, store_paths
 from builder.limits import ERROR_TEXT
 from builder.media import classic, read_image, universal
@@ -156,6 +158,9 @@ def base_layer(data: bytes) -> None:
         layer = Layer.of(plain(Bytes(with_check_sums(data)), "it"), "it")
         for held in store_paths([layer, layer]):
             assert all(re.match("[0-9a-z]{32}-", name) for name in held)
+    with refusing():
+        stored = b"".join(export(Image({}, (layer, layer), ()), 1))
+        assert all(entry.name.startswith(b"./") for entry in entries(Bytes(stored), "it", need_end=True))
 
 
 TARGETS: dict[str, Target] = {

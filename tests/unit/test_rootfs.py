@@ -124,6 +124,7 @@ def test_hard_links_are_one_file() -> None:
         ([hard("b", "../a")], "leaves the layer"),
         ([folder("d"), hard("b", "d")], "hard link to a directory"),
         ([".wh."], "names nothing"),
+        ([info("n", tarfile.CHRTYPE, devmajor=4096)], "a device with the numbers 4096, 0"),
         ([".wh..."], "names nothing"),
         ([link("a", "b"), link("b", "a"), "a/x"], "leads to itself"),
         ([info("v", b"V")], "of the unknown kind b'V'"),
@@ -133,6 +134,13 @@ def test_hard_links_are_one_file() -> None:
 def test_what_no_layer_may_hold(contents: list[Content], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         merged([layer(*contents)])
+
+
+def test_deleting_again_and_again_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builder.rootfs.FILES", 1000)
+    merged([layer(*(f"d/{n}" for n in range(100)), *["d/.wh..wh..opq"] * 8)])
+    with pytest.raises(BadInput, match="more than 1000 files"):
+        merged([layer(*(f"d/{n}" for n in range(100)), *["d/.wh..wh..opq"] * 9)])
 
 
 def exported(layers: Sequence[Layer], target: Path) -> tarfile.TarFile:
