@@ -2,6 +2,8 @@
 # builds it elsewhere. See docs/layeredImages.md.
 { toolbox }:
 let
+  checks = import ./checks.nix "buildLayer";
+  treesOf = import ./trees.nix;
   rootScript = import ./rootScript.nix { inherit toolbox; };
 in
 { name ? "layer"
@@ -12,9 +14,20 @@ in
 , gid ? 0
 , rules ? [ ]           # [{ pattern = "/home/alice(/.*)?"; uid; gid; mode = "0700"; }]: the last that fits a path counts
 , maxLayers ? null      # more than one layer for the paths; null: one
-}:
+}@arguments:
+
+assert checks.arguments arguments {
+  name = checks.string;
+  paths = checks.listOf checks.path;
+  copyToRoot = checks.trees;
+  extraCommands = checks.script;
+  uid = checks.natural;
+  gid = checks.natural;
+  rules = checks.listOf checks.set;
+  maxLayers = checks.nullOr checks.positive;
+};
 let
-  trees = map (tree: "${tree}") (if builtins.isList copyToRoot then copyToRoot else [ copyToRoot ]);
+  trees = treesOf copyToRoot;
   wanted = map (path: "${path}") paths;
   made =
     if extraCommands == "" then null

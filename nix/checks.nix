@@ -19,6 +19,7 @@ rec {
   # Kinds of values, for `arguments`.
   string = kind "a string" isString;
   natural = kind "a whole number from 0 to 4294967295" (value: isInt value && value >= 0 && value < 4294967296);
+  positive = kind "a whole number from 1 on" (value: isInt value && value > 0);
   bool = kind "true or false" isBool;
   set = kind "an attribute set" isAttrs;
   list = kind "a list" isList;

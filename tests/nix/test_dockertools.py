@@ -186,7 +186,15 @@ def test_the_layered_stream_is_a_program() -> None:
     assert gzip.decompress(built("noTag").read_bytes()) == done.stdout
 
 
-CONSUMERS = ("dockerd", "podman", "containerd")
+CONSUMERS = (
+    "dockerd",
+    "dockerd_trixie",
+    "dockerd_trixie_containerd",
+    "podman",
+    "podman_trixie",
+    "containerd",
+    "containerd_trixie",
+)
 
 
 @pytest.mark.parametrize("kind", CONSUMERS)
@@ -199,6 +207,22 @@ def test_merged_images_are_loaded_and_run(kind: str, request: pytest.FixtureRequ
     assert consumer.run(loaded["basic:latest"]).stdout == "basic\n"
     assert consumer.run(loaded["zstd:1"]).stdout == "Hello, world!\n"
     assert consumer.run(loaded[f"no-tag:{tag}"]).stdout == "Hello, world!\n"
+
+
+@pytest.mark.parametrize("kind", ["dockerd", "podman", "containerd"])
+def test_a_merged_image_without_a_name(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """It does not keep the others from being loaded; what becomes of it itself is the consumer's affair."""
+    consumer: Consumer = request.getfixturevalue(kind)
+    recipe = json.loads(nix_build(*expression("it.changed.recipe")).read_bytes()) | {"names": []}
+    (tmp_path / "nameless.json").write_text(json.dumps(recipe | {"config": {"User": "7"}}))
+    merged = tmp_path / "merged.tar"
+    done = subprocess.run(
+        [COMMAND, "merge", tmp_path / "nameless.json", built("plain"), "-o", merged], capture_output=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    consumer.load(merged)
+    [name] = [name for name in consumer.names() if name.endswith("plain:1")]
+    assert consumer.run(name).stdout == "Hello, world!\n"
 
 
 def test_merged_images_keep_owners_and_store_each_layer_once() -> None:
@@ -231,6 +255,9 @@ def test_the_older_word_is_warned_of() -> None:
         ("mergeImages [ 1 ]", "mergeImages: images is a list; it takes a list, each item a path or a derivation"),
         ("fakeNss.override { extraPasswdLines = 1; }", "fakeNss: extraPasswdLines is 1; it takes a list"),
         ('buildLayeredImage { name = "x"; uid = "1"; }', 'streamLayeredImage: uid is "1"; it takes a whole number'),
+        ("buildLayer { paths = pkgs.hello; }", 'buildLayer: paths is the derivation "hello'),
+        ("buildLayer { rules = [ 1 ]; }", "buildLayer: rules is a list; it takes a list, each item an attribute set"),
+        ("buildLayer { maxLayers = 0; }", "buildLayer: maxLayers is 0; it takes a whole number from 1 on, or null"),
         ('buildImage { name = "x"; config = [ ]; }', "config is a list; it takes an attribute set, or null"),
         ('buildImage { name = "x"; tag = 1; }', "buildImage: tag is 1; it takes a string, or null"),
         ('buildImage { name = "x"; created = "yesterday"; }', 'created is "yesterday"; it takes an RFC 3339 time'),
