@@ -97,7 +97,8 @@ def make_database(path: Path) -> Iterator[bytes]:
     told = given.fields.get("storeStamp") or {}
     owner = Stamp(told.get("uid", given.number("uid")), told.get("gid", given.number("gid")))
     roots = [name for name in strings(given.fields.get("registered"), "registered", path) if name in there]
-    return database_layer(paths.values(), owner, roots)
+    made = given.fields.get("made")
+    return database_layer(paths.values(), owner, roots, Path(expect(made, str, "made", path)) if made else None)
 
 
 def _recipe(given: Attributes) -> Recipe:

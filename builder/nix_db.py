@@ -13,8 +13,9 @@ import contextlib
 import posixpath
 import re
 import sqlite3
+import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -123,17 +124,26 @@ def _number(number: dict[str, int], target: str, row: Registration) -> int:
     return number[target]
 
 
-def database_layer(paths: Iterable[Registration], stamp: Stamp, roots: Iterable[str] = ()) -> Iterator[bytes]:
-    """The layer as a tar: the database, and a root for each of `roots` and for each path that no other refers to."""
+def database_layer(
+    paths: Iterable[Registration], stamp: Stamp, roots: Iterable[str] = (), below: Path | None = None
+) -> Iterator[bytes]:
+    """The layer as a tar: the database, and a root for each of `roots` and for each path that no other refers to.
+
+    `below` is the layer that a script made: what it did to the directories stays, and the database gets the owner of
+    the directory that it lies in.
+    """
+    given = _directories(below) if below else {}
+    if lies_in := given.get(f"{_STATE}/db"):
+        stamp = attrs.evolve(stamp, uid=lies_in.uid, gid=lies_in.gid)
     registered = list(paths)
     data = database(registered)
     used = {target for path in registered for target in path.references if target != path.path}
     kept = sorted({path.path for path in registered if path.path not in used} | set(roots))
     members = [
-        *(_directory(name, stamp) for name in ("nix", "nix/var", _STATE, f"{_STATE}/db")),
+        *(_directory(name, stamp, given) for name in ("nix", "nix/var", _STATE, f"{_STATE}/db")),
         (_member(_DATABASE, FILE, stamp, size=len(data)), data),
         (_member(f"{_STATE}/db/schema", FILE, stamp, size=len(SCHEMA)), SCHEMA),
-        *(_directory(name, stamp) for name in (f"{_STATE}/gcroots", _ROOTS)),
+        *(_directory(name, stamp, given) for name in (f"{_STATE}/gcroots", _ROOTS)),
         *((_member(f"{_ROOTS}/{path.rpartition('/')[2]}", SYMLINK, stamp, link=path), b"") for path in kept),
     ]
     for member, content in members:
@@ -141,8 +151,17 @@ def database_layer(paths: Iterable[Registration], stamp: Stamp, roots: Iterable[
     yield END
 
 
-def _directory(name: str, stamp: Stamp) -> tuple[Member, bytes]:
-    return _member(name, DIRECTORY, stamp), b""
+def _directories(layer: Path) -> dict[str, tarfile.TarInfo]:
+    """Those of a layer of our own, by name."""
+    with tarfile.open(layer) as archive:
+        return {info.name: info for info in archive if info.isdir()}
+
+
+def _directory(name: str, stamp: Stamp, given: Mapping[str, tarfile.TarInfo]) -> tuple[Member, bytes]:
+    member = _member(name, DIRECTORY, stamp)
+    if there := given.get(name):
+        member = attrs.evolve(member, uid=there.uid, gid=there.gid, mode=there.mode)
+    return member, b""
 
 
 def _member(name: str, kind: bytes, stamp: Stamp, size: int = 0, link: str = "") -> Member:

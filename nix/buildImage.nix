@@ -70,7 +70,11 @@ let
       keepDirlinks = keepContentsDirlinks;
     }
     else if extraCommands == "" then null
-    else rootScript { inherit name trees extraCommands uid gid; keepDirlinks = keepContentsDirlinks; };
+    else rootScript {
+      inherit name trees extraCommands uid gid;
+      keepDirlinks = keepContentsDirlinks;
+      nixDB = includeNixDB;
+    };
 
   image = recipe {
     inherit name tag config trees made layers architecture created inheritConfig uid gid;

@@ -15,6 +15,7 @@ in
 , gid ? 0
 , keepDirlinks ? false
 , mtime ? "@1"             # of every file
+, nixDB ? false            # whether a database of Nix will lie there, which scripts may want to give to somebody
 }:
 assert !chroot || supervised || throw "streamLayeredImage: enableFakechroot works on x86_64-linux and aarch64-linux";
 toolbox.derive {
@@ -25,6 +26,7 @@ toolbox.derive {
   inherit (toolbox) bash;  # $BASH is not it: Nix runs the builder by its last name only
   packing = (if keepDirlinks then "--keep-dirlinks " else "") + (if links then "--links" else "");
   owner = "--uid ${toString uid} --gid ${toString gid}";
+  places = if nixDB then "root/nix/var/nix/db root/nix/var/nix/gcroots/docker" else "root";
   time = "--mtime ${mtime}";
   SOURCE_DATE_EPOCH = "315532800";  # as in stdenv: 0 would make shadow expire the passwords of users that it adds
   fakeRoot = if fakeRootCommands == "" then "" else if supervised then "fake-root" else "fakeroot";
@@ -35,6 +37,7 @@ toolbox.derive {
   script = ''
     umask 0022
     mkdir root
+    mkdir -p $places
     if [ -n "$trees" ]; then
       "$lamina" pack $packing $trees -o trees.tar
       tar -xf trees.tar -C root

@@ -83,6 +83,7 @@ let
         inherit name trees extraCommands fakeRootCommands mtime;
         links = true;
         chroot = enableFakechroot;
+        nixDB = includeNixDB;
       };
     storeStamp = { inherit uid gid mtime; };
     storePaths = includeStorePaths;

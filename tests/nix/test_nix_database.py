@@ -119,6 +119,18 @@ def test_the_plan_of_the_layers_is_nothing_to_the_database() -> None:
     assert made("layered").read_bytes() == made("layered", 'config.User = "1";').read_bytes()
 
 
+@pytest.mark.parametrize("chroot", ["", "enableFakechroot = true;"])
+def test_scripts_give_the_database_to_somebody(chroot: str) -> None:
+    """With dockerTools it lies where they run, so they are written as if it did; what they do to directories stays."""
+    commands = "chown -R 1000:100 nix/var; chown 7 nix; chmod 0700 nix/var/nix/gcroots; [ -d nix/var/nix/db ]"
+    with tarfile.open(made("files", f'{chroot} fakeRootCommands = "{commands}";')) as layer:
+        found = {info.name: (info.uid, info.gid, info.mode) for info in layer}
+    assert found.pop("nix") == (7, 0, 0o755)
+    assert found["nix/var/nix/gcroots"] == (1000, 100, 0o700)
+    assert found["nix/var/nix/db/db.sqlite"] == (1000, 100, 0o644)
+    assert {(uid, gid) for uid, gid, _ in found.values()} == {(1000, 100)}
+
+
 def test_the_owner_is_that_of_the_store() -> None:
     with tarfile.open(made("files", "uid = 1000; gid = 100;")) as layer:
         assert {(info.uid, info.gid) for info in layer} == {(1000, 100)}
