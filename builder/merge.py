@@ -23,9 +23,13 @@ def merge(paths: Sequence[Path], output: str, compressor: str = "none", cache: C
     `compressor` is one of `compression.COMPRESSORS`. Raises BadInput: an input cannot be read, or two images have the
     same name.
     """
-    images = _joined(image for path in paths for image in _images(path, cache))
-    pool, arrangement = universal.several(images)
+    pool, arrangement = universal.several(images_of(paths, cache))
     write(pool, arrangement, output, compressor)
+
+
+def images_of(paths: Iterable[Path], cache: Cache | None = None) -> list[Image]:
+    """The images of all of these, each once, with the diff IDs of its layers. Raises BadInput as `merge` does."""
+    return _joined(image for path in paths for image in _images(path, cache))
 
 
 def _images(path: Path, cache: Cache | None) -> list[Image]:

@@ -212,7 +212,7 @@ def _read(file: Path, where: str) -> list[Registration]:
                     "SELECT id, path, hash, narSize, sigs, ca FROM ValidPaths ORDER BY path"
                 )
             ]
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:
         raise BadInput(where, f"a damaged Nix database: {error}", "pull the base again") from None
 
 

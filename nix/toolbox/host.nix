@@ -28,7 +28,7 @@ rec {
   bash = "${pkgs.bash}/bin/bash";
   skopeo = "${pkgs.skopeo}/bin/skopeo";
   fakeroot = "${pkgs.fakeroot}/bin/fakeroot";
-  files = { inherit (pkgs) coreutils shadow; bash = pkgs.bashInteractive; };
+  files = { inherit (pkgs) coreutils shadow; bash = pkgs.bashInteractive or pkgs.bash; };
   cacert = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
 
   path = pkgs.lib.makeBinPath (with pkgs; [

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from builder.nix_db import Registration, database
+
 from ..unit.archives import (
     SHAPES,
     WRAPPERS,
@@ -110,6 +112,12 @@ def closures() -> list[bytes]:
     return [to_json(graph), to_json(fields), to_json({**fields, "pipeline": [*pipeline, ["flatten"]]})]
 
 
+def databases() -> list[bytes]:
+    one, two = (f"/nix/store/{hashed_name(name)}" for name in ("one", "two"))
+    told = "sha256:" + "0" * 64
+    return [database([Registration(one, told, 1, (two,), "key:sig", "fixed:x"), Registration(two, told, 2, ())])]
+
+
 def seeds() -> dict[str, list[bytes]]:
     """For each target, inputs that it takes."""
     archives = {name: tar_of(shape([sample("x")])) for name, shape in SHAPES.items()}
@@ -132,6 +140,7 @@ def seeds() -> dict[str, list[bytes]]:
         "docker_archive": [docker_parts()],
         "oci_layout": [oci_parts(with_an_index=False), oci_parts(with_an_index=True)],
         "base_layer": [LAYER, WHITEOUTS, long_names(), WRAPPERS["gzip"](WHITEOUTS)],
+        "nix_database": databases(),
     }  # fmt: skip
 
 

@@ -30,6 +30,8 @@ from builder.layer import Layer, store_paths
 from builder.limits import ERROR_TEXT
 from builder.media import classic, read_image, universal
 from builder.media.tarball import stream
+from builder.merge import images_of
+from builder.nix_db import database, registered_in
 from builder.pipeline import run_pipeline
 from builder.plan import parse_lock, plan
 from builder.recipe import parse_recipe, recipe_json
@@ -40,6 +42,7 @@ from builder.tar_index import entries
 from builder.verify import verify
 
 from ..unit.archives import Piece, tar_of
+from ..unit.trees import hashed_name
 
 Target = Callable[[bytes], None]
 
@@ -163,6 +166,14 @@ def base_layer(data: bytes) -> None:
         assert all(entry.name.startswith(b"./") for entry in entries(Bytes(stored), "it", need_end=True))
 
 
+def nix_database(data: bytes) -> None:
+    """The bytes are the database of a Nix in a base."""
+    with refusing():
+        layer = Layer.of(Bytes(tar_of([Piece("nix/var/nix/db/db.sqlite", data)])), "it")
+        rows = registered_in([layer], {hashed_name(name) for name in ("one", "two")})
+        assert database(rows) == database(reversed(rows))
+
+
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
@@ -176,6 +187,7 @@ TARGETS: dict[str, Target] = {
         docker_archive,
         oci_layout,
         base_layer,
+        nix_database,
     )
 }
 
@@ -232,6 +244,10 @@ def look_at(path: Path) -> None:
         for arrange in (universal.arrange, classic.arrange):
             for _ in stream(image, arrange, lambda _: None):
                 pass
+    with refusing():
+        pool, arrangement = universal.several(images_of([path, path]))
+        for _ in stream(pool, arrangement, lambda _: None):
+            pass
     fields = {"version": 1, "names": [], "architecture": "amd64", "created": "1970-01-01T00:00:01Z", "config": {}}
     with refusing():
         base = {"path": str(path), "name": None, "tag": None}

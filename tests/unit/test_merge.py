@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.media import read_image
+from builder.media import classic, read_image
 from builder.verify import verify
 
 from ..conftest import Command
@@ -156,7 +156,9 @@ def test_an_image_without_layers(tmp_path: Path, lamina: Command) -> None:
     empty = Sample((), ("empty:1",))
     paths = [saved(nixpkgs_stream_layered([image]), tmp_path / f"{n}.tar") for n, image in enumerate((ONE, empty))]
     assert lamina("merge", *paths, "-o", "out.tar").returncode == 0
-    assert read_image(tmp_path / "out.tar", "empty").document() == empty.document
+    read = read_image(tmp_path / "out.tar", "empty")
+    assert read.document() == empty.document
+    assert [part.member.name for part in classic.arrange(read)][:2] == [b"manifest.json", b"repositories"]
 
 
 def test_a_file_and_a_pipe_get_the_same_bytes(merged: Path, tmp_path: Path, lamina: Command) -> None:

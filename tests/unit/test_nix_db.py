@@ -191,6 +191,7 @@ def other(statement: str) -> bytes:
         (other("UPDATE ValidPaths SET hash = 'md5:00'"), "the NAR hash 'md5:00'"),
         (other("UPDATE ValidPaths SET path = '/etc/passwd' WHERE id = 1"), "is no store path"),
         (other("UPDATE ValidPaths SET path = x'00' WHERE id = 1"), "is no store path"),
+        (other("UPDATE ValidPaths SET sigs = cast(x'ff' AS text)"), "a damaged Nix database"),
     ],
 )
 def test_a_hostile_database(data: bytes, said: str) -> None:
