@@ -106,7 +106,7 @@ assert checks.arguments arguments {
 assert checks.holds "drv" drv
   (_: drv ? drvAttrs && !(drv.drvAttrs.__structuredAttrs or false))
   "a derivation without __structuredAttrs, whose attributes a shell could not have as variables";
-assert checks.notBoth "command" command "run" run;
+assert checks.holds "run" run (_: run == null || command == null) "null where there is a command";
 let
   path = "${dirOf shell}:${builderOf drv}/bin";
   own = environmentOf drv;

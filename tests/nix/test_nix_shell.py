@@ -84,7 +84,7 @@ def test_the_archive() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ('drv = pkgs.hello; command = "a"; run = "b";', "command and run mean the same; give one of them"),
+        ('drv = pkgs.hello; command = "a"; run = "b";', 'run is "b"; it takes null where there is a command'),
         (
             'drv = pkgs.runCommand "x" { __structuredAttrs = true; } "";',
             'drv is the derivation "x"; it takes a derivation without __structuredAttrs',

@@ -23,8 +23,8 @@ on Docker 20.10:
 `python -m tests.nixpkgs.page` writes this page, and a test compares it with what it would write.
 """
 BETWEEN = """
-Where there is nixpkgs, the examples take their packages from it. The tests take the distribution's, so that some
-examples hold something else:
+Where there is nixpkgs, the examples take their packages from it; that they evaluate with its names is tested, building
+with it is not. The tests take the distribution's packages, so that some examples hold something else:
 """
 DIFFERENT = (
     (
@@ -34,6 +34,11 @@ DIFFERENT = (
     ),
     ("`editors`", "ed and nano in the place of emacs, vim and nano", "they show the same, and are small"),
     ("`cross`", "a file in the place of hello", "the distribution's packages are for this machine's processor"),
+    (
+        "`etc`",
+        "files that a script puts together, with or without nixpkgs",
+        "nixpkgs' is the activation of a NixOS module, and there is no NixOS without nixpkgs",
+    ),
     (
         "`nix-shell-*`",
         "shells of derivations without stdenv, or with a small stand-in for it",
