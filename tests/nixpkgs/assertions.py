@@ -10,13 +10,12 @@ from attrs import frozen
 
 @frozen
 class Assertion:
-    """`test` is FILE::TEST in this directory; where there is none yet, `waits` says for what."""
+    """`test` is FILE::TEST in this directory; `remark` says what is different there."""
 
     number: int
     sentence: str
-    test: str = ""
+    test: str
     remark: str = ""
-    waits: str = ""
 
 
 IMAGES, SHELL, ROOT, MERGED, DATABASE = "test_images", "test_nix_shell", "test_root", "test_merged", "test_database"
@@ -28,16 +27,16 @@ ASSERTIONS = (
         f"{IMAGES}::test_a_tree_of_links_at_the_root",
     ),
     Assertion(2, "Without store paths it loads and does not run", f"{IMAGES}::test_without_store_paths"),
-    Assertion(3, "nor does it when a script had the image as its root", waits="enableFakechroot"),
+    Assertion(3, "nor does it when a script had the image as its root", f"{IMAGES}::test_without_store_paths"),
     Assertion(
         4,
         "Its layers have nothing below /nix/store",
         f"{IMAGES}::test_without_store_paths",
         "the layers are read, where nixpkgs exports by crane",
     ),
-    Assertion(5, "nor have they when a script had the image as its root", waits="enableFakechroot"),
+    Assertion(5, "nor have they when a script had the image as its root", f"{IMAGES}::test_without_store_paths"),
     Assertion(6, "It runs where the host's store is mounted read-only", f"{IMAGES}::test_without_store_paths"),
-    Assertion(7, "and so it does when a script had the image as its root", waits="enableFakechroot"),
+    Assertion(7, "and so it does when a script had the image as its root", f"{IMAGES}::test_without_store_paths"),
     Assertion(8, "An image is created one second after the epoch", f"{IMAGES}::test_created_at_the_epoch_unless_asked"),
     Assertion(9, "bash in an image of bash runs", f"{IMAGES}::test_bash"),
     Assertion(10, "Docker lists it under the tag that the attribute tells", f"{IMAGES}::test_bash"),
@@ -65,7 +64,11 @@ ASSERTIONS = (
     ),
     Assertion(20, "nginx serves its page on port 8000", f"{IMAGES}::test_a_web_server"),
     Assertion(21, "A program on top of a pulled image runs", f"{IMAGES}::test_on_a_pulled_image"),
-    Assertion(22, "runAsRoot and extraCommands each make their file, with quotes in them", waits="runAsRoot"),
+    Assertion(
+        22,
+        "runAsRoot and extraCommands each make their file, with quotes in them",
+        f"{ROOT}::test_both_kinds_of_scripts",
+    ),
     Assertion(23, 'created = "now" is not the epoch', f"{IMAGES}::test_created_at_the_epoch_unless_asked"),
     Assertion(24, "nor is it in layers", f"{IMAGES}::test_created_at_the_epoch_unless_asked"),
     Assertion(25, "A layered image runs, and has the file that extraCommands made", f"{IMAGES}::test_layered"),
@@ -79,8 +82,14 @@ ASSERTIONS = (
         "Files of three images on each other are there, each as its image has it",
         f"{IMAGES}::test_layers_lie_in_the_order_of_their_images",
     ),
-    Assertion(30, "runAsRoot finds the layers below it in their order", waits="runAsRoot"),
-    Assertion(31, "runAsRoot on a base that has a layer twice loads and runs", waits="runAsRoot"),
+    Assertion(
+        30, "runAsRoot finds the layers below it in their order", f"{ROOT}::test_root_sees_the_layers_in_their_order"
+    ),
+    Assertion(
+        31,
+        "runAsRoot on a base that has a layer twice loads and runs",
+        f"{ROOT}::test_root_on_a_base_with_a_layer_twice",
+    ),
     Assertion(
         32,
         "buildImage inherits the base's environment and sets variables again",
@@ -123,10 +132,10 @@ ASSERTIONS = (
     Assertion(
         45,
         "Two images out of one archive: both names are loaded, and both run",
-        waits="runAsRoot, which makes the image of redis",
+        f"{MERGED}::test_all_of_them_are_loaded_and_run",
     ),
     Assertion(
-        46, "and so it is when one of them has no tag of its own", waits="runAsRoot, which makes the image of redis"
+        46, "and so it is when one of them has no tag of its own", f"{MERGED}::test_all_of_them_are_loaded_and_run"
     ),
     Assertion(47, "Owners stay as they are in a merged archive", f"{MERGED}::test_owners_stay"),
     Assertion(
@@ -134,8 +143,12 @@ ASSERTIONS = (
         "A store path that only fakeRootCommands names is in the image, and runs",
         f"{IMAGES}::test_store_paths_that_only_a_script_names",
     ),
-    Assertion(49, "The exported root of an image has ./bin/bash", waits="exportImage"),
-    Assertion(50, "What a script made that had the image as its root runs", waits="enableFakechroot"),
+    Assertion(49, "The exported root of an image has ./bin/bash", f"{ROOT}::test_an_exported_root"),
+    Assertion(
+        50,
+        "What a script made that had the image as its root runs",
+        f"{ROOT}::test_a_script_with_the_image_as_its_root",
+    ),
     Assertion(
         51,
         "A bare path in the root: its file is there, in buildImage and buildLayeredImage",
@@ -144,7 +157,7 @@ ASSERTIONS = (
     Assertion(
         52, 'architecture = "arm64" is what the image says, of either function', f"{IMAGES}::test_another_architecture"
     ),
-    Assertion(53, "/etc that a system's activation makes has localhost in it", waits="enableFakechroot"),
+    Assertion(53, "/etc that a system's activation makes has localhost in it", f"{ROOT}::test_etc_out_of_the_store"),
     Assertion(
         54, "Certificates are where older Red Hat has them", f"{IMAGES}::test_certificates_where_programs_look_for_them"
     ),
@@ -159,7 +172,9 @@ ASSERTIONS = (
     Assertion(63, "The home directory may be written to", f"{SHELL}::test_home_may_be_written_to"),
     Assertion(64, "The home directory may be one that is not there", f"{SHELL}::test_home_need_not_be_there"),
     Assertion(65, "`run` may build the derivation", f"{SHELL}::test_the_derivation_is_built_by_a_command"),
-    Assertion(66, "chown by a script that has the image as its root counts", waits="enableFakechroot"),
+    Assertion(
+        66, "chown by a script that has the image as its root counts", f"{ROOT}::test_owners_that_a_script_gives"
+    ),
     Assertion(
         67, "chown by a script that seems to be root counts, once more", f"{IMAGES}::test_owners_out_of_a_script"
     ),

@@ -54,7 +54,7 @@ def table(*rows: tuple[str, ...]) -> str:
 
 def row(assertion: Assertion) -> tuple[str, ...]:
     file, _, test = assertion.test.partition("::")
-    made = f"`{test}` in [{file}.py](../tests/nixpkgs/{file}.py)" if test else f"waits for {assertion.waits}"
+    made = f"`{test}` in [{file}.py](../tests/nixpkgs/{file}.py)"
     return str(assertion.number), assertion.sentence, f"{made}; {assertion.remark}" if assertion.remark else made
 
 

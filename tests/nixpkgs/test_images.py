@@ -18,7 +18,7 @@ def test_a_tree_of_links_at_the_root(examples: Examples) -> None:
     assert HELLO in examples.run("helloOnRoot")
 
 
-@pytest.mark.parametrize("example", ["helloOnRootNoStore"])
+@pytest.mark.parametrize("example", ["helloOnRootNoStore", "helloOnRootNoStoreFakechroot"])
 def test_without_store_paths(examples: Examples, example: str) -> None:
     with pytest.raises(ConsumerError, match=r"no such file or directory|not found"):
         examples.run(example)

@@ -1,0 +1,12 @@
+# A script that sees the image as its root, and so may name places in it from there.
+{ pkgs, dockerTools, ... }:
+dockerTools.streamLayeredImage {
+  name = "image-via-fake-chroot";
+  tag = "latest";
+  enableFakechroot = true;
+  fakeRootCommands = ''
+    mkdir -p /usr/local/bin
+    ln -s ${pkgs.hello}/bin/hello /usr/local/bin/greet
+  '';
+  config.Cmd = [ "/usr/local/bin/greet" ];
+}

@@ -1,0 +1,3 @@
+# Two images in one archive.
+{ dockerTools, examples, ... }:
+dockerTools.mergeImages [ examples.bash examples.redis ]
