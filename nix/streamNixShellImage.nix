@@ -37,7 +37,7 @@ let
     preferLocalBuild = true;
     allowSubstitutes = false;
     text = ''
-      #!${toolbox.bash}
+      #!${toolbox.files.bash}/bin/bash
       exec ${concatStringsSep " " (map (word: quoted (asText word)) ([ drv.drvAttrs.builder ] ++ drv.drvAttrs.args or [ ]))}
     '';
     passAsFile = [ "text" ];

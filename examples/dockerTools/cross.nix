@@ -1,17 +1,19 @@
-# An image for another processor: its programs come from nixpkgs' packages for that processor. The distribution's
-# packages are this machine's alone; with them the image holds a file.
+# An image for another processor: of nixpkgs' packages for that one, and by the dockerTools that go with them. The
+# distribution's packages are this machine's alone; with them the image holds a file.
 { pkgs, dockerTools, ... }:
 let
   here = builtins.head (builtins.split "-" (pkgs.stdenv.hostPlatform.system or pkgs.system));
   other = if here == "aarch64"
     then { set = "gnu64"; architecture = "amd64"; }
     else { set = "aarch64-multiplatform"; architecture = "arm64"; };
+  named = { name = "hello-cross"; tag = "latest"; };
 in
-dockerTools.buildImage {
-  name = "hello-cross";
-  tag = "latest";
-  inherit (other) architecture;
-  copyToRoot =
-    if pkgs ? pkgsCross then pkgs.pkgsCross.${other.set}.hello
-    else pkgs.writeTextDir "hello" "a file needs no processor\n";
-}
+if pkgs ? pkgsCross
+then
+  let crossPkgs = pkgs.pkgsCross.${other.set};
+  in (import ../../default.nix { pkgs = crossPkgs; }).dockerTools.buildImage (named // { copyToRoot = crossPkgs.hello; })
+else
+  dockerTools.buildImage (named // {
+    inherit (other) architecture;
+    copyToRoot = pkgs.writeTextDir "hello" "a file needs no processor\n";
+  })

@@ -1,7 +1,7 @@
 # What our derivations need from outside, in one shape, whether it comes from nixpkgs or from the host's packages.
 #
-#   system       Nix' name of the machine the image is for
-#   goArch       Go's name of its processor, which is the one that images carry
+#   system       Nix' name of the machine that builds
+#   goArch       Go's name of the processor that images are for, which is the one that they carry
 #   lamina       the command, a package
 #   bash         a shell, a program
 #   coreutils    a package

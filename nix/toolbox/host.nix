@@ -32,6 +32,6 @@ rec {
   cacert = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
 
   path = pkgs.lib.makeBinPath (with pkgs; [
-    coreutils findutils diffutils gnused gnugrep gawk gnutar gzip bzip2 xz bash file
+    coreutils findutils diffutils gnused gnugrep gawk gnutar gzip bzip2 xz pkgs.bash file
   ]);
 }

@@ -1,12 +1,14 @@
-# The toolbox out of nixpkgs.
+# The toolbox out of nixpkgs. In a package set for another machine (pkgsCross) what runs in derivations is of the machine
+# that builds, and what goes into images of the one that they are for.
 { pkgs }:
 let
-  python = pkgs.python3Packages;
+  build = pkgs.buildPackages;
+  python = build.python3Packages;
   source = import ../source.nix;
 in
 rec {
-  inherit (pkgs.stdenv.hostPlatform) system;
-  goArch = pkgs.go.GOARCH or (import ./go-arch.nix system);
+  inherit (pkgs.stdenv.buildPlatform) system;
+  goArch = pkgs.go.GOARCH or (import ./go-arch.nix pkgs.stdenv.hostPlatform.system);
 
   lamina = python.buildPythonApplication {
     pname = "lamina";
@@ -23,14 +25,14 @@ rec {
     };
   };
 
-  inherit (pkgs) coreutils;
-  bash = "${pkgs.bash}/bin/bash";
-  skopeo = "${pkgs.skopeo}/bin/skopeo";
-  fakeroot = "${pkgs.fakeroot}/bin/fakeroot";
+  inherit (build) coreutils;
+  bash = "${build.bash}/bin/bash";
+  skopeo = "${build.skopeo}/bin/skopeo";
+  fakeroot = "${build.fakeroot}/bin/fakeroot";
   files = { inherit (pkgs) coreutils shadow; bash = pkgs.bashInteractive or pkgs.bash; };
   cacert = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
 
-  path = pkgs.lib.makeBinPath (with pkgs; [
-    coreutils findutils diffutils gnused gnugrep gawk gnutar gzip bzip2 xz bash file
+  path = pkgs.lib.makeBinPath (with build; [
+    coreutils findutils diffutils gnused gnugrep gawk gnutar gzip bzip2 xz build.bash file
   ]);
 }

@@ -101,6 +101,22 @@ def test_dockertools_own_examples_evaluate_with_nixpkgs_names() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_images_for_another_processor_are_built_on_this_one() -> None:
+    """By nixpkgs' pkgsCross: what runs is of this machine, what is in the image of the other one."""
+    image = f"(import {ROOT} {{ pkgs = import {NIXPKGS} {{ }}; }}).examples.dockerTools.cross"
+    told = evaluated(
+        f"let image = {image}; in {{ inherit (image) system; inherit (image.recipe.drvAttrs.image) architecture; }}"
+    )
+    assert told == {"system": "x86_64-linux", "architecture": "arm64"}
+    trees, hello, ours = (
+        evaluated(f"let there = (import {NIXPKGS} {{ }}).pkgsCross.aarch64-multiplatform; image = {image}; in {value}")
+        for value in ("image.recipe.drvAttrs.trees", "[ there.hello.outPath ]", "image.builder")
+    )
+    assert trees == hello
+    builds = evaluated(f"(import {ROOT} {{ pkgs = import {NIXPKGS} {{ }}; }}).lamina.outPath")
+    assert ours == f"{builds}/bin/lamina"
+
+
 def test_nixpkgs_on_the_path_is_used() -> None:
     done = nix("nix-instantiate", ROOT, "-A", "lamina", NIX_PATH=f"nixpkgs={NIXPKGS}")
     assert done.returncode == 0, done.stderr

@@ -115,6 +115,12 @@ def test_own_layers(tmp_path: Path) -> None:
     assert found["etc"] == (0, 0, 0o755)
 
 
+def test_scripts_find_the_usual_programs() -> None:
+    programs = "ls find diff sed grep awk tar gzip bzip2 xz bash file"
+    script = f'extraCommands = "type -P {programs}";'
+    nix_build(*expression(f"({streamed(script)}).recipe"))
+
+
 def test_owners_that_a_script_gives_seeming_to_be_root() -> None:
     program = nix_build("-A", "examples.streamed")
     recipe = json.loads(nix_build("-A", "examples.streamed.recipe").read_bytes())

@@ -1,8 +1,11 @@
 # Stands for nixpkgs where there is none: the attributes that Lamina takes from it, with nixpkgs' names and shapes,
 # so that what it would be given can be evaluated. None of it is meant to be built.
-{ system ? "x86_64-linux", ... }:
+{ system ? "x86_64-linux"
+, host ? system  # the machine that the packages are for: another one in pkgsCross
+, ...
+}:
 let
-  fake = name: attributes: derivation { inherit name system; builder = "/nothing"; } // attributes;
+  fake = name: attributes: derivation { inherit name system host; builder = "/nothing"; } // attributes;
   packages = names: builtins.listToAttrs (map (name: { inherit name; value = fake name { }; }) names);
 
   lib = {
@@ -24,8 +27,10 @@ packages [
   "bashInteractive" "curl" "ed" "jq" "nano" "nix" "shadow"
 ] // {
   inherit lib python3Packages;
-  stdenv.hostPlatform.system = system;
-  go = fake "go" { GOARCH = "amd64"; };
+  stdenv = { buildPlatform.system = system; hostPlatform.system = host; };
+  buildPackages = import ./. { inherit system; };
+  pkgsCross.aarch64-multiplatform = import ./. { inherit system; host = "aarch64-linux"; };
+  go = fake "go" { GOARCH = if host == "aarch64-linux" then "arm64" else "amd64"; };
   writeText = name: text: builtins.toFile name (builtins.unsafeDiscardStringContext text);
   writeShellScriptBin = name: text: fake name { inherit text; };
   writeTextDir = name: text: fake (baseNameOf name) { inherit text; };
