@@ -54,6 +54,16 @@ def test_the_environment_is_the_derivations() -> None:
     assert variables["HOME"] == variables["PWD"] == variables["NIX_BUILD_TOP"] == "/build"
 
 
+def test_what_is_built_there_is_not_there_yet() -> None:
+    """The image holds what the derivation needs, and none of its outputs."""
+    recipe = nix_build(*expression("(lamina.streamNixShellImage { drv = pkgs.hello; }).recipe"))
+    told = json.loads(recipe.read_bytes())
+    held = {path["path"] for layer in told["layers"] if layer["kind"] == "store" for path in layer["paths"]}
+    assert environment(told["config"])["out"] not in held
+    assert any("-libc6-" in path for path in held)
+    assert any(path.endswith("-host-bootstrap") for path in held)
+
+
 def test_a_derivation_without_stdenv() -> None:
     """Its hook runs, and its inputs and its own PATH are to be found."""
     config = config_of(f'drv = {PLAIN}; run = "type -P buildDerivation cat hello";')
