@@ -58,16 +58,6 @@ class Examples:
     def run_name(self, name: str, *argv: str, options: Sequence[str] = ()) -> str:
         return check(self.docker.docker("run", "--rm", "--network", "none", *options, name, *argv))
 
-    def exists(self, example: str, path: str) -> bool:
-        """Whether its root has a file at a place; nothing is run for it."""
-        container = check(self.docker.docker("create", self.name(example), "/none")).strip()
-        try:
-            target = self.directory / f"{container}.copied"
-            check(self.docker.docker("cp", "--follow-link", f"{container}:{path}", target))
-            return target.exists()
-        finally:
-            self.docker.destroy(container)
-
 
 @pytest.fixture(scope="session")
 def examples(dockerd: Docker, pulled: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:

@@ -6,7 +6,7 @@ import http.client
 
 import pytest
 
-from ..consumers.base import ConsumerError, check
+from ..consumers.base import ConsumerError
 from .conftest import Examples
 from .inspection import attribute, config, paths
 
@@ -22,7 +22,9 @@ def test_a_tree_of_links_at_the_root(examples: Examples) -> None:
 def test_without_store_paths(examples: Examples, example: str) -> None:
     with pytest.raises(ConsumerError, match=r"no such file or directory|not found"):
         examples.run(example)
-    assert not [path for path in paths(examples.archive(example)) if path.startswith("nix/store/")]
+    names = paths(examples.archive(example))
+    assert "bin" in names
+    assert not [name for name in names if name.startswith("nix/store/")]
     assert HELLO in examples.run(example, options=["-v", "/nix/store:/nix/store:ro"])
 
 
@@ -42,7 +44,7 @@ def test_bash(examples: Examples) -> None:
 def test_the_tag_that_is_told_is_the_tag_that_is_loaded(examples: Examples, example: str) -> None:
     name, tag = examples.name(example).split(":")
     assert (name, tag) == (attribute(f"{example}.imageName"), attribute(f"{example}.imageTag"))
-    assert "GNU bash" in examples.run(example, "/bin/bash", "--version")
+    assert f"{name}:{tag}" in examples.docker.names()
 
 
 def test_a_user_who_is_not_root(examples: Examples) -> None:
@@ -83,7 +85,6 @@ def test_on_a_layered_image(examples: Examples, example: str) -> None:
 def test_layered_images_share_layers(examples: Examples) -> None:
     ours, theirs = (set(examples.image(example).diff_ids) for example in ("layered-image", "another-layered-image"))
     assert ours & theirs
-    assert HELLO in examples.run("another-layered-image")
 
 
 def test_layers_lie_in_the_order_of_their_images(examples: Examples) -> None:
@@ -106,11 +107,9 @@ def test_a_variable_that_is_set_again_is_there_once(examples: Examples) -> None:
 
 def test_two_layers(examples: Examples) -> None:
     assert len(examples.image("two-layered-image").diff_ids) == 2
-    assert HELLO in examples.run("two-layered-image")
 
 
 def test_more_store_paths_than_layers(examples: Examples) -> None:
-    assert HELLO in examples.run("bulk-layer", "/bin/hello")
     assert examples.run("bulk-layer", "/bin/ls", "/bin/hello") == "/bin/hello\n"
 
 
@@ -120,8 +119,10 @@ def test_the_layers_of_the_base_count(examples: Examples) -> None:
 
 
 def test_a_static_program_alone(examples: Examples) -> None:
-    assert examples.run("no-store-paths", "ls", "/").split() >= ["bin"]
-    assert not [path for path in paths(examples.archive("no-store-paths")) if path.startswith("nix/store/")]
+    assert "bin" in examples.run("no-store-paths", "ls", "/").split()
+    names = paths(examples.archive("no-store-paths"))
+    assert "bin/busybox" in names
+    assert not [name for name in names if name.startswith("nix/store/")]
 
 
 def test_another_architecture(examples: Examples) -> None:
@@ -168,13 +169,13 @@ def test_a_bare_path_in_the_root(examples: Examples, example: str) -> None:
 def test_compressed_in_any_way(examples: Examples, example: str, magic: bytes) -> None:
     with examples.built[example].open("rb") as archive:
         assert archive.read(4).startswith(magic)
-    assert "GNU bash" in examples.run(example, "/bin/bash", "--version")
+    assert examples.name(example) in examples.docker.names()
 
 
-def test_editors(examples: Examples) -> None:
-    assert "GNU ed" in examples.run("editors", "/bin/ed", "--version")
-    assert "nano" in examples.run("editors", "/bin/nano", "--version")
-    assert check(examples.docker.docker("images", "-q", "editors")).strip()
+def test_several_packages_at_the_root(examples: Examples) -> None:
+    told = examples.run("editors", "/bin/bash", "-c", "/bin/ed --version; /bin/nano --version")
+    assert "GNU ed" in told
+    assert "GNU nano" in told
 
 
 def test_certificates_where_programs_look_for_them(examples: Examples) -> None:
