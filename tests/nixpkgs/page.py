@@ -15,7 +15,7 @@ HEAD = """\
 nixpkgs tests dockerTools by 66 example images, in a virtual machine with Docker.
 [examples/dockerTools](../examples/dockerTools) has them under their names: what each shows is nixpkgs', what is in it
 is Lamina's. The first table tells which test in [tests/nixpkgs](../tests/nixpkgs) makes which of nixpkgs' assertions,
-on Docker 20.10:
+on Docker 20.10; [from-dockertools.md](from-dockertools.md) tells what is the same, what is better, and what differs.
 
     nix-build -A examples.dockerTools.bash
     make test ARGS=tests/nixpkgs
