@@ -20,7 +20,11 @@ let
   # What Nix gives the derivation's builder by itself: an attribute each, some of them in files, and the outputs' places.
   environmentOf = drv:
     let
-      attributes = removeAttrs drv.drvAttrs [ "args" ];
+      given = removeAttrs drv.drvAttrs [ "args" "__ignoreNulls" "__contentAddressed" "__impure" ];
+      isNull = name: given.${name} == null;
+      # stdenv has Nix leave them out.
+      nulls = if drv.drvAttrs.__ignoreNulls or false then builtins.filter isNull (builtins.attrNames given) else [ ];
+      attributes = removeAttrs given nulls;
       inFiles = attributes.passAsFile or [ ];
       variable = name:
         if elem name inFiles
