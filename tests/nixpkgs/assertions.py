@@ -1,6 +1,7 @@
 """The assertions of nixpkgs' tests of dockerTools, in words of our own, and the test that makes each here.
 
-They are numbered in the order of nixos/tests/docker-tools.nix and, from 57 on, docker-tools-nix-shell.nix.
+They are numbered in the order of nixos/tests/docker-tools.nix; 57 to 65, 68 and 69 are in docker-tools-nix-shell.nix by
+now, and 70 is docker-tools-overlay.nix.
 """
 
 from __future__ import annotations
@@ -157,7 +158,12 @@ ASSERTIONS = (
     Assertion(
         52, 'architecture = "arm64" is what the image says, of either function', f"{IMAGES}::test_another_architecture"
     ),
-    Assertion(53, "/etc that a system's activation makes has localhost in it", f"{ROOT}::test_etc_out_of_the_store"),
+    Assertion(
+        53,
+        "/etc that a system's activation makes has localhost in it",
+        f"{ROOT}::test_etc_out_of_the_store",
+        "made by a script of the example, for there is no NixOS here",
+    ),
     Assertion(
         54, "Certificates are where older Red Hat has them", f"{IMAGES}::test_certificates_where_programs_look_for_them"
     ),
@@ -177,5 +183,17 @@ ASSERTIONS = (
     ),
     Assertion(
         67, "chown by a script that seems to be root counts, once more", f"{IMAGES}::test_owners_out_of_a_script"
+    ),
+    Assertion(
+        68,
+        "Nix in an image of buildImageWithNixDb knows the references of a program",
+        f"{DATABASE}::test_references_of_a_program",
+    ),
+    Assertion(69, "and so it does in a streamed one", f"{DATABASE}::test_references_of_a_program"),
+    Assertion(
+        70,
+        "Images load and run where Docker keeps them by overlay",
+        f"{IMAGES}::test_docker_keeps_images_by_overlay",
+        "so does every other test here",
     ),
 )

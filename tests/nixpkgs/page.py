@@ -46,6 +46,10 @@ DIFFERENT = (
     ),
 )
 
+TAIL = """
+Not made here: docker-tools-cross.nix, which builds an image on a machine with another processor and runs it there.
+"""
+
 
 def table(*rows: tuple[str, ...]) -> str:
     head, *rest = rows
@@ -61,7 +65,7 @@ def row(assertion: Assertion) -> tuple[str, ...]:
 def page() -> str:
     assertions = table(("", "nixpkgs asserts", "made by"), *map(row, ASSERTIONS))
     different = table(("example", "here", "because"), *DIFFERENT)
-    return "\n".join([HEAD, assertions, BETWEEN, different, ""])
+    return "\n".join([HEAD, assertions, BETWEEN, different, TAIL])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import http.client
 
 import pytest
 
-from ..consumers.base import ConsumerError
+from ..consumers.base import ConsumerError, check
 from .conftest import Examples
 from .inspection import attribute, config, paths
 
@@ -33,6 +33,11 @@ def test_created_at_the_epoch_unless_asked(examples: Examples) -> None:
     for example in ("unstableDate", "unstableDateLayered"):
         created = examples.image(example).created
         assert created.startswith("20"), "a time of this century"
+
+
+def test_docker_keeps_images_by_overlay(examples: Examples) -> None:
+    assert check(examples.docker.docker("info", "--format", "{{.Driver}}")) == "overlay2\n"
+    assert "GNU bash" in examples.run("bash", "bash", "--version")
 
 
 def test_bash(examples: Examples) -> None:
