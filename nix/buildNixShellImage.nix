@@ -19,5 +19,8 @@ archive.make {
   inherit compressor;
   layout = "universal";
   meta = { };
-  passthru = removeAttrs streamed.passthru [ "isExe" ] // { buildArgs = arguments; };
+  passthru = removeAttrs streamed.passthru [ "isExe" ] // {
+    buildArgs = arguments;
+    ${if defaults.streams == "file" then "stream" else null} = streamed;
+  };
 }

@@ -3,7 +3,7 @@
 { toolbox, streamLayeredImage, binSh, usrBinEnv, fakeNss }:
 let
   checks = import ./checks.nix "streamNixShellImage";
-  inherit (builtins) concatStringsSep elem isList isPath isString listToAttrs mapAttrs removeAttrs replaceStrings toString;
+  inherit (builtins) concatStringsSep elem isList isPath listToAttrs mapAttrs removeAttrs replaceStrings toString;
 
   # Where Nix' sandbox lets a derivation build.
   buildDirectory = "/build";

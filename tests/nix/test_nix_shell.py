@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 from typing import Any
@@ -86,10 +87,16 @@ def test_who_works_there() -> None:
 
 
 def test_the_archive() -> None:
+    """It is named by the derivation, whatever the image is called, and holds what the program writes."""
     told = nix_build(*expression('lamina.dockerTools.buildNixShellImage { drv = pkgs.hello; name = "other"; }'))
     assert told.name.endswith(".tar.gz")
     assert told.name[33:].startswith("hello-")
     assert "-env.tar" in told.name
+    program = nix_build(
+        *expression('(lamina.dockerTools.buildNixShellImage { drv = pkgs.hello; name = "other"; }).stream')
+    )
+    streamed = subprocess.run([program], capture_output=True, timeout=60, check=True)
+    assert gzip.decompress(told.read_bytes()) == streamed.stdout
 
 
 @pytest.mark.parametrize(
