@@ -9,13 +9,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
 
 from builder import __version__
-from builder.errors import BadUsage, LaminaError, printable, shortened
-
-if TYPE_CHECKING:
-    from builder.layer import Layer
+from builder.arguments import Parser, command
+from builder.cli_inside import add_commands
+from builder.errors import BadUsage, LaminaError
 
 _EPILOG = """\
 example: lamina build image.json -o image.tar && lamina inspect image.tar && docker load < image.tar
@@ -52,15 +50,8 @@ def _forget_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class _Parser(argparse.ArgumentParser):
-    """Repeats what it was given only as far as it can be printed."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(printable(shortened(message)))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="lamina",
         description="Container images from Nix store paths.",
         epilog=_EPILOG,
@@ -69,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lamina {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    build = _command(commands, "build", _build, "make an archive from a recipe", "lamina build image.json -o image.tar")
+    build = command(commands, "build", _build, "make an archive from a recipe", "lamina build image.json -o image.tar")
     build.add_argument("recipe", type=Path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
     build.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
     build.add_argument(
@@ -82,18 +73,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     build.add_argument("--compressor", choices=("none", "gz", "zstd"), default="none", help="default: none")
 
-    merge = _command(
+    merge = command(
         commands, "merge", _merge, "put several images into one archive", "lamina merge a.tar b.tar -o ab.tar"
     )
     merge.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="recipes, archives or OCI layouts")
     merge.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
     merge.add_argument("--compressor", choices=("none", "gz", "zstd"), default="none", help="default: none")
 
-    inspect = _command(commands, "inspect", _inspect, "tell what an image holds", "lamina inspect image.tar --json")
+    inspect = command(commands, "inspect", _inspect, "tell what an image holds", "lamina inspect image.tar --json")
     inspect.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, an archive or an OCI layout")
     inspect.add_argument("--json", action="store_true", help="for programs")
 
-    verify = _command(
+    verify = command(
         commands,
         "verify",
         _verify,
@@ -104,18 +95,18 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--for", dest="consumers", metavar="NAME,...", help="what these need of an archive; or all")
     verify.add_argument("--json", action="store_true", help="for programs")
 
-    plan = _command(commands, "plan", _plan, "tell what is in each layer, and why", "lamina plan image.json")
+    plan = command(commands, "plan", _plan, "tell what is in each layer, and why", "lamina plan image.json")
     plan.add_argument("recipe", type=Path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
     plan.add_argument("--explain", action="store_true", help="print the layers; the default, unless --lock is given")
     plan.add_argument("--lock", type=Path, metavar="FILE", help="write the plan, for the argument `lock` of an image")
     plan.add_argument("--json", action="store_true", help="for programs")
 
-    load = _command(commands, "load", _load, "send a daemon what it lacks of an image", "lamina load image.json")
+    load = command(commands, "load", _load, "send a daemon what it lacks of an image", "lamina load image.json")
     load.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, or an archive or a layout with one image")
     load.add_argument("--to", choices=("docker", "podman", "containerd"), default="docker", help="default: docker")
     load.add_argument("--json", action="store_true", help="for programs")
 
-    prefetch = _command(commands, "prefetch", _prefetch, "tell the arguments for pullImage", "lamina prefetch redis:7")
+    prefetch = command(commands, "prefetch", _prefetch, "tell the arguments for pullImage", "lamina prefetch redis:7")
     prefetch.add_argument("image", nargs="?", metavar="NAME[:TAG|@DIGEST]", help="as for docker pull")
     prefetch.add_argument("reference", nargs="?", metavar="TAG|DIGEST", help="the same, apart")
     prefetch.add_argument("--image-name", metavar="NAME", help="the same as NAME")
@@ -129,93 +120,16 @@ def _parser() -> argparse.ArgumentParser:
     prefetch.add_argument("--json", action="store_true", help="for programs; otherwise a Nix attribute set")
     prefetch.add_argument("--quiet", action="store_true", help="nothing but the result")
 
-    recipe = _command(
-        commands,
-        "recipe",
-        _recipe,
-        "make a recipe inside a Nix derivation",
-        "lamina recipe -o $out  # see nix/recipe.nix",
-    )
-    what = recipe.add_mutually_exclusive_group()
-    what.add_argument("--layers", action="store_true", help="the layers of buildLayer instead")
-    what.add_argument("--database", action="store_true", help="the layer with a database of its store paths instead")
-    recipe.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
-
-    pack = _command(commands, "pack", _pack, "make a layer of directories", "lamina pack root -o layer.tar --uid 1000")
-    pack.add_argument("directories", nargs="+", metavar="DIR", help="what is to lie at the root; later over earlier")
-    pack.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
-    pack.add_argument("--uid", type=_owner, default=0, help="owner of everything; default: 0")
-    pack.add_argument("--gid", type=_owner, default=0, help="group of everything; default: 0")
-    pack.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
-    pack.add_argument("--keep-modes", action="store_true", help="of one DIR, instead of those that Nix gives files")
-    pack.add_argument("--keep-owners", action="store_true", help="with --keep-modes: the owners too")
-    pack.add_argument("--links", action="store_true", help="files become links to where they are")
-    pack.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
-
-    run = _command(
-        commands,
-        "run-as-root",
-        _run_as_root,
-        "make the layer of a script that runs as root on a base",
-        "lamina run-as-root /bin/sh /script.sh --base base.tar -o layer.tar  # see nix/runAsRoot.nix",
-    )
-    run.add_argument("shell", metavar="SHELL", help="the program to run, by its path in the image or in the store")
-    run.add_argument("script", metavar="FILE", help="shell commands, the same")
-    run.add_argument("directories", nargs="*", metavar="DIR", help="what lies at the root over the base")
-    run.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
-    run.add_argument("--base", type=Path, metavar="IMAGE", help="an archive or a layout; default: nothing")
-    run.add_argument("--base-name", metavar="NAME", help="which image of it")
-    run.add_argument("--base-tag", metavar="TAG", help="which image of it")
-    run.add_argument("--architecture", metavar="ARCH", help="which platform of it; default: this machine's")
-    run.add_argument("--uid", type=_owner, default=0, help="owner of what lies in DIR; default: 0")
-    run.add_argument("--gid", type=_owner, default=0, help="group of it; default: 0")
-    run.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
-    run.add_argument("--then", nargs=2, metavar=("SHELL", "FILE"), help="runs afterwards, in the layer's root")
-
-    fake = _command(
-        commands,
-        "fake-root",
-        _fake_root,
-        "make a layer of a directory after a script that seems to be root",
-        "lamina fake-root root bash commands.sh -o layer.tar",
-    )
-    fake.add_argument("directory", metavar="DIR", help="what lies at the root; it stays as it is")
-    fake.add_argument("shell", metavar="SHELL")
-    fake.add_argument("script", metavar="FILE", help="shell commands")
-    fake.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
-    fake.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
-    fake.add_argument("--chroot", action="store_true", help="with the directory as the root directory")
-
-    export = _command(
+    export = command(
         commands, "export", _export, "write an image's file system as a plain tar", "lamina export image.tar -o fs.tar"
     )
     export.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, an archive or a layout")
-    export.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
+    export.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
     export.add_argument("--name", metavar="NAME", help="which image of it")
     export.add_argument("--tag", metavar="TAG", help="which image of it")
     export.add_argument("--mtime", type=int, default=1, metavar="SECONDS", help="time of every file; default: 1")
+    add_commands(commands)
     return parser
-
-
-def _command(
-    commands: argparse._SubParsersAction[_Parser],
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    what: str,
-    example: str,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name, help=what, description=what[0].upper() + what[1:] + ".", epilog=f"example: {example}"
-    )
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _owner(text: str) -> int:
-    number = int(text)
-    if 0 <= number < 1 << 32:
-        return number
-    raise argparse.ArgumentTypeError(f"{number} is not from 0 to {(1 << 32) - 1}")
 
 
 # Each command imports what it needs: the builder starts once for every derivation.
@@ -346,83 +260,12 @@ def _prefetch(options: argparse.Namespace) -> int:
     return 0
 
 
-def _recipe(options: argparse.Namespace) -> int:
-    from builder.derivation import attributes_file, json_text, make_database, make_layers, make_recipe
-    from builder.output import whole_file
-    from builder.recipe import recipe_json
-
-    path = attributes_file()
-    if options.database:
-        made = make_database(path)
-    else:
-        made = iter([json_text(make_layers(path) if options.layers else recipe_json(make_recipe(path)))])
-    with whole_file(options.output) as out:
-        out.writelines(made)
-    return 0
-
-
-def _pack(options: argparse.Namespace) -> int:
-    from builder.output import whole_file
-    from builder.spec import seconds
-    from builder.tree import Stamp, TreeBlob, link_items, packed_items, root_items
-
-    stamp = Stamp(options.uid, options.gid, seconds(options.mtime, "--mtime", "pack"))
-    if options.links:
-        items = link_items(options.directories, stamp)
-    elif not options.keep_modes:
-        items = root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
-    elif len(options.directories) == 1:
-        items = packed_items(os.fsencode(options.directories[0]), stamp, keep_owners=options.keep_owners)
-    else:
-        raise BadUsage("--keep-modes", f"{len(options.directories)} directories", "give one")
-    with whole_file(options.output) as out:
-        out.writelines(TreeBlob.of(items).chunks())
-    return 0
-
-
-def _run_as_root(options: argparse.Namespace) -> int:
-    from builder.output import whole_file
-    from builder.rootless.script import run_as_root
-    from builder.tree import Stamp, TreeBlob, root_items
-
-    layers: Sequence[Layer] = ()
-    if options.base:
-        from builder.media import read_image
-
-        layers = read_image(options.base, options.base_name, options.base_tag, options.architecture).layers
-    stamp = Stamp(uid=options.uid, gid=options.gid)
-    at_root = root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
-    extra = _sourcing(*options.then) if options.then else None
-    script = [options.shell, options.script]
-    with run_as_root(layers, at_root, script, extra) as items, whole_file(options.output) as out:
-        out.writelines(TreeBlob.of(items).chunks())
-    return 0
-
-
-def _fake_root(options: argparse.Namespace) -> int:
-    from builder.output import whole_file
-    from builder.rootless.script import fake_root
-    from builder.spec import seconds
-    from builder.tree import Stamp, TreeBlob, packed_items, timed
-
-    mtime = seconds(options.mtime, "--mtime", "fake-root")
-    at_root = packed_items(os.fsencode(options.directory), Stamp())
-    script = _sourcing(options.shell, options.script)
-    with fake_root(at_root, script, chroot=options.chroot) as items, whole_file(options.output) as out:
-        out.writelines(TreeBlob.of(timed(items, mtime)).chunks())
-    return 0
-
-
-def _sourcing(shell: str, script: str) -> list[str]:
-    return [shell, "-euc", 'source "$1"', "script", os.path.abspath(script)]
-
-
 def _export(options: argparse.Namespace) -> int:
     from builder.build import open_image
     from builder.export import export
-    from builder.output import whole_file
+    from builder.output import stream_or_file
 
-    with whole_file(options.output) as out:
+    with stream_or_file(options.output) as out:
         out.writelines(export(open_image(options.image, options.name, options.tag), options.mtime))
     return 0
 

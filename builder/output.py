@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -46,6 +47,18 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
             raise
     except OSError as error:
         raise LaminaError(path, f"cannot be written: {error.strerror or error}", "nothing was left behind") from None
+
+
+@contextlib.contextmanager
+def stream_or_file(name: str) -> Iterator[BinaryIO]:
+    """Standard output when the name is `-`, else a whole file. Raises LaminaError."""
+    if name != "-":
+        with whole_file(Path(name)) as file:
+            yield file
+        return
+    widen(sys.stdout.buffer)
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
 
 
 def widen(pipe: IO[bytes]) -> None:

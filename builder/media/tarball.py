@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 import attrs
@@ -23,7 +21,7 @@ from builder.image import Image
 from builder.layer import Layer, hashing
 from builder.learn import LayerTask, known, learning, measured
 from builder.limits import DOCUMENT_BYTES
-from builder.output import whole_file, widen
+from builder.output import stream_or_file
 from builder.parallel import Counter
 from builder.progress import Progress
 from builder.tar import DIRECTORY, END, SYMLINK, Member, header, padding, stored_size
@@ -82,18 +80,12 @@ def write(
     Raises BadInput; LaminaError when the place cannot be written to.
     """
     total = sum(item.size or item.weight for item in image.layers)
-    with Progress(f"writing {output}", total) as progress:
-        if output == "-":
-            widen(sys.stdout.buffer)
-            compress(stream(known(image, cache, progress), arrange, progress), compressor, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+    with Progress(f"writing {output}", total) as progress, stream_or_file(output) as file:
+        if output == "-" or compressor != "none":
+            compress(stream(known(image, cache, progress), arrange, progress), compressor, file)
             return
-        with whole_file(Path(output)) as file:
-            if compressor == "none":
-                image = fill(image, arrange, file, progress)
-            else:
-                compress(stream(known(image, cache), arrange, progress), compressor, file)
-    if cache and compressor == "none":
+        image = fill(image, arrange, file, progress)
+    if cache:
         remember(image.layers, cache)
 
 

@@ -172,6 +172,13 @@ def test_copy_to_root_and_extra_commands(base: Callable[..., Path]) -> None:
     assert (found["etc/copied"].size, found["etc"].mode, found["mine"].uid) == (3, 0o2755, 5)
 
 
+def test_what_is_copied_to_the_root_lands_where_the_base_keeps_its_directories(base: Callable[..., Path]) -> None:
+    linked = tar_of([folder("usr"), folder("usr/bin"), Piece("usr/bin/old", b"x"), Piece("bin", link="usr/bin")])
+    script = "[ -e /bin/old ]; [ -L /bin ]; cat /usr/bin/new"
+    arguments = f'copyToRoot = pkgs.writeTextDir "bin/new" "new"; runAsRoot = "{script}";'
+    assert sorted(layer_members(image(str(base(linked)), arguments))) == ["usr", "usr/bin", "usr/bin/new"]
+
+
 def test_a_base_of_sixty_layers(base: Callable[..., Path], tmp_path: Path) -> None:
     path = base(*(layer_of({f"file-{n}": str(n).encode(), "top": str(n).encode()}) for n in range(60)))
     script = "[ $(ls / | grep -c file-) = 60 ]; [ $(cat /top) = 59 ]; rm /file-7"

@@ -16,7 +16,7 @@ ROOT = Path(builder.__file__).parent
 FLOORS = (
     {"builder", "builder.limits", "builder.rootless", "builder.rootless.records"},
     {"builder.errors"},
-    {"builder.progress"},
+    {"builder.progress", "builder.arguments"},
     {"builder.digest", "builder.reference", "builder.output", "builder.parallel", "builder.tar"},
     {"builder.spec", "builder.rootless.machine"},
     {"builder.blob", "builder.prefetch", "builder.rootless.kernel"},
@@ -38,6 +38,7 @@ FLOORS = (
     {"builder.checks"},
     {"builder.derivation", "builder.build"},
     {"builder.merge", "builder.report", "builder.verify"},
+    {"builder.cli_inside"},
     {"builder.cli"},
     {"builder.__main__"},
 )

@@ -16,6 +16,10 @@ from builder.image import Image
 from builder.layer import Layer
 from builder.rootfs import Node, merged
 
+from ..conftest import Command
+from .archives import docker_save, sample
+from .recipes import save
+
 MTIME = 315532800
 
 
@@ -184,3 +188,11 @@ def test_a_layer_that_is_not_what_it_claims(tmp_path: Path) -> None:
     claimed = Layer.of(Bytes(bytes(1024)), "the layer", "sha256:" + "a" * 64)  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="the config says diff ID"):
         exported([claimed], tmp_path / "fs.tar")
+
+
+def test_the_command_writes_to_standard_output_too(tmp_path: Path, lamina: Command) -> None:
+    image = save(docker_save([sample()]), tmp_path / "image.tar")
+    file = tmp_path / "out.tar"
+    assert lamina("export", image, "-o", file).returncode == 0
+    told = lamina("export", image, "-o", "-")
+    assert (told.returncode, told.stdout) == (0, file.read_bytes())
