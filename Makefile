@@ -1,10 +1,10 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test lint fuzz compat scores fresh clean
+.PHONY: help setup demo bench bench-quick test lint fuzz compat scores fresh clean
 env := . dev/env.sh &&
 
 help:           ## Print this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 setup:          ## Install what is missing to build images
 	@bash dev/setup.sh
@@ -33,9 +33,13 @@ scores:         ## Have every tool save an image, and write docs/verify.md
 	@bash dev/setup.sh test
 	@$(env) python -m tests.consumers.scores
 
-bench:          ## Measure the reference scenario: edit one file of a large image, build, load, run
+bench:          ## Measure speed against GNU tar, then the reference scenario: edit a file, build, load, run
 	@bash dev/setup.sh test
-	@$(env) python3 bench/closures.py && python3 bench/scenario.py
+	@$(env) python3 bench/closures.py && python3 bench/speed.py && python3 bench/scenario.py
+
+bench-quick:    ## Measure speed with a small image, in less than a minute
+	@bash dev/setup.sh test
+	@$(env) python3 bench/closures.py && python3 bench/speed.py --closure small --times 3
 
 fresh:          ## Do it all in a new minimal Debian, from a clone of HEAD (root, mmdebstrap)
 	@bash dev/fresh.sh
