@@ -1,8 +1,10 @@
 """What a script changed in a file system: the members of the layer that does the same to what lies below.
 
-What is as it was is left out, by content and not by time. What is gone becomes a whiteout; a directory that was
-made anew hides the old one as a whole (OCI image spec, layer.md). A file with several names stays one file: if one
-name goes into the layer, all do, because a hard link may not lead into a lower layer.
+What is as it was is left out, by content and not by time. What is gone becomes a whiteout (OCI image spec, layer.md):
+one for each name, also where a directory was deleted and made again. An opaque directory would say that shorter, but
+nothing tells such a directory from the old one for sure: file systems give numbers of deleted files to new ones. A file
+with several names stays one file: if one name goes into the layer, all do, because a hard link may not lead into a
+lower layer.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from builder.errors import BadInput
-from builder.rootfs import OPAQUE, File, Node
+from builder.rootfs import File, Node
 from builder.rootless.records import Key, Records, key_of
 from builder.rootless.unpack import Unpacked
 from builder.tar import BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK, Member
@@ -53,7 +55,7 @@ def changes(now: Unpacked, before: Node) -> list[Item]:
     waiting: list[tuple[bytes, Node | None]] = [(b"", before)]
     while waiting:
         name, node = waiting.pop()
-        below = node.children if node else {}
+        below = node.children if node and node.is_directory else {}
         present = set(os.listdir(top + b"/" + name))
         layer.gone += [_join(name, WHITEOUT + child) for child in below if child not in present]
         for child in present:
@@ -70,19 +72,8 @@ def changes(now: Unpacked, before: Node) -> list[Item]:
             if old is None or _differs(now, about, info, old.file, top):
                 layer.wanted.add(inner)
             if about.kind == DIRECTORY:
-                waiting.append((inner, _lower(now, layer, inner, info, old)))
+                waiting.append((inner, old))
     return _items(layer, top)
-
-
-def _lower(now: Unpacked, layer: _Layer, name: bytes, info: os.stat_result, old: Node | None) -> Node | None:
-    """What to compare a directory's content with: nothing, if it is a new one in the place of an old one."""
-    if old is None or not old.is_directory:
-        return None
-    if now.keys.get(old.file, key_of(info)) == key_of(info):
-        return old
-    layer.gone.append(_join(name, OPAQUE))
-    layer.wanted.add(name)
-    return None
 
 
 def _items(layer: _Layer, top: bytes) -> list[Item]:
@@ -103,8 +94,7 @@ def _items(layer: _Layer, top: bytes) -> list[Item]:
 def place(name: bytes) -> list[tuple[int, bytes]]:
     """Where a member stands in its layer: parents first, in each directory first what hides."""
     *above, last = name.split(b"/")
-    rank = 0 if last == OPAQUE else 1 if last.startswith(WHITEOUT) else 2
-    return [(2, part) for part in above] + [(rank, last)]
+    return [(1, part) for part in above] + [(0 if last.startswith(WHITEOUT) else 1, last)]
 
 
 def _join(directory: bytes, name: bytes) -> bytes:
