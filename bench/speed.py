@@ -39,8 +39,8 @@ TEXT = """\
 # Speed
 
 `python3 bench/speed.py`: the {closure} closure, {paths} paths; medians of {times} runs, each in turn with its floor.
-The floors are GNU tar over the same files, into `openssl dgst -sha256`, `cat` or `zstd -1 -T0`; for one processor two of
-them, and for starting Python itself with `import json, os`.
+The floors are GNU tar over the same files, into `openssl dgst -sha256`, `cat` or `zstd -1 -T0`; for one processor two
+of them, and for starting Python itself with `import json, os`.
 
 | | s | spread | floor s | ratio | goal | MB of memory |
 |---|---|---|---|---|---|---|
