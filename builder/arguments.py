@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import NoReturn, TypeAlias
 
 from builder.errors import printable, shortened
+
+TYPE_CHECKING = False  # typing's own would import typing, a third of the time that `lamina --version` takes
+if TYPE_CHECKING:
+    from typing import NoReturn, TypeAlias
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,11 +6,11 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from builder.arguments import Commands, command, owner
 from builder.errors import BadUsage
 
+TYPE_CHECKING = False  # see arguments.py
 if TYPE_CHECKING:
     from builder.layer import Layer
 
