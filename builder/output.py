@@ -70,6 +70,19 @@ def widen(pipe: IO[bytes]) -> None:
         fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
 
+def temporary_directory() -> str:
+    """Where files without a name go: where TMPDIR says, else /tmp.
+
+    `tempfile` left to itself tries a directory out with a file in it, which a kill in that moment would leave behind.
+    """
+    for directory in (os.environ.get("TMPDIR"), "/tmp"):
+        if directory and os.path.isdir(directory) and os.access(directory, os.W_OK | os.X_OK):
+            return directory
+    import tempfile
+
+    return tempfile.gettempdir()
+
+
 def _name(file: BinaryIO, path: Path) -> None:
     """Give a nameless file its name.
 

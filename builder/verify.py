@@ -28,6 +28,7 @@ from builder.media.choice import Candidate
 from builder.media.members import Archive, Members, index_archive, read_json
 from builder.media.tarball import fill
 from builder.media.universal import arrange
+from builder.output import temporary_directory
 from builder.recipe import is_recipe, read_recipe
 from builder.spec import canonical, expect
 from builder.tar_index import entries
@@ -68,7 +69,7 @@ def verify(path: Path, progress: Callable[[int], None] = lambda _: None, consume
 def _verify_recipe(path: Path, progress: Callable[[int], None], consumers: tuple[str, ...]) -> Verdict:
     """Made into a file without a name. Store paths are read, and a base's digests compared, while it is written."""
     problems: list[str] = []
-    with _noted(problems), tempfile.TemporaryFile(buffering=0) as file:
+    with _noted(problems), tempfile.TemporaryFile(buffering=0, dir=temporary_directory()) as file:
         buffered = io.BufferedWriter(file)  # it goes on where the disk took a part only
         fill(build_image(read_recipe(path)), arrange, buffered, lambda _: None)
         buffered.detach()

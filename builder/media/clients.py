@@ -17,7 +17,7 @@ from builder.digest import Digest, chain_ids, sha256
 from builder.errors import BadUsage, LaminaError
 from builder.image import Image
 from builder.media.universal import manifest
-from builder.output import widen
+from builder.output import temporary_directory, widen
 from builder.spec import Json
 
 _TIMEOUT = 120
@@ -58,7 +58,7 @@ def ask(*command: str) -> str | None:
 def feed(command: Iterable[str], chunks: Iterator[bytes]) -> int:
     """Give the chunks to a client; how many bytes it took. Raises LaminaError with what it said when it failed."""
     words = list(command)
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile(dir=temporary_directory()) as said:
         try:
             client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=said, stderr=said)
         except OSError:

@@ -18,6 +18,7 @@ from builder.blob import Blob, FileRange, Source, read_all
 from builder.compression import Budget, Decompressed, detect
 from builder.errors import BadInput, LaminaError
 from builder.limits import DOCUMENT_BYTES, LINKS, MEMBER_NAME, MEMBERS, NAMES_BYTES
+from builder.output import temporary_directory
 from builder.spec import parse_json
 from builder.tar import FILE, HARD_LINK, SYMLINK
 from builder.tar_index import Entry, entries
@@ -137,13 +138,14 @@ def spool(blob: Blob, name: str) -> FileRange:
     """
     if isinstance(blob, FileRange):
         return blob
+    directory = temporary_directory()
     try:
-        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it closes with the last blob that lies in it
+        file = tempfile.TemporaryFile(buffering=0, dir=directory)  # noqa: SIM115 - it closes with the last blob in it
         buffered = io.BufferedWriter(file)  # it goes on where the disk took a part only
         buffered.writelines(blob.chunks())
         buffered.detach()
     except OSError as error:
-        remedy = f"make room in {tempfile.gettempdir()}"
+        remedy = f"make room in {directory}"
         raise LaminaError(name, f"cannot be unpacked: {error.strerror or error}", remedy) from None
     source = Source(file, name)
     return FileRange(source, 0, source.size)
