@@ -26,6 +26,9 @@ _CHANGES = (
 )  # fmt: skip
 
 
+_OWN_FILES = ("os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET")
@@ -78,7 +81,9 @@ def drive(target: str, seconds: int, directory: Path) -> None:
         function = TARGETS[target]
         for seed in seeds.iterdir():
             function(seed.read_bytes())  # what is imported late is imported now, and not watched
-    watch = Watch()
+    temporary = directory / "temporary" / target
+    temporary.mkdir(parents=True, exist_ok=True)
+    watch = Watch(temporary)
 
     def one(data: bytes) -> None:
         with watch:
@@ -97,11 +102,15 @@ def drive(target: str, seconds: int, directory: Path) -> None:
 
 
 class Watch:
-    """Raises when anything is written, but for files without a name and without a place."""
+    """Raises when anything is written: but for files without a name, and for what is gone when the reader ends.
 
-    def __init__(self) -> None:
+    Both may only be where temporary files go, which is a directory of this process's own.
+    """
+
+    def __init__(self, directory: Path) -> None:
         self._on = False
-        self._temporary = os.path.realpath(tempfile.gettempdir())
+        self._temporary = os.path.realpath(directory)
+        os.environ["TMPDIR"] = tempfile.tempdir = self._temporary
         sys.addaudithook(self._heard)
 
     def __enter__(self) -> None:
@@ -109,15 +118,21 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         self._on = False
+        assert not os.listdir(self._temporary), "left behind where temporary files go"
 
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self._on:
             return
-        if event in _CHANGES:
+        if event in _CHANGES and not (event in _OWN_FILES and self._is_own(arguments)):
             raise AssertionError(f"{event}{arguments!r}")
         if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-            # A directory can be opened for writing only to make a file without a name in it.
-            assert str(arguments[0]) == self._temporary, f"opened for writing: {arguments!r}"
+            assert self._is_own((arguments[0], -1)), f"opened for writing: {arguments!r}"
+
+    def _is_own(self, arguments: tuple[Any, ...]) -> bool:
+        """A path, and as the last thing the directory that it starts from, if any."""
+        above = os.readlink(f"/proc/self/fd/{arguments[-1]}") if arguments[-1] not in (-1, None) else ""
+        path = os.path.join(above, os.fsdecode(arguments[0]))
+        return os.path.commonpath([self._temporary, path]) == self._temporary
 
 
 if __name__ == "__main__":
