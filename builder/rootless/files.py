@@ -152,10 +152,7 @@ class Files:
     def _unlink(self, thread: Thread, call: str, arguments: Arguments) -> Steps:
         directory, path = arguments[:2] if call == "unlinkat" else (AT_FDCWD, arguments[0])
         info = yield from _look_if_there(thread, directory, path)
-        result = yield call, arguments
-        if result == 0 and info:
-            self._one_name_less(info)
-        return result
+        return (yield from self._taking(thread, info, (directory, path), (call, arguments)))
 
     def _rename(self, thread: Thread, call: str, arguments: Arguments) -> Steps:
         """A file that another one takes the name of may be gone."""
@@ -164,10 +161,27 @@ class Files:
             one, other = arguments[:2], arguments[2:4]  # type: ignore[assignment]
         moved = yield from _look_if_there(thread, *one)
         replaced = yield from _look_if_there(thread, *other)
-        result = yield call, arguments
         exchanged = call == "renameat2" and arguments[4] & _RENAME_EXCHANGE
-        if result == 0 and moved and replaced and replaced.key != moved.key and not exchanged:
-            self._one_name_less(replaced)
+        if not (moved and replaced) or replaced.key == moved.key or exchanged:
+            return (yield call, arguments)
+        return (yield from self._taking(thread, replaced, other, (call, arguments)))
+
+    def _taking(self, thread: Thread, info: Stat | None, place: tuple[int, ...], call: Call) -> Steps:
+        """Make a call that takes the name at a place from a file, and forget a file that has none left.
+
+        Others may take its other names at the same time, so a file that has some is held open and asked afterwards.
+        """
+        held = -1
+        if info and info.links > 1 and not is_directory(info):
+            held = yield "openat", (*place, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, 0)
+        result = yield call
+        if held >= 0:
+            now = yield from thread.look("fstat", held, 0)
+            if now.is_gone:
+                self.records.forget(now.key)
+            yield "close", (held,)
+        elif result == 0 and info and (info.links <= 1 or is_directory(info)):
+            self.records.forget(info.key)
         return result
 
     def _setxattr(self, thread: Thread, call: str, arguments: Arguments) -> Steps:
@@ -214,10 +228,6 @@ class Files:
         """A file without a name cannot come into a layer, and nobody would tell when its number is free again."""
         if not info.is_gone:
             self.records[info.key] = record
-
-    def _one_name_less(self, info: Stat) -> None:
-        if info.links <= 1 or is_directory(info):
-            self.records.forget(info.key)
 
 
 def _target(thread: Thread, call: str, arguments: Arguments, flags: int = 0) -> Generator[Call, int, Stat]:

@@ -40,7 +40,7 @@ _X86_64 = {
     "fgetxattr": 193, "listxattr": 194, "llistxattr": 195, "flistxattr": 196, "removexattr": 197,
     "lremovexattr": 198, "fremovexattr": 199, "mknodat": 259, "fchownat": 260, "newfstatat": 262, "unlinkat": 263,
     "renameat": 264, "fchmodat": 268, "renameat2": 316, "statx": 332, "open": 2, "openat": 257, "creat": 85,
-    "mkdir": 83, "mkdirat": 258, "symlink": 88, "symlinkat": 266, "seccomp": 317,
+    "mkdir": 83, "mkdirat": 258, "symlink": 88, "symlinkat": 266, "seccomp": 317, "close": 3,
 }  # fmt: skip
 
 _AARCH64 = {
@@ -50,7 +50,7 @@ _AARCH64 = {
     "fstat": 80, "setregid": 143, "setgid": 144, "setreuid": 145, "setuid": 146, "setresuid": 147,
     "getresuid": 148, "setresgid": 149, "getresgid": 150, "setfsuid": 151, "setfsgid": 152, "getgroups": 158,
     "setgroups": 159, "getuid": 174, "geteuid": 175, "getgid": 176, "getegid": 177, "renameat2": 276, "statx": 291,
-    "openat": 56, "mkdirat": 34, "symlinkat": 36, "seccomp": 277,
+    "openat": 56, "mkdirat": 34, "symlinkat": 36, "seccomp": 277, "close": 57,
 }  # fmt: skip
 
 
@@ -79,7 +79,7 @@ class Machine:
     @property
     def always(self) -> dict[int, int | None]:
         """What every process is stopped at, by number; the argument whose flags count is None."""
-        skipped = {*CREATING, "seccomp"}
+        skipped = {*CREATING, "seccomp", "close"}
         return {number: None for name, number in self.numbers.items() if name not in skipped}
 
     @property

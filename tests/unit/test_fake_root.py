@@ -154,6 +154,70 @@ def test_a_new_file_does_not_inherit_from_one_that_is_gone(fake_root: Script) ->
     assert marked == {"f5", "f6", "f7", "f8", "d4", "d5", "d6", "d7", "d8"}
 
 
+REUSE = """
+import os
+def a_file(name): os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+def a_link(name): os.symlink("x", name)
+def until_reused(make, take_away, again):
+    for attempt in range(50):
+        make("old")
+        os.chown("old", 7, 8, follow_symlinks=False)
+        number = os.lstat("old").st_ino
+        take_away("old")
+        name = f"{make.__name__}-{again.__name__}-{take_away.__name__}-{attempt}"
+        again(name)
+        if os.lstat(name).st_ino == number:
+            break
+def replace(name):
+    a_file("given")
+    os.replace("given", name)
+    os.rename(name, f"replaced-{len(os.listdir())}")
+for again in (a_file, os.mkdir, a_link):
+    until_reused(a_file, os.unlink, again)
+    until_reused(a_file, replace, again)
+    until_reused(a_link, os.unlink, again)
+    until_reused(os.mkdir, os.rmdir, again)
+for turn in range(20):  # two names of a file, taken at the same time
+    for n in range(8):
+        a_file(f"a{n}"); os.chown(f"a{n}", 7, 7); os.link(f"a{n}", f"b{n}")
+        a_file(f"a{n}-other"); a_file(f"b{n}-other")
+    ready, go = os.pipe()
+    for side in "ab":
+        if not os.fork():
+            os.close(go)
+            os.read(ready, 1)
+            for n in range(8):
+                if turn % 2:
+                    os.unlink(f"{side}{n}")
+                else:
+                    os.replace(f"{side}{n}-other", f"{side}{n}")
+            os._exit(0)
+    os.close(go)
+    os.close(ready)
+    for _ in "ab":
+        os.wait()
+    os.mkdir(f"turn{turn}")
+    for n in range(8):
+        a_file(f"turn{turn}/new{n}")
+    for name in os.listdir():
+        if name[:1] in "ab" and name[1:2].isdigit():
+            os.rename(name, f"turn{turn}/{name}")
+"""
+
+
+def test_no_new_file_inherits_whatever_its_number(fake_root: Script) -> None:
+    """With each kind of file, and each way to lose the last name; until the file system gave the number again."""
+    layer = fake_root(python(REUSE))
+    assert len(layer) > 160 and {owner(member)[:2] for member in layer.values()} == {(0, 0)}
+
+
+def test_a_file_keeps_its_owner_while_it_has_a_name(fake_root: Script) -> None:
+    """Also when several take away one and the same name."""
+    take = "for n in 1 2 3 4 5 6 7 8 9; do rm -f a$n & rm -f a$n & done; wait"
+    layer = fake_root(f"for n in 1 2 3 4 5 6 7 8 9; do touch a$n; chown 7 a$n; ln a$n b$n; done; {take}")
+    assert {name: member.uid for name, member in layer.items()} == {f"b{n}": 7 for n in range(1, 10)}
+
+
 def test_a_renamed_file_keeps_its_owner(fake_root: Script) -> None:
     layer = fake_root("touch a b c; chown 1 a; chown 2 b; chown 3 c; ln a hard; mv b c; mv a d; rm hard")
     assert {name: member.uid for name, member in layer.items()} == {"c": 2, "d": 1}
