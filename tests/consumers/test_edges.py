@@ -1,0 +1,156 @@
+"""Edges of layers in every consumer that unpacks: what edges.py says is there is what a container sees."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+from ..builds import ROOT
+from . import edges
+from .adapters import RUNNERS, Consumer, ConsumerError
+from .base import HEAVY, unique
+from .umoci import Umoci
+
+PAGE = ROOT / "docs/edges.md"
+
+
+@frozen
+class Seen:
+    """The small image in one consumer."""
+
+    facts: dict[bytes, edges.Fact]
+    capabilities: dict[str, list[bytes]]
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """One of edges.IMAGES, built once in the session."""
+    done: dict[str, Path] = {}
+
+    def built(image: str) -> Path:
+        if image not in done:
+            done[image] = edges.IMAGES[image](tmp_path_factory.mktemp("e"))
+        return done[image]
+
+    return built
+
+
+@pytest.fixture(scope="session")
+def seen(request: pytest.FixtureRequest, archive: Callable[[str], Path]) -> Callable[[str], Seen]:
+    done: dict[str, Seen] = {}
+
+    def looked(kind: str) -> Seen:
+        if kind not in done:
+            done[kind] = look(request.getfixturevalue(kind), archive("small"))
+        return done[kind]
+
+    return looked
+
+
+def look(consumer: Consumer, archive: Path) -> Seen:
+    [name] = consumer.load(archive)
+    ran = consumer.run(name, edges.LISTING)
+    assert ran.returncode == 0, ran.stderr
+    paths = [path for case in edges.CASES for path in case.capabilities]
+    return Seen(edges.listed(ran.stdout), {path: capabilities(consumer, name, path) for path in paths})
+
+
+def capabilities(consumer: Consumer, name: str, path: str) -> list[bytes]:
+    """The attribute wherever the consumer has unpacked the file: containers are seldom allowed to read it."""
+    top: Path = consumer.directory  # type: ignore[attr-defined]
+    bundle = unique("caps")
+    if isinstance(consumer, Umoci):
+        consumer.bundle(name, bundle, [], host_network=False)
+    found = subprocess.run(["find", top, "-path", f"*/{path}"], capture_output=True, check=True, timeout=60).stdout
+    try:
+        return [os.getxattr(file, edges.CAPABILITY) for file in found.split()]
+    finally:
+        if isinstance(consumer, Umoci):
+            consumer.destroy(bundle)
+
+
+@pytest.mark.parametrize("case", edges.CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("kind", RUNNERS)
+def test_small(kind: str, case: edges.Case, seen: Callable[[str], Seen]) -> None:
+    found = seen(kind)
+    assert {path: found.facts.get(path) for path in case.files} == case.files
+    for path in case.capabilities:
+        assert set(found.capabilities[path]) == {edges.NET_BIND_SERVICE}
+
+
+@pytest.mark.parametrize("image", edges.PATHS)
+@pytest.mark.parametrize("kind", RUNNERS)
+def test_path(kind: str, image: str, request: pytest.FixtureRequest, archive: Callable[[str], Path]) -> None:
+    consumer: Consumer = request.getfixturevalue(kind)
+    if name := loaded(kind, image, consumer, archive(image)):
+        ran = consumer.run(name, ["/bin/sh", "-c", "find /deep -type f | wc -c"])
+        assert ran.stdout.split() == [str(len("/") + edges.PATHS[image] + len("\n"))], ran.stderr
+
+
+# One of each way to stack layers: each takes some ten seconds. buildah stacks as podman does, docker's other store as
+# containerd does, and of Debian's two versions neither differs.
+STACKERS = [
+    ("dockerd_trixie", "125 layers"),
+    ("dockerd_trixie", "127 layers"),
+    ("podman", "127 layers"),
+    ("containerd", "127 layers"),
+    ("umoci", "127 layers"),
+]
+
+
+@pytest.mark.parametrize(("kind", "image"), STACKERS)
+def test_layers(kind: str, image: str, request: pytest.FixtureRequest, archive: Callable[[str], Path]) -> None:
+    consumer: Consumer = request.getfixturevalue(kind)
+    if name := loaded(kind, image, consumer, archive(image)):
+        ran = consumer.run(name, ["/bin/sh", "-c", "ls /layers | wc -l"])
+        assert ran.stdout.split() == [str(edges.STACKS[image] - 1)], ran.stderr
+
+
+def loaded(kind: str, image: str, consumer: Consumer, archive: Path) -> str | None:
+    """The name; None where the consumer refuses, as it is expected to."""
+    if refused := edges.refusal(kind, image):
+        with pytest.raises(ConsumerError, match=refused.says):
+            unpacked(consumer, archive)
+        return None
+    return unpacked(consumer, archive)
+
+
+def unpacked(consumer: Consumer, archive: Path) -> str:
+    """The name, once all layers are unpacked: umoci does that when something is run."""
+    [name] = consumer.load(archive)
+    if isinstance(consumer, Umoci):
+        consumer.run(name, ["/bin/true"])
+    return name
+
+
+def test_many_files(dockerd: Consumer, archive: Callable[[str], Path]) -> None:
+    """In one consumer, because it takes half a minute."""
+    [name] = dockerd.load(archive(edges.MANY))
+    ran = dockerd.run(name, ["/bin/sh", "-c", "find /many -type f | wc -l"], timeout=HEAVY)
+    assert ran.stdout.split() == [str(edges.FILES)], ran.stderr
+
+
+def test_big_file(tmp_path: Path) -> None:
+    layer = edges.big_layer(tmp_path)
+    listed = subprocess.run(["tar", "-tvf", layer], capture_output=True, text=True, check=True, timeout=60)
+    assert re.fullmatch(rf"-r--r--r-- 0/0 +{edges.BIG} \S+ \S+ big\n", listed.stdout), listed.stdout
+    assert not listed.stderr
+    with tarfile.open(layer) as members:
+        assert [(info.name, info.size) for info in members] == [("big", edges.BIG)]
+
+
+def test_page() -> None:
+    """docs/edges.md has a line for each case, and gives every reason for which a consumer refuses one."""
+    text = PAGE.read_text()
+    told = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][2:]
+    images = [name for name in edges.IMAGES if name != "small"]
+    assert told == [*(case.name for case in edges.CASES), *images, "a file of 9 GiB"]
+    for refused in edges.REFUSALS:
+        assert f"{refused.reason} ({refused.source})" in " ".join(text.split()), refused.reason
