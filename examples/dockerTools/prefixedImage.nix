@@ -1,7 +1,7 @@
 # The registry is a part of the name.
 { pkgs, dockerTools, ... }:
 dockerTools.buildImage {
-  name = "registry-1.docker.io/image";
+  name = "registry.example/image";
   tag = "latest";
   config.Cmd = [ "${pkgs.hello}/bin/hello" ];
 }

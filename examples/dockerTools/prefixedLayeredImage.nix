@@ -1,7 +1,7 @@
 # The registry is a part of the name, in layers too.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImage {
-  name = "registry-1.docker.io/layered-image";
+  name = "registry.example/layered-image";
   tag = "latest";
   config.Cmd = [ "${pkgs.hello}/bin/hello" ];
 }

@@ -144,8 +144,8 @@ def test_a_store_path_that_is_a_link(examples: Examples) -> None:
 
 
 def test_a_registry_in_the_name(examples: Examples) -> None:
-    assert examples.name("prefixedImage") == "registry-1.docker.io/image:latest"
-    assert examples.name("prefixedLayeredImage") == "registry-1.docker.io/layered-image:latest"
+    assert examples.name("prefixedImage") == "registry.example/image:latest"
+    assert examples.name("prefixedLayeredImage") == "registry.example/layered-image:latest"
 
 
 def test_owners_out_of_a_script(examples: Examples) -> None:
