@@ -159,9 +159,9 @@ def base_layer(data: bytes) -> None:
     """The bytes are a layer of a base, plain or compressed."""
     with refusing():
         layer = Layer.of(plain(Bytes(with_check_sums(data)), "it"), "it")
-        for held in store_paths([layer, layer]):
-            assert all(re.match("[0-9a-z]{32}-", name) for name in held)
-    with refusing():
+        with refusing():
+            for held in store_paths([layer, layer]):
+                assert all(re.match("[0-9a-z]{32}-", name) for name in held)
         stored = b"".join(export(Image({}, (layer, layer), ()), 1))
         assert all(entry.name.startswith(b"./") for entry in entries(Bytes(stored), "it", need_end=True))
 
