@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -68,9 +69,14 @@ def capabilities(consumer: Consumer, name: str, path: str) -> list[bytes]:
     bundle = unique("caps")
     if isinstance(consumer, Umoci):
         consumer.bundle(name, bundle, [], host_network=False)
-    found = subprocess.run(["find", top, "-path", f"*/{path}"], capture_output=True, check=True, timeout=60).stdout
+    # A daemon takes other things away meanwhile, and then find says so by its status.
+    found = subprocess.run(["find", top, "-path", f"*/{path}"], capture_output=True, check=False, timeout=60).stdout
+    values = []
     try:
-        return [os.getxattr(file, edges.CAPABILITY) for file in found.split()]
+        for file in found.split():
+            with contextlib.suppress(FileNotFoundError):
+                values.append(os.getxattr(file, edges.CAPABILITY))
+        return values
     finally:
         if isinstance(consumer, Umoci):
             consumer.destroy(bundle)
