@@ -1,7 +1,7 @@
 """Blobs: bytes with a size, produced when somebody reads them.
 
 A base layer is a range of the archive it lies in, a JSON document is bytes in memory, a layer of store paths is
-made while it is read (`tree.py`). Nothing here is unpacked to disk.
+made while it is read (`tree_blob.py`). Nothing here is unpacked to disk.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from typing import Protocol
 import attrs
 
 from builder.errors import BadInput
-
-CHUNK = 1 << 20
-"""Bytes read at once: large enough that Python's share of the time is small, small enough to stay in cache."""
+from builder.pieces import CHUNK, Piece, Span
 
 
 class Blob(Protocol):
@@ -94,10 +92,18 @@ class FileRange:
         while position < end:
             chunk = self.source.read(position, min(CHUNK, end - position))
             if not chunk:
-                remedy = "it is cut short: copy or pull it again"
-                raise BadInput(self.source.name, f"ends {end - position} bytes early", remedy)
+                raise self._short(end - position)
             yield chunk
             position += len(chunk)
+
+    def pieces(self) -> Iterator[Piece]:
+        """The same bytes as one span. Raises BadInput."""
+        yield Span(self.source.file.fileno(), self.offset, self.size, self.source.name)
+        if (early := self.offset + self.size - self.source.size) > 0:
+            raise self._short(early)
+
+    def _short(self, early: int) -> BadInput:
+        return BadInput(self.source.name, f"ends {early} bytes early", "it is cut short: copy or pull it again")
 
 
 def read_all(blob: Blob, limit: int, where: object) -> bytes:

@@ -19,7 +19,8 @@ from builder.onto import Ground, place_tar
 from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, TarLayer, is_recipe, layer_json, read_recipe
 from builder.spec import Json, canonical
 from builder.tar import FORMAT
-from builder.tree import Item, Stamp, TreeBlob, link_items, root_items, store_directories, store_items
+from builder.tree import Item, Stamp, link_items, root_items, store_directories, store_items
+from builder.tree_blob import TreeBlob
 
 NOTHING = Image(config={}, layers=(), history=())
 """What an image without a base is built on."""

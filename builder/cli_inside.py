@@ -95,7 +95,8 @@ def _recipe(options: argparse.Namespace) -> int:
 def _pack(options: argparse.Namespace) -> int:
     from builder.output import whole_file
     from builder.spec import seconds
-    from builder.tree import Stamp, TreeBlob, link_items, packed_items, root_items
+    from builder.tree import Stamp, link_items, packed_items, root_items
+    from builder.tree_blob import TreeBlob
 
     stamp = Stamp(options.uid, options.gid, seconds(options.mtime, "--mtime", "pack"))
     if options.links:
@@ -114,7 +115,8 @@ def _pack(options: argparse.Namespace) -> int:
 def _run_as_root(options: argparse.Namespace) -> int:
     from builder.output import whole_file
     from builder.rootless.script import run_as_root
-    from builder.tree import Stamp, TreeBlob, root_items
+    from builder.tree import Stamp, root_items
+    from builder.tree_blob import TreeBlob
 
     stamp = Stamp(uid=options.uid, gid=options.gid)
     layers: Sequence[Layer] = ()
@@ -140,7 +142,8 @@ def _fake_root(options: argparse.Namespace) -> int:
     from builder.output import whole_file
     from builder.rootless.script import fake_root
     from builder.spec import seconds
-    from builder.tree import Stamp, TreeBlob, packed_items, timed
+    from builder.tree import Stamp, packed_items, timed
+    from builder.tree_blob import TreeBlob
 
     mtime = seconds(options.mtime, "--mtime", "fake-root")
     at_root = packed_items(os.fsencode(options.directory), Stamp())

@@ -20,7 +20,8 @@ from builder.media.members import spool
 from builder.rootfs import Node, merged, part_of
 from builder.tar import DIRECTORY, HARD_LINK, SYMLINK, Member
 from builder.tar_index import entries, member
-from builder.tree import Item, TreeBlob
+from builder.tree import Item
+from builder.tree_blob import TreeBlob
 
 _MAX_LINKS = 40
 """Links on one path: as many as Linux follows (path_resolution(7))."""

@@ -1,9 +1,8 @@
-"""File trees as tars: which files go into a layer, in which order, with which modes, and their bytes.
+"""File trees as tars: which files go into a layer, in which order, and with which modes.
 
 A tar of store paths is a pure function of the paths and the stamp: names are relative, parents come before
 children, children are sorted by their bytes, modes are what Nix guarantees and not what a file system shows, and
-files that the store keeps as hard links to each other are written out each. Sizes are known before any file is
-read.
+files that the store keeps as hard links to each other are written out each. Their bytes are read by `tree_blob.py`.
 """
 
 from __future__ import annotations
@@ -16,16 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 
-from builder.blob import CHUNK, FileRange
+from builder.blob import FileRange
 from builder.closure import split_store_path
 from builder.errors import BadInput
 from builder.limits import ROOT_REPEATS
-from builder.tar import DIRECTORY, END, FILE, SYMLINK, Member, header, padding, stored_size
+from builder.tar import DIRECTORY, FILE, SYMLINK, Member
 
 WHITEOUT = b".wh."
 """Names that start so delete files of lower layers (OCI image spec, layer.md), so no file can be called so."""
-
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _CASE_HACK = b"~nix~case~hack~"
 
@@ -62,78 +59,8 @@ class Item:
     part: FileRange | None = None
 
 
-@attrs.define(eq=False)
-class TreeBlob:
-    """A tar of the items that `find` finds, made while it is read.
-
-    The items are looked for when somebody asks for the size, which needs no file's data, and kept until they have
-    been read once; so an image whose digests are known is told of without a look at the store.
-    """
-
-    find: Callable[[], Sequence[Item]]
-    _kept: Sequence[Item] | None = None
-
-    @classmethod
-    def of(cls, items: Sequence[Item]) -> TreeBlob:
-        return cls(lambda: items)
-
-    @property
-    def size(self) -> int:
-        """Raises BadInput: a path is not there, or holds what no layer can."""
-        self._kept = self.find() if self._kept is None else self._kept
-        return sum(stored_size(item.member) for item in self._kept) + len(END)
-
-    def chunks(self) -> Iterator[bytes]:
-        """Raises BadInput when a file cannot be read or is not as long as it was."""
-        items, self._kept = self._kept or self.find(), None
-        return _batched(piece for item in items for piece in _pieces(item))
-
-
-def _batched(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces and the end of the tar, in chunks of about CHUNK: what is done for each costs more than its bytes."""
-    batch: list[bytes] = []
-    held = 0
-    for piece in pieces:
-        if held + len(piece) > CHUNK:
-            yield b"".join(batch)
-            batch.clear()
-            held = 0
-        batch.append(piece)
-        held += len(piece)
-    yield b"".join((*batch, END))
-
-
-def _pieces(item: Item) -> Iterator[bytes]:
-    size = item.member.size
-    yield header(item.member)
-    if item.member.kind == FILE:  # an empty one, too: it may have grown
-        yield from item.part.chunks() if item.part else _content(item.source, size)
-        yield padding(size)
-
-
-def _content(source: bytes, left: int) -> Iterator[bytes]:
-    try:
-        descriptor = os.open(source, _READ)
-    except OSError as error:
-        raise _unreadable(source, error, "the file vanished or may not be read") from None
-    try:
-        # One byte more than there should be: so the read that takes the last one also tells whether there is more.
-        while chunk := os.read(descriptor, min(CHUNK, left + 1)):
-            left -= len(chunk)
-            if left < 0:
-                break
-            yield chunk
-            if not left and len(chunk) < CHUNK:
-                break
-    except OSError as error:
-        raise _unreadable(source, error, "check the disk") from None
-    finally:
-        os.close(descriptor)
-    if left:
-        raise BadInput(os.fsdecode(source), "changed its size while it was read", "run again when nothing writes there")
-
-
-def _unreadable(source: bytes, error: OSError, remedy: str) -> BadInput:
+def unreadable(source: bytes, error: OSError, remedy: str) -> BadInput:
+    """The error for a file that the system does not let us see."""
     return BadInput(os.fsdecode(source), error.strerror or str(error), remedy)
 
 
@@ -348,14 +275,14 @@ def _lstat(path: bytes) -> os.stat_result:
     try:
         return os.lstat(path)
     except OSError as error:
-        raise _unreadable(path, error, "the file vanished") from None
+        raise unreadable(path, error, "the file vanished") from None
 
 
 def _stat(entry: os.DirEntry[bytes]) -> os.stat_result:
     try:
         return entry.stat(follow_symlinks=False)
     except OSError as error:
-        raise _unreadable(entry.path, error, "the file vanished") from None
+        raise unreadable(entry.path, error, "the file vanished") from None
 
 
 def _scan(directory: bytes) -> list[os.DirEntry[bytes]]:
@@ -363,7 +290,7 @@ def _scan(directory: bytes) -> list[os.DirEntry[bytes]]:
         with os.scandir(directory) as found:
             entries = list(found)
     except OSError as error:
-        raise _unreadable(directory, error, "give a directory that can be read") from None
+        raise unreadable(directory, error, "give a directory that can be read") from None
     for entry in entries:
         if entry.name.startswith(WHITEOUT):
             remedy = "in an image such a name deletes files; rename it"

@@ -18,6 +18,7 @@ from builder.errors import BadUsage, LaminaError
 from builder.image import Image
 from builder.media.universal import manifest
 from builder.output import temporary_directory, widen
+from builder.pieces import Piece, put
 from builder.spec import Json
 
 _TIMEOUT = 120
@@ -55,8 +56,8 @@ def ask(*command: str) -> str | None:
     return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
 
-def feed(command: Iterable[str], chunks: Iterator[bytes]) -> int:
-    """Give the chunks to a client; how many bytes it took. Raises LaminaError with what it said when it failed."""
+def feed(command: Iterable[str], pieces: Iterator[Piece]) -> int:
+    """Give the pieces to a client; how many bytes it took. Raises LaminaError with what it said when it failed."""
     words = list(command)
     with tempfile.TemporaryFile(dir=temporary_directory()) as said:
         try:
@@ -68,9 +69,9 @@ def feed(command: Iterable[str], chunks: Iterator[bytes]) -> int:
             with client, contextlib.suppress(BrokenPipeError):  # its exit status tells what it thought of the rest
                 assert client.stdin
                 widen(client.stdin)
-                for chunk in chunks:
-                    client.stdin.write(chunk)
-                    sent += len(chunk)
+                for piece in pieces:
+                    put(piece, client.stdin)
+                    sent += len(piece)
         except BaseException:
             client.kill()
             raise

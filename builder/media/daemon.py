@@ -18,6 +18,7 @@ from builder.learn import known
 from builder.media import universal
 from builder.media.clients import Client, feed
 from builder.media.tarball import Part, stream
+from builder.pieces import Piece
 from builder.progress import Progress
 from builder.tar import END, stored_size
 
@@ -71,7 +72,7 @@ def _send(image: Image, client: Client, held: set[Digest]) -> int:
     return sent
 
 
-def _counted(chunks: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
-    for chunk in chunks:
-        yield chunk
-        progress(len(chunk))
+def _counted(pieces: Iterator[Piece], progress: Progress) -> Iterator[Piece]:
+    for piece in pieces:
+        yield piece
+        progress(len(piece))

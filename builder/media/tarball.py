@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import attrs
 
+from builder.blob import FileRange
 from builder.cache import Cache, remember
 from builder.compression import compress
 from builder.errors import BadInput
@@ -21,10 +22,12 @@ from builder.image import Image
 from builder.layer import Layer, hashing
 from builder.learn import LayerTask, known, learning, measured
 from builder.limits import DOCUMENT_BYTES
-from builder.output import stream_or_file
+from builder.output import reserve, stream_or_file, written_early
 from builder.parallel import Counter
+from builder.pieces import Piece, as_chunks, put
 from builder.progress import Progress
 from builder.tar import DIRECTORY, END, SYMLINK, Member, header, padding, stored_size
+from builder.tree_blob import TreeBlob
 
 MTIME = 1
 """Seconds since 1970 of every member: what Nix gives its files."""
@@ -81,8 +84,12 @@ def write(
     """
     total = sum(item.size or item.weight for item in image.layers)
     with Progress(f"writing {output}", total) as progress, stream_or_file(output) as file:
-        if output == "-" or compressor != "none":
-            compress(stream(known(image, cache, progress), arrange, progress), compressor, file)
+        if compressor != "none":
+            compress(as_chunks(stream(known(image, cache, progress), arrange, progress)), compressor, file)
+            return
+        if output == "-":
+            for piece in stream(known(image, cache, progress), arrange, progress):
+                put(piece, file)
             return
         image = fill(image, arrange, file, progress)
     if cache:
@@ -100,7 +107,10 @@ def fill(image: Image, arrange: Arrangement, file: BinaryIO, progress: Counter) 
         team.do("measure", dict.fromkeys(positions), lambda _: None)
         parts = arrange(team.image)
         while True:
-            team.do("write", _places(parts), progress)
+            size = sum(stored_size(part.member) for part in parts) + len(END)
+            reserve(file, size)
+            with written_early(file, size):
+                team.do("write", _places(parts), progress)
             again = arrange(team.image)
             if _shape(again) == _shape(parts):
                 break
@@ -116,30 +126,30 @@ def fill(image: Image, arrange: Arrangement, file: BinaryIO, progress: Counter) 
     return team.image
 
 
-def stream(image: Image, arrange: Arrangement, progress: Counter) -> Iterator[bytes]:
-    """The archive front to back; layers whose digest is not known are read for it first. Raises BadInput."""
+def stream(image: Image, arrange: Arrangement, progress: Counter) -> Iterator[Piece]:
+    """The archive front to back, in pieces; layers whose digest is not known are read for it first. Raises BadInput."""
     image = known(image, None)
     for part in arrange(image):
         yield header(part.member)
         if part.layer is None:
             yield part.document
         else:
-            for chunk in _proven(image.layers[part.layer]):
-                progress(len(chunk))
-                yield chunk
+            for piece in _proven(image.layers[part.layer]):
+                progress(len(piece))
+                yield piece
         yield padding(part.member.size)
     yield END
 
 
-def _proven(item: Layer) -> Iterator[bytes]:
+def _proven(item: Layer) -> Iterator[Piece]:
     """The layer's bytes; compared with what a base claims of them, and in length with what we have seen ourselves."""
     if not item.key:
         yield from hashing(item, lambda _: None)
         return
     left = item.size or 0
-    for chunk in item.blob.chunks():
-        yield chunk
-        left -= len(chunk)
+    for piece in item.blob.pieces() if isinstance(item.blob, TreeBlob | FileRange) else item.blob.chunks():
+        yield piece
+        left -= len(piece)
     if left:
         remedy = "compare the store with what it should be: nix-store --verify --check-contents"
         raise BadInput(item.where, f"has {-left} bytes more than when its digest was learnt", remedy)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import attrs
 
-from builder.blob import CHUNK, FileRange
+from builder.blob import FileRange
 from builder.errors import BadInput
+from builder.pieces import CHUNK
 from builder.rootfs import File, Node
 from builder.rootless.records import SPECIAL, Key, Record, Records, key_of
 from builder.tar import BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, SYMLINK, Member

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from builder.errors import BadInput
 from builder.tar import Member
-from builder.tree import Item, Stamp, TreeBlob, packed_items, root_items, store_items
+from builder.tree import Item, Stamp, packed_items, root_items, store_items
+from builder.tree_blob import TreeBlob
 
 from ..unit.trees import Store
 from .strategies import components

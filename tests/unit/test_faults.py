@@ -20,10 +20,12 @@ from pathlib import Path
 import attrs
 import pytest
 
-from builder import tree
+from builder import pieces, tree
 from builder.cli import main
 from builder.errors import BadInput
-from builder.tree import Stamp, TreeBlob, store_items
+from builder.pieces import Span
+from builder.tree import Stamp, store_items
+from builder.tree_blob import TreeBlob
 
 from .archives import docker_save, sample, tar_of
 from .recipes import archive_of, base, recipe, root_layer, store_layer, write_recipe
@@ -282,19 +284,28 @@ def test_a_file_that_changes_between_two_reads(change: str, store: Store, monkey
     """The read is real; only the moment of the change is arranged."""
     path = store.add("one", {"f": bytes(3 << 20)})
     victim = Path(path, "f")
-    real = os.read
+    real = os.pread
     reads = 0
 
-    def read(descriptor: int, size: int) -> bytes:
+    def read(descriptor: int, size: int, position: int) -> bytes:
         nonlocal reads
         reads += 1
         if reads == 2:
             os.truncate(victim, (4 << 20) if change == "grows" else (1 << 20) + 5)
-        return real(descriptor, size)
+        return real(descriptor, size, position)
 
-    monkeypatch.setattr(tree.os, "read", read)
+    monkeypatch.setattr(pieces.os, "pread", read)
     with pytest.raises(BadInput, match=f"{path}/f: changed its size while it was read"):
         list(TreeBlob.of(store_items([path], Stamp())).chunks())
+
+
+@pytest.mark.parametrize("size", [(4 << 20), (1 << 20) + 5], ids=["grows", "shrinks"])
+def test_a_file_that_changes_while_it_goes_into_a_pipe(size: int, store: Store) -> None:
+    path = store.add("one", {"f": bytes(3 << 20)})
+    with pytest.raises(BadInput, match=f"{path}/f: changed its size while it was read"):
+        for piece in TreeBlob.of(store_items([path], Stamp())).pieces():
+            if isinstance(piece, Span):
+                os.truncate(piece.name, size)
 
 
 def test_a_directory_that_vanishes_while_it_is_walked(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from builder import output
 from builder.errors import BadInput, LaminaError
-from builder.output import whole_file
+from builder.output import reserve, whole_file, written_early
 
 
 @pytest.fixture(params=["with O_TMPFILE", "without"])
@@ -115,3 +117,39 @@ def test_what_is_no_file_is_not_replaced(kind: str, tmp_path: Path) -> None:
     with pytest.raises(LaminaError, match=f"{path}: exists and is no file; give the name of a file"), whole_file(path):
         pytest.fail("the block is not entered")
     assert path.stat().st_ino == before.st_ino and os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_file_system_that_sets_nothing_aside(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with whole_file(tmp_path / "out") as file:
+        reserve(file, 5)
+        file.write(b"bytes")
+    assert (tmp_path / "out").read_bytes() == b"bytes"
+
+
+def test_room_is_asked_for_before_anything_is_written(tmp_path: Path) -> None:
+    """No disk has so much."""
+    refused = pytest.raises(LaminaError, match=r"cannot be written: (No space left on device|File too large)")
+    with refused, whole_file(tmp_path / "out") as file:
+        reserve(file, 1 << 60)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_that_fails_while_more_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system tells of it once only, and whoever flushes early is told."""
+    failed = threading.Event()
+
+    def fail(_: int) -> None:
+        failed.set()
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    monkeypatch.setattr(output, "_EARLY", 0)
+    refused = pytest.raises(LaminaError, match="cannot be written: Input/output error; nothing was left behind")
+    with refused, whole_file(tmp_path / "out") as file, written_early(file, 1 << 30):
+        assert failed.wait(10)
+    assert os.listdir(tmp_path) == []
