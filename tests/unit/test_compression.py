@@ -165,11 +165,12 @@ def test_the_pieces_that_data_comes_in_change_nothing(compressor: str) -> None:
     assert packed_by(compressor, BIG, 100_000) == whole
 
 
-def test_the_number_of_processors_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = packed_by("zstd", BIG * 4)
+@pytest.mark.parametrize("compressor", COMPRESSORS)
+def test_the_number_of_processors_changes_nothing(compressor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = packed_by(compressor, BIG * 4)
     for count in (1, 2, 7):
         monkeypatch.setattr("os.sched_getaffinity", lambda _, count=count: set(range(count)))
-        assert packed_by("zstd", BIG * 4) == whole
+        assert packed_by(compressor, BIG * 4) == whole
 
 
 @pytest.mark.parametrize("data", [b"", b"x", BIG], ids=["nothing", "a byte", "much"])
