@@ -91,10 +91,10 @@ def _recalled(layer: Layer, cache: Cache) -> Layer:
     return attrs.evolve(layer, diff_id=entry[0], size=entry[1])
 
 
-def remember(layers: tuple[Layer, ...], cache: Cache) -> None:
-    """Note the diff ID of each layer that has a key."""
-    for layer in layers:
-        if layer.key and layer.diff_id and layer.size is not None:
-            entry = layer.diff_id, layer.size
-            if cache.layer(layer.key) != entry:
-                cache.remember(layer.key, *entry)
+def remember(layer: Layer, cache: Cache | None) -> Layer:
+    """Note the diff ID of a layer that has a key; the layer itself."""
+    if cache and layer.key and layer.diff_id and layer.size is not None:
+        entry = layer.diff_id, layer.size
+        if cache.layer(layer.key) != entry:
+            cache.remember(layer.key, *entry)
+    return layer

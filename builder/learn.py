@@ -67,8 +67,6 @@ def known(image: Image, cache: Cache | None, progress: Counter = lambda _: None)
     unknown = [at for at, item in enumerate(image.layers) if item.diff_id is None or item.size is None]
     if not unknown:
         return image
-    with learning(image, unknown, {"hash": lambda layer, _, count: hashed(layer, count)}) as team:
+    with learning(image, unknown, {"hash": lambda layer, _, count: remember(hashed(layer, count), cache)}) as team:
         team.do("hash", dict.fromkeys(unknown), progress)
-    if cache:
-        remember(team.image.layers, cache)
     return team.image

@@ -91,18 +91,16 @@ def write(
             for piece in stream(known(image, cache, progress), arrange, progress):
                 put(piece, file)
             return
-        image = fill(image, arrange, file, progress)
-    if cache:
-        remember(image.layers, cache)
+        fill(image, arrange, file, progress, cache)
 
 
-def fill(image: Image, arrange: Arrangement, file: BinaryIO, progress: Counter) -> Image:
+def fill(image: Image, arrange: Arrangement, file: BinaryIO, progress: Counter, cache: Cache | None = None) -> Image:
     """Write the image into an empty file that can seek; returns it with all digests.
 
     Raises BadInput: a layer cannot be read, or is not what its diff ID says.
     """
     positions = range(len(image.layers))
-    tasks: dict[str, LayerTask] = {"measure": measured, "write": functools.partial(_write_layer, file.fileno())}
+    tasks: dict[str, LayerTask] = {"measure": measured, "write": functools.partial(_write_layer, file.fileno(), cache)}
     with learning(image, positions, tasks) as team:
         team.do("measure", dict.fromkeys(positions), lambda _: None)
         parts = arrange(team.image)
@@ -155,13 +153,13 @@ def _proven(item: Layer) -> Iterator[Piece]:
         raise BadInput(item.where, f"has {-left} bytes more than when its digest was learnt", remedy)
 
 
-def _write_layer(descriptor: int, item: Layer, offset: int, count: Counter) -> Layer:
-    """The layer to its place in the file; with its digest."""
+def _write_layer(descriptor: int, cache: Cache | None, item: Layer, offset: int, count: Counter) -> Layer:
+    """The layer to its place in the file; with its digest, which the cache is told at once."""
     result = [item]
     for chunk in hashing(item, result.append):
         offset += _write_at(descriptor, chunk, offset)
         count(len(chunk))
-    return result[-1]
+    return remember(result[-1], cache)
 
 
 def _places(parts: list[Part]) -> dict[int, int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.cache import Cache
+from builder.cache import Cache, recall
 from builder.digest import sha256
 from builder.errors import BadInput
 from builder.learn import known
@@ -105,6 +105,18 @@ def test_where_none_can_be_kept_nothing_is_remembered(tmp_path: Path, store: Sto
     cache = Cache(tmp_path / "file/cache")
     fields = recipe(store_layer(store.add("one", {"f": b"x"})))
     assert known(image_of(fields), cache).diff_ids == known(image_of(fields), None).diff_ids
+
+
+def test_what_was_learnt_before_an_error_is_kept(cache: Cache, tmp_path: Path, store: Store) -> None:
+    """The larger layer is read first."""
+    good, bad = store.add("good", {"f": bytes(5000)}), store.add("bad", {"f": b"x"})
+    fields = recipe(store_layer(good), store_layer(bad))
+    image = image_of(fields)
+    assert all(layer.blob.size for layer in image.layers)
+    Path(bad, "f").unlink()
+    with pytest.raises(BadInput, match="bad/f"):
+        write(image, universal.arrange, str(tmp_path / "out.tar"), cache=cache)
+    assert [layer.diff_id is not None for layer in recall(image.layers, cache)] == [True, False]
 
 
 def test_two_builds_at_once_share_it(tmp_path: Path, store: Store) -> None:
