@@ -160,16 +160,18 @@ def _beside(top: bytes) -> bytes:
 
 
 def _ruled(merged: dict[bytes, Item], rules: Sequence[Rule]) -> list[Item]:
-    """Sorted, and with owners and modes by the last rule that fits a path."""
+    """Sorted by path, directory by directory, and with owners and modes by the last rule that fits a path."""
     patterns = [(re.compile(os.fsencode(rule.pattern)), rule) for rule in rules]
-    result = []
-    for name in sorted(merged, key=lambda name: name.split(b"/")):
-        member = merged[name].member
-        for pattern, rule in patterns:
-            if pattern.fullmatch(b"/" + name):
-                member = _by_rule(member, rule)
-        result.append(attrs.evolve(merged[name], member=member))
-    return result
+    names = sorted(merged, key=lambda name: name.replace(b"/", b"\0"))  # below everything that a name can hold
+    return [_by_rules(merged[name], patterns) for name in names]
+
+
+def _by_rules(item: Item, patterns: Iterable[tuple[re.Pattern[bytes], Rule]]) -> Item:
+    member = item.member
+    for pattern, rule in patterns:
+        if pattern.fullmatch(b"/" + member.name):
+            member = _by_rule(member, rule)
+    return item if member is item.member else attrs.evolve(item, member=member)
 
 
 def _by_rule(member: Member, rule: Rule) -> Member:
