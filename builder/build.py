@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import attrs
-
 from builder.blob import FileRange, Source
 from builder.closure import PathInfo
 from builder.compression import plain
@@ -18,8 +16,9 @@ from builder.media import read_image
 from builder.onto import Ground, place_tar
 from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, TarLayer, is_recipe, layer_json, read_recipe
 from builder.spec import Json, canonical
+from builder.stamp import Stamp
 from builder.tar import FORMAT
-from builder.tree import Item, Stamp, link_items, root_items, store_directories, store_items
+from builder.tree import Item, link_items, root_items, store_directories, store_items
 from builder.tree_blob import TreeBlob
 
 NOTHING = Image(config={}, layers=(), history=())
@@ -77,7 +76,7 @@ def _store_layer(wanted: StoreLayer, ground: Ground | None) -> Layer | None:
         blob = TreeBlob(lambda: ground.place(store_items(paths, stamp)))
     else:
         on, blob = None, TreeBlob(lambda: store_items(paths, stamp))
-    key = _key(attrs.evolve(wanted, paths=infos), on)
+    key = _key(wanted._replace(paths=infos), on)
     return Layer(blob, f"the layer of {len(infos)} store paths", key=key, weight=_weight(infos))
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from builder import __version__
-from builder.arguments import Parser, command
-from builder.cli_inside import add_commands
+from builder.arguments import Command, Parser, add_commands, path
+from builder.cli_inside import INSIDE
 from builder.errors import BadUsage, LaminaError
 
 _EPILOG = """\
@@ -26,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a locale may lack what is in a name
-        options = _parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        options = _parser(words).parse_args(words)
         run: Callable[[argparse.Namespace], int] = options.run
         status = run(options)
         sys.stdout.flush()
@@ -50,89 +49,38 @@ def _forget_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> Parser:
+def _parser(words: Sequence[str]) -> Parser:
     parser = Parser(
         prog="lamina",
         description="Container images from Nix store paths.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lamina {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    build = command(commands, "build", _build, "make an archive from a recipe", "lamina build image.json -o image.tar")
-    build.add_argument("recipe", type=Path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
-    build.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
-    build.add_argument(
-        *("-t", "--name", "--repo_tag"),
-        metavar="NAME:TAG",
-        help="what to call the image, in the place of its own names",
-    )
-    build.add_argument(
-        "--layout", choices=("universal", "docker-1.9", "classic"), default="universal", help="default: universal"
-    )
-    build.add_argument("--compressor", choices=("none", "gz", "zstd"), default="none", help="default: none")
-
-    merge = command(
-        commands, "merge", _merge, "put several images into one archive", "lamina merge a.tar b.tar -o ab.tar"
-    )
-    merge.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="recipes, archives or OCI layouts")
-    merge.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
-    merge.add_argument("--compressor", choices=("none", "gz", "zstd"), default="none", help="default: none")
-
-    inspect = command(commands, "inspect", _inspect, "tell what an image holds", "lamina inspect image.tar --json")
-    inspect.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, an archive or an OCI layout")
-    inspect.add_argument("--json", action="store_true", help="for programs")
-
-    verify = command(
-        commands,
-        "verify",
-        _verify,
-        "check structure and every digest, and what consumers need",
-        "lamina verify image.tar --for mesos,podman",
-    )
-    verify.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, a docker or OCI archive, or an OCI layout")
-    verify.add_argument("--for", dest="consumers", metavar="NAME,...", help="what these need of an archive; or all")
-    verify.add_argument("--json", action="store_true", help="for programs")
-
-    plan = command(commands, "plan", _plan, "tell what is in each layer, and why", "lamina plan image.json")
-    plan.add_argument("recipe", type=Path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
-    plan.add_argument("--explain", action="store_true", help="print the layers; the default, unless --lock is given")
-    plan.add_argument("--lock", type=Path, metavar="FILE", help="write the plan, for the argument `lock` of an image")
-    plan.add_argument("--json", action="store_true", help="for programs")
-
-    load = command(commands, "load", _load, "send a daemon what it lacks of an image", "lamina load image.json")
-    load.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, or an archive or a layout with one image")
-    load.add_argument("--to", choices=("docker", "podman", "containerd"), default="docker", help="default: docker")
-    load.add_argument("--json", action="store_true", help="for programs")
-
-    prefetch = command(commands, "prefetch", _prefetch, "tell the arguments for pullImage", "lamina prefetch redis:7")
-    prefetch.add_argument("image", nargs="?", metavar="NAME[:TAG|@DIGEST]", help="as for docker pull")
-    prefetch.add_argument("reference", nargs="?", metavar="TAG|DIGEST", help="the same, apart")
-    prefetch.add_argument("--image-name", metavar="NAME", help="the same as NAME")
-    prefetch.add_argument("--image-tag", metavar="TAG", help="the same as TAG")
-    prefetch.add_argument("--image-digest", metavar="DIGEST", help="of a manifest or of an index")
-    prefetch.add_argument("--os", default="linux", help="which image of an index; default: linux")
-    prefetch.add_argument("--arch", help="which image of an index, in Go's words; default: this machine's")
-    prefetch.add_argument("--final-image-name", metavar="NAME", help="the name that the archive tells; default: NAME")
-    prefetch.add_argument("--final-image-tag", metavar="TAG", help="the tag that the archive tells; default: TAG")
-    prefetch.add_argument("--no-tls-verify", action="store_true", help="for a registry without TLS")
-    prefetch.add_argument("--json", action="store_true", help="for programs; otherwise a Nix attribute set")
-    prefetch.add_argument("--quiet", action="store_true", help="nothing but the result")
-
-    export = command(
-        commands, "export", _export, "write an image's file system as a plain tar", "lamina export image.tar -o fs.tar"
-    )
-    export.add_argument("image", type=Path, metavar="IMAGE", help="a recipe, an archive or a layout")
-    export.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
-    export.add_argument("--name", metavar="NAME", help="which image of it")
-    export.add_argument("--tag", metavar="TAG", help="which image of it")
-    export.add_argument("--mtime", type=int, default=1, metavar="SECONDS", help="time of every file; default: 1")
-    add_commands(commands)
+    add_commands(parser, (*COMMANDS, *INSIDE), words)
     return parser
 
 
 # Each command imports what it needs: the builder starts once for every derivation.
+
+
+def _json(value: object, indent: int | None = 2, sort_keys: bool = False) -> str:
+    import json
+
+    return json.dumps(value, indent=indent, sort_keys=sort_keys)
+
+
+def _build_takes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", type=path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
+    parser.add_argument(
+        *("-t", "--name", "--repo_tag"),
+        metavar="NAME:TAG",
+        help="what to call the image, in the place of its own names",
+    )
+    parser.add_argument(
+        "--layout", choices=("universal", "docker-1.9", "classic"), default="universal", help="default: universal"
+    )
+    parser.add_argument("--compressor", choices=("none", "gz", "zstd"), default="none", help="default: none")
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -157,6 +105,12 @@ def _build(options: argparse.Namespace) -> int:
     return 0
 
 
+def _merge_takes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", type=path, nargs="+", metavar="IMAGE", help="recipes, archives or OCI layouts")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
+    parser.add_argument("--compressor", choices=("none", "gz", "zstd"), default="none", help="default: none")
+
+
 def _merge(options: argparse.Namespace) -> int:
     from builder.cache import Cache
     from builder.merge import merge
@@ -165,13 +119,24 @@ def _merge(options: argparse.Namespace) -> int:
     return 0
 
 
+def _inspect_takes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, an archive or an OCI layout")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
 def _inspect(options: argparse.Namespace) -> int:
     from builder.cache import Cache
     from builder.report import describe, table
 
     images = describe(options.image, Cache.of_user())
-    print(json.dumps(images, indent=2, sort_keys=True) if options.json else table(images))
+    print(_json(images, sort_keys=True) if options.json else table(images))
     return 0
+
+
+def _verify_takes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, a docker or OCI archive, or an OCI layout")
+    parser.add_argument("--for", dest="consumers", metavar="NAME,...", help="what these need of an archive; or all")
+    parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -189,7 +154,7 @@ def _verify(options: argparse.Namespace) -> int:
         report |= {"layers": verdict.layers, "size": verdict.size, "problems": verdict.problems}
         if wanted:
             report |= {"for": wanted, "findings": [attrs.asdict(finding) for finding in verdict.findings]}
-        print(json.dumps(report, indent=2))
+        print(_json(report))
     elif not verdict.problems:
         print(f"sound: {verdict.images} image(s), {verdict.layers} layer(s), {human(verdict.size)}")
         if wanted and not verdict.findings:
@@ -197,6 +162,13 @@ def _verify(options: argparse.Namespace) -> int:
     for line in (*verdict.problems, *map(str, verdict.findings)):
         print(f"lamina: {line}", file=sys.stderr)
     return 1 if verdict.problems or verdict.findings else 0
+
+
+def _plan_takes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", type=path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
+    parser.add_argument("--explain", action="store_true", help="print the layers; the default, unless --lock is given")
+    parser.add_argument("--lock", type=path, metavar="FILE", help="write the plan, for the argument `lock` of an image")
+    parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -209,10 +181,16 @@ def _plan(options: argparse.Namespace) -> int:
 
         write_lock(lock_of(layer.paths for layer in recipe.layers if isinstance(layer, StoreLayer)), options.lock)
     if options.json:
-        print(json.dumps(planned(recipe), indent=2))
+        print(_json(planned(recipe)))
     elif options.explain or not options.lock:
         print(layer_table(planned(recipe)))
     return 0
+
+
+def _load_takes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, or an archive or a layout with one image")
+    parser.add_argument("--to", choices=("docker", "podman", "containerd"), default="docker", help="default: docker")
+    parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def _load(options: argparse.Namespace) -> int:
@@ -226,11 +204,26 @@ def _load(options: argparse.Namespace) -> int:
     loaded = load(image, CLIENTS[options.to](), Cache.of_user())
     names = [name.familiar for name in image.names]
     if options.json:
-        print(json.dumps({"names": names, "to": options.to, "sent": loaded.sent, "held": loaded.held}))
+        print(_json({"names": names, "to": options.to, "sent": loaded.sent, "held": loaded.held}, indent=None))
     else:
         what = ", ".join(names) or "the image"
         print(f"{what} is in {options.to}: {human(loaded.sent)} sent, {human(loaded.held)} of layers were there")
     return 0
+
+
+def _prefetch_takes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", nargs="?", metavar="NAME[:TAG|@DIGEST]", help="as for docker pull")
+    parser.add_argument("reference", nargs="?", metavar="TAG|DIGEST", help="the same, apart")
+    parser.add_argument("--image-name", metavar="NAME", help="the same as NAME")
+    parser.add_argument("--image-tag", metavar="TAG", help="the same as TAG")
+    parser.add_argument("--image-digest", metavar="DIGEST", help="of a manifest or of an index")
+    parser.add_argument("--os", default="linux", help="which image of an index; default: linux")
+    parser.add_argument("--arch", help="which image of an index, in Go's words; default: this machine's")
+    parser.add_argument("--final-image-name", metavar="NAME", help="the name that the archive tells; default: NAME")
+    parser.add_argument("--final-image-tag", metavar="TAG", help="the tag that the archive tells; default: TAG")
+    parser.add_argument("--no-tls-verify", action="store_true", help="for a registry without TLS")
+    parser.add_argument("--json", action="store_true", help="for programs; otherwise a Nix attribute set")
+    parser.add_argument("--quiet", action="store_true", help="nothing but the result")
 
 
 def _prefetch(options: argparse.Namespace) -> int:
@@ -256,8 +249,16 @@ def _prefetch(options: argparse.Namespace) -> int:
             print(f"-> {what}: {value}", file=sys.stderr)
 
     arguments = prefetch(wanted, tell).arguments
-    print(json.dumps(arguments, indent=2) if options.json else nix_text(arguments))
+    print(_json(arguments, indent=2) if options.json else nix_text(arguments))
     return 0
+
+
+def _export_takes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, an archive or a layout")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
+    parser.add_argument("--name", metavar="NAME", help="which image of it")
+    parser.add_argument("--tag", metavar="TAG", help="which image of it")
+    parser.add_argument("--mtime", type=int, default=1, metavar="SECONDS", help="time of every file; default: 1")
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -268,6 +269,30 @@ def _export(options: argparse.Namespace) -> int:
     with stream_or_file(options.output) as out:
         out.writelines(export(open_image(options.image, options.name, options.tag), options.mtime))
     return 0
+
+
+COMMANDS = (
+    Command("build", "make an archive from a recipe", "lamina build image.json -o image.tar", _build_takes, _build),
+    Command("merge", "put several images into one archive", "lamina merge a.tar b.tar -o ab.tar", _merge_takes, _merge),
+    Command("inspect", "tell what an image holds", "lamina inspect image.tar --json", _inspect_takes, _inspect),
+    Command(
+        "verify",
+        "check structure and every digest, and what consumers need",
+        "lamina verify image.tar --for mesos,podman",
+        _verify_takes,
+        _verify,
+    ),
+    Command("plan", "tell what is in each layer, and why", "lamina plan image.json", _plan_takes, _plan),
+    Command("load", "send a daemon what it lacks of an image", "lamina load image.json", _load_takes, _load),
+    Command("prefetch", "tell the arguments for pullImage", "lamina prefetch redis:7", _prefetch_takes, _prefetch),
+    Command(
+        "export",
+        "write an image's file system as a plain tar",
+        "lamina export image.tar -o fs.tar",
+        _export_takes,
+        _export,
+    ),
+)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
-from builder.arguments import Commands, command, owner
+from builder.arguments import Command, owner, path
 from builder.errors import BadUsage
 
 TYPE_CHECKING = False  # see arguments.py
@@ -15,66 +14,14 @@ if TYPE_CHECKING:
     from builder.layer import Layer
 
 
-def add_commands(commands: Commands) -> None:
-    recipe = command(
-        commands,
-        "recipe",
-        _recipe,
-        "make a recipe inside a Nix derivation",
-        "lamina recipe -o $out  # see nix/recipe.nix",
-    )
-    what = recipe.add_mutually_exclusive_group()
+# Each command imports what it needs: the builder starts once for every derivation.
+
+
+def _recipe_takes(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group()
     what.add_argument("--layers", action="store_true", help="the layers of buildLayer instead")
     what.add_argument("--database", action="store_true", help="the layer with a database of its store paths instead")
-    recipe.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
-
-    pack = command(commands, "pack", _pack, "make a layer of directories", "lamina pack root -o layer.tar --uid 1000")
-    pack.add_argument("directories", nargs="+", metavar="DIR", help="what is to lie at the root; later over earlier")
-    pack.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
-    pack.add_argument("--uid", type=owner, default=0, help="owner of everything; default: 0")
-    pack.add_argument("--gid", type=owner, default=0, help="group of everything; default: 0")
-    pack.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
-    pack.add_argument("--keep-modes", action="store_true", help="of one DIR, instead of those that Nix gives files")
-    pack.add_argument("--keep-owners", action="store_true", help="with --keep-modes: the owners too")
-    pack.add_argument("--links", action="store_true", help="files become links to where they are")
-    pack.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
-
-    run = command(
-        commands,
-        "run-as-root",
-        _run_as_root,
-        "make the layer of a script that runs as root on a base",
-        "lamina run-as-root /bin/sh /script.sh --base base.tar -o layer.tar  # see nix/runAsRoot.nix",
-    )
-    run.add_argument("shell", metavar="SHELL", help="the program to run, by its path in the image or in the store")
-    run.add_argument("script", metavar="FILE", help="shell commands, the same")
-    run.add_argument("directories", nargs="*", metavar="DIR", help="what lies at the root over the base")
-    run.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
-    run.add_argument("--base", type=Path, metavar="IMAGE", help="an archive or a layout; default: nothing")
-    run.add_argument("--base-name", metavar="NAME", help="which image of it")
-    run.add_argument("--base-tag", metavar="TAG", help="which image of it")
-    run.add_argument("--architecture", metavar="ARCH", help="which platform of it; default: this machine's")
-    run.add_argument("--uid", type=owner, default=0, help="owner of what lies in DIR; default: 0")
-    run.add_argument("--gid", type=owner, default=0, help="group of it; default: 0")
-    run.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
-    run.add_argument("--then", nargs=2, metavar=("SHELL", "FILE"), help="runs afterwards, in the layer's root")
-
-    fake = command(
-        commands,
-        "fake-root",
-        _fake_root,
-        "make a layer of a directory after a script that seems to be root",
-        "lamina fake-root root bash commands.sh -o layer.tar",
-    )
-    fake.add_argument("directory", metavar="DIR", help="what lies at the root; it stays as it is")
-    fake.add_argument("shell", metavar="SHELL")
-    fake.add_argument("script", metavar="FILE", help="shell commands")
-    fake.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
-    fake.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
-    fake.add_argument("--chroot", action="store_true", help="with the directory as the root directory")
-
-
-# Each command imports what it needs: the builder starts once for every derivation.
+    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
 
 
 def _recipe(options: argparse.Namespace) -> int:
@@ -92,10 +39,23 @@ def _recipe(options: argparse.Namespace) -> int:
     return 0
 
 
+def _pack_takes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directories", nargs="+", metavar="DIR", help="what is to lie at the root; later over earlier")
+    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
+    parser.add_argument("--uid", type=owner, default=0, help="owner of everything; default: 0")
+    parser.add_argument("--gid", type=owner, default=0, help="group of everything; default: 0")
+    parser.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
+    parser.add_argument("--keep-modes", action="store_true", help="of one DIR, instead of those that Nix gives files")
+    parser.add_argument("--keep-owners", action="store_true", help="with --keep-modes: the owners too")
+    parser.add_argument("--links", action="store_true", help="files become links to where they are")
+    parser.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
+
+
 def _pack(options: argparse.Namespace) -> int:
     from builder.output import whole_file
     from builder.spec import seconds
-    from builder.tree import Stamp, link_items, packed_items, root_items
+    from builder.stamp import Stamp
+    from builder.tree import link_items, packed_items, root_items
     from builder.tree_blob import TreeBlob
 
     stamp = Stamp(options.uid, options.gid, seconds(options.mtime, "--mtime", "pack"))
@@ -112,10 +72,26 @@ def _pack(options: argparse.Namespace) -> int:
     return 0
 
 
+def _run_as_root_takes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", metavar="SHELL", help="the program to run, by its path in the image or in the store")
+    parser.add_argument("script", metavar="FILE", help="shell commands, the same")
+    parser.add_argument("directories", nargs="*", metavar="DIR", help="what lies at the root over the base")
+    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
+    parser.add_argument("--base", type=path, metavar="IMAGE", help="an archive or a layout; default: nothing")
+    parser.add_argument("--base-name", metavar="NAME", help="which image of it")
+    parser.add_argument("--base-tag", metavar="TAG", help="which image of it")
+    parser.add_argument("--architecture", metavar="ARCH", help="which platform of it; default: this machine's")
+    parser.add_argument("--uid", type=owner, default=0, help="owner of what lies in DIR; default: 0")
+    parser.add_argument("--gid", type=owner, default=0, help="group of it; default: 0")
+    parser.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
+    parser.add_argument("--then", nargs=2, metavar=("SHELL", "FILE"), help="runs afterwards, in the layer's root")
+
+
 def _run_as_root(options: argparse.Namespace) -> int:
     from builder.output import whole_file
     from builder.rootless.script import run_as_root
-    from builder.tree import Stamp, root_items
+    from builder.stamp import Stamp
+    from builder.tree import root_items
     from builder.tree_blob import TreeBlob
 
     stamp = Stamp(uid=options.uid, gid=options.gid)
@@ -138,11 +114,21 @@ def _run_as_root(options: argparse.Namespace) -> int:
     return 0
 
 
+def _fake_root_takes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", help="what lies at the root; it stays as it is")
+    parser.add_argument("shell", metavar="SHELL")
+    parser.add_argument("script", metavar="FILE", help="shell commands")
+    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
+    parser.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
+    parser.add_argument("--chroot", action="store_true", help="with the directory as the root directory")
+
+
 def _fake_root(options: argparse.Namespace) -> int:
     from builder.output import whole_file
     from builder.rootless.script import fake_root
     from builder.spec import seconds
-    from builder.tree import Stamp, packed_items, timed
+    from builder.stamp import Stamp
+    from builder.tree import packed_items, timed
     from builder.tree_blob import TreeBlob
 
     mtime = seconds(options.mtime, "--mtime", "fake-root")
@@ -155,3 +141,29 @@ def _fake_root(options: argparse.Namespace) -> int:
 
 def _sourcing(shell: str, script: str) -> list[str]:
     return [shell, "-euc", 'source "$1"', "script", os.path.abspath(script)]
+
+
+INSIDE = (
+    Command(
+        "recipe",
+        "make a recipe inside a Nix derivation",
+        "lamina recipe -o $out  # see nix/recipe.nix",
+        _recipe_takes,
+        _recipe,
+    ),
+    Command("pack", "make a layer of directories", "lamina pack root -o layer.tar --uid 1000", _pack_takes, _pack),
+    Command(
+        "run-as-root",
+        "make the layer of a script that runs as root on a base",
+        "lamina run-as-root /bin/sh /script.sh --base base.tar -o layer.tar  # see nix/runAsRoot.nix",
+        _run_as_root_takes,
+        _run_as_root,
+    ),
+    Command(
+        "fake-root",
+        "make a layer of a directory after a script that seems to be root",
+        "lamina fake-root root bash commands.sh -o layer.tar",
+        _fake_root_takes,
+        _fake_root,
+    ),
+)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-import attrs
+from typing import Any, NamedTuple
 
 from builder.errors import BadInput
 from builder.limits import GRAPH_PATHS
@@ -16,8 +14,7 @@ _STORE_PATH = re.compile(r"(?P<store>/(?:[^/]+/)*[^/]+)/(?P<hash>[0-9a-df-np-sv-
 """A store directory, 32 digits of Nix's base-32 (no e, o, t, u) and a name (Nix manual, "Store Path")."""
 
 
-@attrs.frozen(order=True)
-class PathInfo:
+class PathInfo(NamedTuple):
     """A store path with what fixes its content: `nar_hash` as Nix prints it, `nar_size` in bytes."""
 
     path: str

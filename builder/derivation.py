@@ -10,8 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-import attrs
+from typing import NamedTuple
 
 from builder.closure import Graph, PathInfo, parse_graph, reachable
 from builder.errors import BadInput
@@ -30,7 +29,7 @@ from builder.recipe import (
     recipe_json,
 )
 from builder.spec import Json, any_time, expect, read_json_file, seconds, strings
-from builder.tree import Stamp
+from builder.stamp import Stamp
 
 
 def attributes_file() -> Path:
@@ -39,8 +38,7 @@ def attributes_file() -> Path:
     return told if told.is_file() else Path(os.environ.get("NIX_BUILD_TOP", "."), ".attrs.json")
 
 
-@attrs.frozen
-class Attributes:
+class Attributes(NamedTuple):
     """A derivation's attributes: `fields` as Nix wrote them to the file `where`, `graph` what its `closure` tells."""
 
     fields: Json
@@ -75,7 +73,7 @@ def make_recipe(path: Path) -> Recipe:
     if database is None:
         return recipe
     layer = TarLayer(given.info(expect(database, str, "database", path)))
-    return attrs.evolve(recipe, layers=(*recipe.layers, layer))
+    return recipe._replace(layers=(*recipe.layers, layer))
 
 
 def make_database(path: Path) -> Iterator[bytes]:
@@ -219,7 +217,7 @@ def _siblings(layers: list[list[RecipeLayer]]) -> list[RecipeLayer]:
     result: list[RecipeLayer] = []
     for layer in (layer for made in layers for layer in made):
         if isinstance(layer, StoreLayer):
-            layer = attrs.evolve(layer, paths=tuple(info for info in layer.paths if info.path not in taken))
+            layer = layer._replace(paths=tuple(info for info in layer.paths if info.path not in taken))
             taken |= {info.path for info in layer.paths}
             if not layer.paths:
                 continue

@@ -25,9 +25,9 @@ from builder.closure import PathInfo, split_store_path
 from builder.errors import BadInput
 from builder.layer import Layer
 from builder.limits import DATABASE_BYTES
+from builder.stamp import Stamp
 from builder.tar import DIRECTORY, END, FILE, SYMLINK, Member, header, padding
 from builder.tar_index import entries
-from builder.tree import Stamp
 
 SCHEMA = b"10"
 
@@ -134,7 +134,7 @@ def database_layer(
     """
     given = _directories(below) if below else {}
     if lies_in := given.get(f"{_STATE}/db"):
-        stamp = attrs.evolve(stamp, uid=lies_in.uid, gid=lies_in.gid)
+        stamp = stamp._replace(uid=lies_in.uid, gid=lies_in.gid)
     registered = list(paths)
     data = database(registered)
     used = {target for path in registered for target in path.references if target != path.path}

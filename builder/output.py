@@ -7,7 +7,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,6 +169,6 @@ def _open(directory: Path) -> tuple[BinaryIO, Path | None]:
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         raise
     except (AttributeError, OSError):  # no Linux, or a file system without it
-        hidden = directory / f".lamina-{secrets.token_hex(8)}"
+        hidden = directory / f".lamina-{os.urandom(8).hex()}"
         return hidden.open("x+b"), hidden
     return os.fdopen(descriptor, "w+b"), None

@@ -11,9 +11,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import attrs
+from typing import Any, NamedTuple
 
 from builder.closure import PathInfo, parse_path_info, split_store_path
 from builder.config import INHERIT, check_config
@@ -21,13 +19,12 @@ from builder.errors import BadInput
 from builder.limits import GRAPH_PATHS, LAYERS
 from builder.reference import Reference, make_reference
 from builder.spec import Json, check_timestamp, expect, file_name, read_json_file
-from builder.tree import Rule, Stamp
+from builder.stamp import Rule, Stamp
 
 VERSION = 1
 
 
-@attrs.frozen
-class Base:
+class Base(NamedTuple):
     """The image to build on: an archive or a layout, and which image in it, by name, by tag or by both."""
 
     path: str
@@ -35,28 +32,25 @@ class Base:
     tag: str | None = None
 
 
-@attrs.frozen
-class StoreLayer:
+class StoreLayer(NamedTuple):
     """A layer of store paths, each where it lies in the store; `why` these are together is for whoever asks."""
 
     paths: tuple[PathInfo, ...]
-    stamp: Stamp = attrs.field(factory=Stamp)
+    stamp: Stamp = Stamp()
     why: str = ""
 
 
-@attrs.frozen
-class RootLayer:
+class RootLayer(NamedTuple):
     """A layer of trees that are laid over each other at the root of the image, as copies or as links."""
 
     trees: tuple[PathInfo, ...]
-    stamp: Stamp = attrs.field(factory=Stamp)
+    stamp: Stamp = Stamp()
     keep_dirlinks: bool = False
     links: bool = False
     rules: tuple[Rule, ...] = ()
 
 
-@attrs.frozen
-class TarLayer:
+class TarLayer(NamedTuple):
     """A layer that another derivation made: a plain tar."""
 
     tar: PathInfo
@@ -65,8 +59,7 @@ class TarLayer:
 RecipeLayer = StoreLayer | RootLayer | TarLayer
 
 
-@attrs.frozen
-class Recipe:
+class Recipe(NamedTuple):
     """Everything that fixes an image. `created` is RFC 3339; `config` is the image's own, before inheritance."""
 
     names: tuple[Reference, ...]
@@ -126,7 +119,7 @@ def recipe_json(recipe: Recipe) -> Json:
         "architecture": recipe.architecture,
         "created": recipe.created,
         "config": recipe.config,
-        "base": attrs.asdict(recipe.base) if recipe.base else None,
+        "base": recipe.base._asdict() if recipe.base else None,
         "inherit": recipe.inherit,
         "layers": [layer_json(layer) for layer in recipe.layers],
     }
@@ -139,14 +132,14 @@ def layer_json(layer: RecipeLayer) -> Json:
         return {
             "kind": "store",
             "paths": paths,
-            **attrs.asdict(layer.stamp),
+            **layer.stamp._asdict(),
             **({"why": layer.why} if layer.why else {}),
         }
     if isinstance(layer, RootLayer):
         trees = [_path_json(path) for path in layer.trees]
-        rules = [attrs.asdict(rule) for rule in layer.rules]
+        rules = [rule._asdict() for rule in layer.rules]
         how = {"keepDirlinks": layer.keep_dirlinks, "links": layer.links, "rules": rules}
-        return {"kind": "root", "trees": trees, **how, **attrs.asdict(layer.stamp)}
+        return {"kind": "root", "trees": trees, **how, **layer.stamp._asdict()}
     return {"kind": "tar", **_path_json(layer.tar)}
 
 

@@ -8,8 +8,7 @@ a registry when it holds a dot or a colon or is `localhost`; otherwise the name 
 from __future__ import annotations
 
 import re
-
-import attrs
+from typing import NamedTuple
 
 from builder.errors import BadInput
 
@@ -23,8 +22,7 @@ _MAX_NAME = 255
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
-@attrs.frozen
-class Reference:
+class Reference(NamedTuple):
     """One name of an image: where it lives, which repository, which tag."""
 
     registry: str

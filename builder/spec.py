@@ -11,10 +11,10 @@ import datetime
 import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
-
-import attrs
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from builder.digest import Digest, parse_digest
 from builder.errors import BadInput
@@ -168,20 +168,19 @@ def seconds(text: str, what: str, where: object) -> int:
     return result
 
 
-@attrs.frozen
-class Descriptor:
+class Descriptor(NamedTuple):
     """What one document says of a blob that it refers to (OCI image spec, descriptor.md)."""
 
     media_type: str
     digest: Digest
     size: int
-    annotations: dict[str, str] = attrs.field(factory=dict)
+    annotations: Mapping[str, str] = MappingProxyType({})
     platform: Json | None = None
 
     def to_json(self) -> Json:
         result: Json = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
         if self.annotations:
-            result["annotations"] = self.annotations
+            result["annotations"] = dict(self.annotations)
         if self.platform:
             result["platform"] = self.platform
         return result

@@ -19,6 +19,7 @@ from builder.blob import FileRange
 from builder.closure import split_store_path
 from builder.errors import BadInput
 from builder.limits import ROOT_REPEATS
+from builder.stamp import Rule, Stamp
 from builder.tar import DIRECTORY, FILE, SYMLINK, Member
 
 WHITEOUT = b".wh."
@@ -29,25 +30,6 @@ _CASE_HACK = b"~nix~case~hack~"
 
 Below = Callable[[bytes], bool]
 """Whether there is a directory of that name, in what a layer goes on."""
-
-
-@attrs.frozen
-class Stamp:
-    """Owner and time (seconds since 1970) that every member of a layer gets. Nix's own time is 1."""
-
-    uid: int = 0
-    gid: int = 0
-    mtime: int = 1
-
-
-@attrs.frozen
-class Rule:
-    """Owner and mode of the files at the root whose whole path, from `/` on, fits a regular expression."""
-
-    pattern: str
-    uid: int | None = None
-    gid: int | None = None
-    mode: int | None = None
 
 
 @attrs.frozen

@@ -14,7 +14,7 @@ from builder.errors import BadInput
 from builder.recipe import Base, Recipe, RootLayer, StoreLayer, TarLayer, parse_recipe, recipe_json
 from builder.reference import make_reference
 from builder.spec import canonical, parse_json
-from builder.tree import Rule, Stamp
+from builder.stamp import Rule, Stamp
 
 from .strategies import json_values
 

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.errors import BadInput
+from builder.stamp import Stamp
 from builder.tar import Member
-from builder.tree import Item, Stamp, packed_items, root_items, store_items
+from builder.tree import Item, packed_items, root_items, store_items
 from builder.tree_blob import TreeBlob
 
 from ..unit.trees import Store

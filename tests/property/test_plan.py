@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import attrs
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -80,9 +79,7 @@ def test_the_order_of_the_input_does_not_matter(
     drawn: Drawn, limit: int, lock: Lock | None, chance: random.Random
 ) -> None:
     infos = infos_of(drawn)
-    shuffled = [
-        attrs.evolve(info, references=tuple(chance.sample(info.references, len(info.references)))) for info in infos
-    ]
+    shuffled = [info._replace(references=tuple(chance.sample(info.references, len(info.references)))) for info in infos]
     chance.shuffle(shuffled)
     assert paths_of(plan(shuffled, limit, previous=lock)) == paths_of(plan(infos, limit, previous=lock))
 

@@ -11,7 +11,7 @@ import pytest
 from builder.derivation import attributes_file, json_text, make_recipe
 from builder.errors import BadInput
 from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, TarLayer, recipe_json
-from builder.tree import Stamp
+from builder.stamp import Stamp
 
 from .trees import Store, hashed_name
 

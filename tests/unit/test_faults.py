@@ -24,7 +24,8 @@ from builder import pieces, tree
 from builder.cli import main
 from builder.errors import BadInput
 from builder.pieces import Span
-from builder.tree import Stamp, store_items
+from builder.stamp import Stamp
+from builder.tree import store_items
 from builder.tree_blob import TreeBlob
 
 from .archives import docker_save, sample, tar_of

@@ -14,7 +14,7 @@ ROOT = Path(builder.__file__).parent
 
 # Ground floor first. A new module goes on the lowest floor that stands above all that it imports.
 FLOORS = (
-    {"builder", "builder.limits", "builder.rootless", "builder.rootless.records"},
+    {"builder", "builder.limits", "builder.stamp", "builder.rootless", "builder.rootless.records"},
     {"builder.errors"},
     {"builder.progress", "builder.arguments", "builder.pieces"},
     {"builder.digest", "builder.reference", "builder.output", "builder.parallel", "builder.tar"},

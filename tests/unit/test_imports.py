@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,24 +12,29 @@ import pytest
 
 from .archives import WRAPPERS, docker_save, sample, tar_of
 from .recipes import base, recipe, root_layer, write_recipe
-from .trees import make_tree
+from .trees import Store, make_tree
 
 _RUN = """
-import json, sys
+import sys
 from builder.cli import main
 try:
     status = main(sys.argv[1:])
 except SystemExit as end:
     status = end.code or 0
-print("\\n" + json.dumps(sorted(sys.modules)))
+names = sorted(sys.modules)
+import json
+print("\\n" + json.dumps(names))
 sys.exit(status)
 """
 
 
-def imported(*arguments: object) -> set[str]:
+def imported(*arguments: object, **environment: str) -> set[str]:
     command = [sys.executable, "-c", _RUN, *map(str, arguments)]
-    out = subprocess.run(command, check=True, capture_output=True).stdout
+    out = subprocess.run(command, check=True, capture_output=True, env={**os.environ, **environment}).stdout
     return set(json.loads(out.splitlines()[-1]))
+
+
+HEAVY = {"attr", "attrs", "magic", "zstandard", "http", "ssl", "asyncio", "hashlib", "subprocess", "multiprocessing"}
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("build", "--help")], ids=" ".join)
@@ -36,7 +42,26 @@ def test_to_say_what_it_is_it_needs_next_to_nothing(arguments: tuple[str, ...]) 
     modules = imported(*arguments)
     own = {name for name in modules if name.partition(".")[0] == "builder"}
     assert own == {f"builder{name}" for name in ("", ".arguments", ".cli", ".cli_inside", ".errors", ".limits")}
-    assert not {"attr", "attrs", "magic", "zstandard", "http", "ssl", "asyncio", "hashlib"} & modules
+    assert not (HEAVY | {"json", "pathlib", "shutil", "typing"}) & modules
+
+
+def test_a_recipe_is_made_without_what_only_building_needs(store: Store, tmp_path: Path) -> None:
+    config, hello = store.add_file("config", b"{}"), str(store.path("hello"))
+    graph = [
+        {"path": path, "narHash": "x", "narSize": 1, "references": references}
+        for path, references in ((config, [hello]), (hello, []))
+    ]
+    image = {**recipe(), "names": [{"name": "app", "tag": "1"}], "inherit": "docker", "base": None}
+    for field in ("version", "config", "layers"):
+        del image[field]
+    told = tmp_path / "attrs.json"
+    told.write_text(json.dumps({"image": image, "config": config, "closure": graph}))
+    modules = imported("recipe", "-o", tmp_path / "image.json", NIX_ATTRS_JSON_FILE=str(told))
+    assert json.loads((tmp_path / "image.json").read_text())["layers"]
+    own = "arguments cli cli_inside closure config derivation digest errors limits output recipe reference spec stamp"
+    assert {name for name in modules if name.startswith("builder.")} == {f"builder.{name}" for name in own.split()}
+    # The name that `whole_file` may need for a moment is a hash.
+    assert not (HEAVY - {"hashlib"} | {"inspect", "secrets", "random", "shutil", "tempfile", "dataclasses"}) & modules
 
 
 def test_building_without_a_base_needs_no_decoder(tmp_path: Path) -> None:

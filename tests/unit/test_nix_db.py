@@ -21,7 +21,7 @@ from builder.blob import Bytes
 from builder.errors import BadInput
 from builder.layer import Layer
 from builder.nix_db import Registration, database, database_layer, hex_hash, registered_in
-from builder.tree import Stamp
+from builder.stamp import Stamp
 
 from .archives import Piece, folder, tar_of
 

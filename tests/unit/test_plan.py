@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import attrs
 import pytest
 
 from builder.closure import PathInfo
@@ -56,7 +55,7 @@ def test_references_that_go_round_are_refused() -> None:
 
 def test_references_to_itself_and_to_what_is_not_given_count_for_nothing() -> None:
     plain = plan(closure(WEB), 4)
-    more = [attrs.evolve(info, references=(*info.references, info.path, store_path("gone"))) for info in closure(WEB)]
+    more = [info._replace(references=(*info.references, info.path, store_path("gone"))) for info in closure(WEB)]
     assert names(plan(more, 4)) == names(plain)
 
 
@@ -148,9 +147,9 @@ def test_paths_of_one_name_and_size_are_told_apart_by_their_neighbours() -> None
         paths = closure(
             libraries | {"a": (9, ["lib003"]), "b": (9, ["lib029"]), "root": (1, ["a", "b", "lib015"])}, salt
         )
-        alike = [attrs.evolve(info, path=re.sub("-[ab]$", "-same", info.path)) for info in paths]
+        alike = [info._replace(path=re.sub("-[ab]$", "-same", info.path)) for info in paths]
         same = {info.path: new.path for info, new in zip(paths, alike, strict=True)}
-        renamed = [attrs.evolve(info, references=tuple(same[r] for r in info.references)) for info in alike]
+        renamed = [info._replace(references=tuple(same[r] for r in info.references)) for info in alike]
         lower, upper = (same[store_path(name, salt)] for name in "ab")
         layers = [[info.path for info in layer.paths] for layer in plan(renamed, 10, previous=Lock())]
         if salt == 0:

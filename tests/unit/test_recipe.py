@@ -12,7 +12,7 @@ import pytest
 from builder.errors import BadInput
 from builder.recipe import Base, RootLayer, StoreLayer, TarLayer, parse_recipe, read_recipe, recipe_json
 from builder.reference import Reference
-from builder.tree import Stamp
+from builder.stamp import Stamp
 
 from .trees import hashed_name, path_info
 

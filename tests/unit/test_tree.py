@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from builder.errors import BadInput
+from builder.stamp import Stamp
 from builder.tar import Member
-from builder.tree import Item, Stamp, packed_items, root_items, store_items
+from builder.tree import Item, packed_items, root_items, store_items
 from builder.tree_blob import TreeBlob
 
 from .trees import Link, Program, Store, Tree, make_tree
@@ -123,7 +124,8 @@ def test_the_order_in_which_files_were_made_changes_nothing(store: Store, tmp_pa
 _DUMP = """
 import os, sys
 os.umask(int(sys.argv[1], 8))
-from builder.tree import Stamp, store_items
+from builder.stamp import Stamp
+from builder.tree import store_items
 from builder.tree_blob import TreeBlob
 sys.stdout.buffer.writelines(TreeBlob.of(store_items(sys.argv[2:], Stamp())).chunks())
 """
