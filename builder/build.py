@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from builder.blob import FileRange, Source
 from builder.closure import PathInfo
-from builder.compression import plain
 from builder.config import check_types, inherit
 from builder.digest import hex_of, sha256
 from builder.image import Image, complete_history
 from builder.layer import Layer
-from builder.media import read_image
-from builder.onto import Ground, place_tar
 from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, TarLayer, is_recipe, layer_json, read_recipe
 from builder.spec import Json, canonical
 from builder.stamp import Stamp
 from builder.tar import FORMAT
 from builder.tree import Item, link_items, root_items, store_directories, store_items
 from builder.tree_blob import TreeBlob
+
+if TYPE_CHECKING:
+    from builder.onto import Ground
 
 NOTHING = Image(config={}, layers=(), history=())
 """What an image without a base is built on."""
@@ -31,10 +31,7 @@ def build_image(recipe: Recipe) -> Image:
     A store path that the base carries is not shipped again, and files go where the base keeps their directories
     (`onto.py`). Raises BadInput.
     """
-    base = NOTHING
-    if recipe.base:
-        base = read_image(Path(recipe.base.path), recipe.base.name, recipe.base.tag, recipe.architecture)
-    ground = Ground.of(base, str(recipe.base.path)) if recipe.base else None
+    base, ground = _base(recipe) if recipe.base else (NOTHING, None)
     layers, history = list(base.layers), list(base.history)
     if base.layers:
         history = complete_history(history, len(layers), recipe.created, recipe.base and recipe.base.path)
@@ -49,10 +46,21 @@ def build_image(recipe: Recipe) -> Image:
     return Image(_config(recipe, base), tuple(layers), tuple(history), recipe.names)
 
 
+def _base(recipe: Recipe) -> tuple[Image, Ground]:
+    from builder.media import read_image  # readers and decoders, which an image without a base has no use for
+    from builder.onto import Ground
+
+    assert recipe.base
+    base = read_image(Path(recipe.base.path), recipe.base.name, recipe.base.tag, recipe.architecture)
+    return base, Ground.of(base, recipe.base.path)
+
+
 def open_image(path: Path, name: str | None = None, tag: str | None = None) -> Image:
     """The image that a recipe asks for, or the one in an archive or a layout. Raises BadInput."""
     if is_recipe(path):
         return build_image(read_recipe(path))
+    from builder.media import read_image
+
     return read_image(path, name, tag)
 
 
@@ -98,6 +106,10 @@ def _root_items(wanted: RootLayer, ground: Ground | None) -> list[Item]:
 
 
 def _tar_layer(wanted: TarLayer, ground: Ground | None) -> Layer:
+    from builder.blob import FileRange, Source
+    from builder.compression import plain
+    from builder.onto import place_tar
+
     path = wanted.tar.path
     source = Source.open(Path(path))
     tar = plain(FileRange(source, 0, source.size), path)

@@ -194,14 +194,16 @@ def _load_takes(parser: argparse.ArgumentParser) -> None:
 
 
 def _load(options: argparse.Namespace) -> int:
-    from builder.build import open_image
-    from builder.cache import Cache
     from builder.media.clients import CLIENTS
-    from builder.media.daemon import load
-    from builder.progress import human
 
-    image = open_image(options.image)
-    loaded = load(image, CLIENTS[options.to](), Cache.of_user())
+    with CLIENTS[options.to]() as client:  # its daemon is asked while the rest is imported
+        from builder.build import open_image
+        from builder.cache import Cache
+        from builder.media.daemon import load
+        from builder.progress import human
+
+        image = open_image(options.image)
+        loaded = load(image, client, Cache.of_user())
     names = [name.familiar for name in image.names]
     if options.json:
         print(_json({"names": names, "to": options.to, "sent": loaded.sent, "held": loaded.held}, indent=None))

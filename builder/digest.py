@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from typing import NewType
@@ -19,6 +18,8 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def sha256(data: bytes) -> Digest:
+    import hashlib  # with OpenSSL, 3 ms; and a recipe has no digest
+
     return Digest("sha256:" + hashlib.sha256(data).hexdigest())
 
 

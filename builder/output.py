@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
 
+from builder.digest import hex_of, sha256
 from builder.errors import LaminaError
 
 _EARLY = 0.1
@@ -143,7 +143,7 @@ def _name(file: BinaryIO, path: Path) -> None:
     the same for one `path`: what a kill in that moment leaves is taken away by the next who writes there. Of several
     at once each has written a whole file, and any of these may be the last.
     """
-    hidden = path.parent / f".lamina-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}"
+    hidden = path.parent / _hidden(path.name)
     try:
         _link(file, path)
     except FileExistsError:
@@ -155,6 +155,13 @@ def _name(file: BinaryIO, path: Path) -> None:
             hidden.unlink(missing_ok=True)
         raise
     hidden.unlink(missing_ok=True)
+
+
+def _hidden(name: str) -> str:
+    hidden = f".lamina-{name}"
+    if len(os.fsencode(hidden)) <= 255:
+        return hidden
+    return f".lamina-{hex_of(sha256(os.fsencode(name)))}"  # as long as a name can be, as the other was not
 
 
 def _link(file: BinaryIO, path: Path) -> None:

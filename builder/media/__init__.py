@@ -1,24 +1,29 @@
-"""Media: ways to keep or to move images. One module each; adding one touches no other room."""
+"""Media: ways to keep or to move images. One module each; adding one touches no other room.
+
+Whoever imports one of them imports this file too, so the readers come in when something is read.
+"""
 
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder.errors import BadInput
-from builder.image import Image
-from builder.media import docker_archive, oci_layout
-from builder.media.choice import Candidate, choose
-from builder.media.members import Directory, Members, open_archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from builder.image import Image
+    from builder.media.choice import Candidate
+    from builder.media.members import Members
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm", "armv6l": "arm"}
 
 
 def host_architecture() -> str:
     """This machine's architecture, in Go's words, which are those of images."""
-    machine = platform.machine()
+    machine = os.uname().machine
     return _GO_ARCHITECTURES.get(machine, machine)
 
 
@@ -28,12 +33,16 @@ def read_image(path: Path, name: str | None = None, tag: str | None = None, arch
     `name` and `tag` choose among several; `architecture` (default: this machine's) among the platforms of an
     index. Raises BadInput.
     """
+    from builder.media.choice import choose
+
     found = candidates(open_members(path), architecture or host_architecture())
     return choose(found, name, tag, path)
 
 
 def open_members(path: Path) -> Members:
     """The files of the image at `path`, which is an archive or a directory."""
+    from builder.media.members import Directory, open_archive
+
     return Directory(path) if os.path.isdir(path) else open_archive(path)  # Path.is_dir raises where this is False
 
 
@@ -44,6 +53,8 @@ def candidates(members: Members, architecture: str) -> list[Candidate]:
 
 def sides(members: Members, architecture: str) -> Iterator[list[Candidate]]:
     """The images as each kind of reader would find them. Raises BadInput: none would find any."""
+    from builder.media import docker_archive, oci_layout
+
     is_docker = docker_archive.MANIFEST in members
     is_oci = oci_layout.INDEX in members and oci_layout.LAYOUT in members
     if not is_docker and not is_oci:

@@ -1,4 +1,8 @@
-"""Docker, podman and containerd through their own clients, so that contexts and DOCKER_HOST work as for the user."""
+"""Docker, podman and containerd through their own clients, so that contexts and DOCKER_HOST work as for the user.
+
+A client takes 20 to 60 ms for an answer, so everything is asked as early as it can be, and waited for as late. This
+module imports little: the first questions are at work while the rest of Lamina is imported.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,18 @@ import contextlib
 import itertools
 import json
 import subprocess
-import tempfile
-from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol, Self
 
-import attrs
-
-from builder.cache import Cache
 from builder.digest import Digest, chain_ids, sha256
 from builder.errors import BadUsage, LaminaError
-from builder.image import Image
-from builder.media.universal import manifest
 from builder.output import temporary_directory, widen
-from builder.pieces import Piece, put
 from builder.spec import Json
+
+if TYPE_CHECKING:
+    from builder.cache import Cache
+    from builder.image import Image
+    from builder.pieces import Piece
 
 _TIMEOUT = 120
 """Seconds for a question; loading takes as long as it takes."""
@@ -31,6 +33,13 @@ class Client(Protocol):
     name: str
     load: tuple[str, ...]
     """The command that reads an archive from its standard input."""
+
+    def __enter__(self) -> Client: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def survey(self, image: Image) -> None:
+        """Begin to ask what `holds` and `held_layers` will want to know, as far as no digest is needed for it."""
 
     def as_sent(self, image: Image) -> Image:
         """The image with the names that the archive may tell; the others are given by `finish`."""
@@ -45,25 +54,68 @@ class Client(Protocol):
         """The diff IDs of the layers that need not be sent."""
 
 
-def ask(*command: str) -> str | None:
-    """What the client answers; None when it says that there is no such thing. Raises LaminaError: no client."""
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, check=False)
-    except OSError:
-        raise LaminaError(command[0], "no such program", "install the client, or choose another with --to") from None
-    except subprocess.TimeoutExpired:
-        raise LaminaError(command[0], f"no answer in {_TIMEOUT} s", "is the daemon well?") from None
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+class Question:
+    """A client at work on an answer, while we go on. Raises LaminaError: no such client."""
+
+    def __init__(self, *command: str) -> None:
+        self._client = command[0]
+        none, pipe = subprocess.DEVNULL, subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(command, stdin=none, stdout=pipe, stderr=none)
+        except OSError:
+            raise _no_program(self._client) from None
+        assert self._process.stdout
+        widen(self._process.stdout)
+
+    def answer(self) -> str | None:
+        """None when the client says that there is no such thing. Raises LaminaError: it says nothing."""
+        try:
+            told, _ = self._process.communicate(timeout=_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise LaminaError(self._client, f"no answer in {_TIMEOUT} s", "is the daemon well?") from None
+        return told.decode(errors="replace") if self._process.returncode == 0 else None
+
+    def drop(self) -> None:
+        """Nobody wants to know any more."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def _no_program(name: str) -> LaminaError:
+    return LaminaError(name, "no such program", "install the client, or choose another with --to")
+
+
+class _Asking:
+    """A context at whose end no question is left at work."""
+
+    def __init__(self) -> None:
+        self._questions: list[Question] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for question in self._questions:
+            question.drop()
+
+    def ask(self, *command: str) -> Question:
+        question = Question(*command)
+        self._questions.append(question)
+        return question
 
 
 def feed(command: Iterable[str], pieces: Iterator[Piece]) -> int:
     """Give the pieces to a client; how many bytes it took. Raises LaminaError with what it said when it failed."""
+    import tempfile
+
+    from builder.pieces import put
+
     words = list(command)
     with tempfile.TemporaryFile(dir=temporary_directory()) as said:
         try:
             client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=said, stderr=said)
         except OSError:
-            raise LaminaError(words[0], "no such program", "install the client, or choose another with --to") from None
+            raise _no_program(words[0]) from None
         sent = 0
         try:
             with client, contextlib.suppress(BrokenPipeError):  # its exit status tells what it thought of the rest
@@ -84,42 +136,65 @@ def feed(command: Iterable[str], pieces: Iterator[Piece]) -> int:
 
 def identities(image: Image) -> set[str]:
     """What an image's ID may be: the config's digest, or with a containerd store the manifest's."""
+    from builder.media.universal import manifest
+
     return {sha256(image.document()), sha256(manifest(image))}
-
-
-def _inspected(client: str, names: list[str]) -> list[Json]:
-    """What the client tells of the images; nothing when one of them is not there."""
-    told = ask(client, "image", "inspect", *names) if names else None
-    result: list[Json] = json.loads(told) if told else []
-    return result
-
-
-def _all_images(client: str) -> list[Json]:
-    ids = (ask(client, "image", "ls", "--quiet", "--no-trunc") or "").split()
-    return _inspected(client, sorted(set(ids)))
-
-
-def _names(image: Image) -> list[str]:
-    """How to ask for the image: by its names, or by its ID when it has none."""
-    return [name.qualified for name in image.names] or [sha256(image.document())]
 
 
 def _diff_ids(told: Json) -> list[Digest]:
     return (told.get("RootFS") or {}).get("Layers") or []
 
 
-def _all_are(found: list[Json], image: Image) -> bool:
-    names = _names(image)
-    known = {Digest(i if i.startswith("sha256:") else f"sha256:{i}") for i in (told["Id"] for told in found)}
-    same_layers = all(_diff_ids(told) == image.diff_ids for told in found)
-    return len(found) == len(names) and known <= identities(image) and same_layers
+class _Inspecting(_Asking):
+    """Docker and podman: their images are inspected, by name and all of them."""
+
+    name: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ids: Question | None = self.ask(self.name, "image", "ls", "--quiet", "--no-trunc")
+        self._all: Question | None = None
+        self._named: Question | None = None
+
+    def survey(self, image: Image) -> None:
+        if image.names:
+            self._named = self._inspect([name.qualified for name in image.names])
+        ids = (self._ids.answer() if self._ids else None) or ""
+        self._ids = None
+        if ids:
+            self._all = self._inspect(sorted(set(ids.split())))
+
+    def holds(self, image: Image) -> bool:
+        names = [name.qualified for name in image.names] or [sha256(image.document())]
+        found = _images(self._named or self._inspect(names))
+        self._named = None
+        known = {i if i.startswith("sha256:") else f"sha256:{i}" for i in (told["Id"] for told in found)}
+        same_layers = all(_diff_ids(told) == image.diff_ids for told in found)
+        return len(found) == len(names) and known <= identities(image) and same_layers
+
+    def all_images(self) -> list[Json]:
+        """What there was when the survey began."""
+        return _images(self._all) if self._all else []
+
+    def _inspect(self, names: list[str]) -> Question:
+        return self.ask(self.name, "image", "inspect", *names)
 
 
-class Docker:
+def _images(question: Question) -> list[Json]:
+    """What the client tells of the images; nothing when one of them is not there."""
+    result: list[Json] = json.loads(question.answer() or "[]")
+    return result
+
+
+class Docker(_Inspecting):
     """Docker of any generation, with its classic store or containerd's."""
 
     name = "docker"
-    load = ("docker", "load")
+    load: tuple[str, ...] = ("docker", "load")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._store = self.ask("docker", "info", "--format", "{{json .DriverStatus}}")
 
     def as_sent(self, image: Image) -> Image:
         return image
@@ -127,12 +202,9 @@ class Docker:
     def finish(self, image: Image) -> None:
         pass
 
-    def holds(self, image: Image) -> bool:
-        return _all_are(_inspected("docker", _names(image)), image)
-
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
-        told = _all_images("docker")
-        if "io.containerd.snapshotter" in (ask("docker", "info", "--format", "{{json .DriverStatus}}") or ""):
+        told = self.all_images()
+        if "io.containerd.snapshotter" in (self._store.answer() or ""):
             return self._in_containerd(told, cache)
         return self._in_chains(told, image)
 
@@ -148,32 +220,39 @@ class Docker:
         return {diff_id for layers in ours for diff_id in layers}
 
 
-class Podman:
+class Podman(_Inspecting):
     """podman: its store knows layers by diff ID, wherever they stand."""
 
     name = "podman"
-    load = ("podman", "load")
+    load: tuple[str, ...] = ("podman", "load")
 
     def as_sent(self, image: Image) -> Image:
         """With several names podman reads the docker archive, which may have no holes."""
+        import attrs
+
         return attrs.evolve(image, names=image.names[:1])
 
     def finish(self, image: Image) -> None:
         for name in image.names[1:]:
-            ask("podman", "tag", image.names[0].qualified, name.qualified)
-
-    def holds(self, image: Image) -> bool:
-        return _all_are(_inspected("podman", _names(image)), image)
+            self.ask("podman", "tag", image.names[0].qualified, name.qualified).answer()
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
-        return {diff_id for item in _all_images("podman") for diff_id in _diff_ids(item)}
+        return {diff_id for item in self.all_images() for diff_id in _diff_ids(item)}
 
 
-class Containerd:
+class Containerd(_Asking):
     """containerd: its store knows blobs by digest; ctr's own variables tell where it listens and which namespace."""
 
     name = "containerd"
-    load = ("ctr", "images", "import", "-")
+    load: tuple[str, ...] = ("ctr", "images", "import", "-")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._blobs = self.ask("ctr", "content", "ls", "--quiet")
+        self._named: list[Question] = []
+
+    def survey(self, image: Image) -> None:
+        self._named = [self.ask("ctr", "images", "check", f"name=={name.qualified}") for name in image.names]
 
     def as_sent(self, image: Image) -> Image:
         if not image.names:
@@ -185,12 +264,18 @@ class Containerd:
 
     def holds(self, image: Image) -> bool:
         """Its names lead to our manifest, and everything that belongs to it is there."""
+        from builder.media.universal import manifest
+
+        if not self._named:
+            self.survey(image)
         wanted = sha256(manifest(image))
-        told = (ask("ctr", "images", "check", f"name=={name.qualified}") or "" for name in image.names)
+        told = [question.answer() or "" for question in self._named]
+        self._named = []
         return all(wanted in line and "complete" in line and "incomplete" not in line for line in told)
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
-        return {Digest(line) for line in (ask("ctr", "content", "ls", "--quiet") or "").split()}
+        return {Digest(line) for line in (self._blobs.answer() or "").split()}
 
 
-CLIENTS: dict[str, type[Any]] = {"docker": Docker, "podman": Podman, "containerd": Containerd}
+CLIENTS: dict[str, Callable[[], Client]] = {"docker": Docker, "podman": Podman, "containerd": Containerd}
+"""Each begins to ask its daemon when it is made."""

@@ -37,6 +37,7 @@ def load(image: Image, client: Client, cache: Cache) -> Loaded:
     When anything is odd without the layers that seem to be there, all of it is sent. Raises LaminaError: no such
     client, no answer, or the daemon refuses the whole archive too.
     """
+    client.survey(image)
     image = known(image, cache)
     sizes = {item.diff_id: item.size or 0 for item in image.layers}
     if client.holds(image):

@@ -23,7 +23,8 @@ from .trees import Link, Program, Store, Tree, make_tree
 # What is needed is read before the root changes, since Python itself is not in the new one.
 _BUILD = """
 import os, sys
-import builder.build, builder.media.classic, builder.media.universal, builder.media.tarball, builder.recipe
+import builder.build, builder.media.docker_archive, builder.media.choice, builder.media.oci_layout, builder.onto
+import builder.media.classic, builder.media.universal, builder.media.tarball, builder.recipe
 from builder.blob import Bytes
 from builder.cli import main
 from builder.compression import detect

@@ -1,0 +1,44 @@
+"""Clients of daemons are asked while Lamina goes on, and none is left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from builder.media.clients import CLIENTS
+
+QUESTIONS = {"docker": 2, "podman": 1, "containerd": 1}
+"""How many each kind of daemon is asked before the image is read."""
+
+
+@pytest.mark.parametrize("to", QUESTIONS)
+def test_questions_end_with_the_command(to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = tmp_path / "asked"
+    program = tmp_path / "bin" / {"containerd": "ctr"}.get(to, to)
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho $$ >> {asked}\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+    def processes() -> list[str]:
+        return asked.read_text().split() if asked.exists() else []
+
+    with pytest.raises(KeyboardInterrupt), CLIENTS[to]():
+        while len(processes()) < QUESTIONS[to]:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    for process in processes():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(process), 0)
+
+
+def test_the_first_questions_need_few_imports() -> None:
+    """They are at work while the rest is imported."""
+    code = "import builder.media.clients, sys; print(*sys.modules)"
+    modules = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+    assert not {"attr", "tempfile", "builder.image", "builder.cache", "builder.tree", "builder.media.members"} & modules
