@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from builder.checks.check import ALL, Check, Fault
 from builder.checks.facts import Facts, blob_path, items, mapping
-from builder.spec import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Json
+from builder.spec import DOCKER_INDEX, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Json
 from builder.tar import FILE
 
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 _MANIFESTS = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX)
+_INDEXES = (OCI_INDEX, DOCKER_INDEX)
 _PACKED = {None: ("tar",), "gzip": ("tar+gzip", "tar.gzip"), "zstd": ("tar+zstd",)}
 """How the media type of a layer ends, by what its bytes are (layer.md; Docker's own for schema 2)."""
 
@@ -76,6 +77,22 @@ def _descriptor(facts: Facts, told: Json, where: str) -> Iterator[Fault]:
         yield where, f"says {told.get('size')!r:.20} bytes of {path}, which has {size}"
 
 
+def config_types(facts: Facts) -> Iterator[Fault]:
+    for manifest in facts.manifests:
+        kind = mapping(manifest.fields.get("config")).get("mediaType")
+        if kind != OCI_CONFIG:
+            yield f"the manifest of {manifest.config_path}", f"a config of media type {kind!r:.80}"
+
+
+def document_types(facts: Facts) -> Iterator[Fault]:
+    """What says of itself nothing may be either."""
+    for entry in facts.entries:
+        path = blob_path(entry.get("digest"))
+        itself, told = mapping(facts.json(path)).get("mediaType"), entry.get("mediaType")
+        if itself is not None and (itself in _INDEXES) != (told in _INDEXES):
+            yield path, f"calls itself {itself!r:.80}, and index.json calls it {told!r:.80}"
+
+
 def one_image(facts: Facts) -> Iterator[Fault]:
     """Where both sides tell of images, they tell of the same."""
     if facts.docker is None or not facts.manifests:
@@ -134,6 +151,20 @@ CHECKS = (
         ("umoci", "oras", "buildkit", "apptainer"),
         "OCI image spec descriptor.md",
         descriptors,
+    ),
+    Check(
+        "oci-config-type",
+        "Manifests call the config one of OCI's.",
+        ("umoci",),
+        "umoci oci/layer/unpack.go UnpackRootfs (config blob is not correct mediatype)",
+        config_types,
+    ),
+    Check(
+        "oci-document-types",
+        "What the index calls a manifest does not call itself an index, nor the other way round.",
+        _CONTAINERD,
+        "containerd images/image.go validateMediaType (expected manifest but found index); CVE-2021-41190",
+        document_types,
     ),
     Check(
         "oci-same-image",

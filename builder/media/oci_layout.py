@@ -143,6 +143,9 @@ def _manifest(members: Members, top: Descriptor, architecture: str) -> Json:
     for _ in range(INDEXES):
         where = f"{members.where}({_path(descriptor.digest)})"
         document = expect(parse_json(read_blob(members, descriptor, where), where), dict, "a manifest", where)
+        if document.get("mediaType", descriptor.media_type) != descriptor.media_type:
+            what = f"calls itself {document['mediaType']!r:.80}, what leads to it {descriptor.media_type!r:.80}"
+            raise BadInput(where, what, "readers would differ: it is hostile")
         if descriptor.media_type in (OCI_MANIFEST, DOCKER_MANIFEST):
             if "manifests" in document:
                 raise BadInput(where, "a manifest that is an index too", "readers would differ: it is hostile")

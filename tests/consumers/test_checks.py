@@ -32,6 +32,8 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "blobs-digests": ("containerd", "umoci", "oras"),
     "oci-complete": ("containerd",),
     "oci-descriptors": ("umoci", "oras"),
+    "oci-config-type": ("umoci",),
+    "oci-document-types": ("containerd",),
     "oras-sizes": ("oras",),
     "dive-reads": ("dive",),
     "members-found": ("skopeo", "buildah", "dive"),

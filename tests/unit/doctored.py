@@ -343,6 +343,14 @@ def wrong_size(it: Archive) -> None:
     it.edit_manifest(lambda manifest: manifest["layers"][0].update(size=1))
 
 
+def config_of_another_type(it: Archive) -> None:
+    it.edit_manifest(lambda manifest: manifest["config"].update(mediaType="application/octet-stream"))
+
+
+def call_itself_an_index(it: Archive) -> None:
+    it.edit_manifest(lambda manifest: manifest.update(mediaType="application/vnd.oci.image.index.v1+json"))
+
+
 def other_config(it: Archive) -> None:
     config = it.json(it.json("manifest.json")[0]["Config"]) | {"author": "somebody else"}
     data = to_json(config)
@@ -427,6 +435,8 @@ CASES: dict[str, Case] = {
     "blobs-digests": doctored(wrong_digest),
     "oci-complete": doctored(index_to_nowhere),
     "oci-descriptors": doctored(wrong_size),
+    "oci-config-type": doctored(config_of_another_type),
+    "oci-document-types": doctored(call_itself_an_index),
     "oci-same-image": doctored(other_config),
     "v1-side": doctored(lambda it: it.drop("repositories")),
     "v1-names": doctored(whole_names_in_repositories),

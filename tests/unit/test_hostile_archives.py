@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,17 @@ def test_a_manifest_that_is_an_index_too(tmp_path: Path) -> None:
         oci_layout([descriptor(both, "manifest.v1+json")], blobs),
         tmp_path / "it.tar",
         "a manifest that is an index too",
+    )
+
+
+@pytest.mark.parametrize("itself", ["application/vnd.oci.image.index.v1+json", "application/x-thing", 1])
+def test_a_manifest_that_calls_itself_something_else(itself: object, tmp_path: Path) -> None:
+    manifest = to_json(json.loads(oci_manifest(IMAGE)) | {"mediaType": itself})
+    blobs = [*oci_blobs(IMAGE), Piece("blobs/sha256/" + descriptor(manifest, "")["digest"][7:], manifest)]
+    refused(
+        oci_layout([descriptor(manifest, "manifest.v1+json")], blobs),
+        tmp_path / "it.tar",
+        f"calls itself {re.escape(repr(itself))}, what leads to it .*; readers would differ",
     )
 
 
