@@ -51,7 +51,8 @@ layers, not by their bytes.
 
 What hurts need not be a refusal: another name, a layer that looks empty or a file that ends up elsewhere hurts too. The
 tests change a good archive in one place for each check, see that it alone notices, and see real consumers
-refuse what it says that they refuse, where they can be run (`tests/consumers/test_checks.py`).
+refuse what it says that they refuse, where they can be run (`tests/consumers/test_checks.py`). Of Mesos, Apptainer,
+stereoscope, BuildKit, go-containerregistry and kind, what they do with an archive is told again in `tests/replays/`.
 
 `all` stands for all consumers but `docker-1.9`, whose files no other reader wants
 ([archive.md](archive.md), "Docker up to 1.9"). A `classic` archive has no OCI side on purpose: `--for all` says so
