@@ -52,7 +52,12 @@ class Buildah:
 
     @property
     def env(self) -> dict[str, str]:
-        return {"CONTAINERS_CONF": str(self.directory / "containers.conf")}
+        return {"CONTAINERS_CONF": str(self.directory / "containers.conf"), "TMPDIR": str(self.copies)}
+
+    @property
+    def copies(self) -> Path:
+        """For layers on their way: /var/tmp may be memory."""
+        return self.directory / "copies"
 
     def call(self, *words: str | Path, timeout: float = QUICK) -> Completed:
         return call(self.buildah(*words), timeout=timeout, env=self.env)
@@ -170,5 +175,6 @@ def familiar(name: str) -> str:
 def started(directory: Path, prefix: Prefix = ()) -> Iterator[Buildah]:
     (directory / "containers.conf").write_text(SETTINGS)
     consumer = Buildah(directory, prefix)
+    consumer.copies.mkdir()
     consumer.check("version")
     yield consumer

@@ -9,17 +9,19 @@ import io
 import os
 import shutil
 import stat
+import subprocess
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from attrs import evolve, frozen
 
-from ..builds import nix_build
+from ..builds import COMMAND, nix_build
 from ..unit import archives
-from ..unit.recipes import archive_of, base, image_of, recipe, root_layer, save, tar_layer
+from ..unit.recipes import archive_of, base, image_of, recipe, root_layer, save, tar_layer, write_recipe
 from ..unit.trees import Link, make_tree
 from .adapters import KINDS
+from .base import HEAVY
 from .matrix import Refusal
 
 CAPABILITY = "security.capability"
@@ -28,6 +30,8 @@ NET_BIND_SERVICE = bytes.fromhex("01000002 00040000 00000000 00000000 00000000")
 
 FILES = 200_000
 BIG = 9 << 30
+ROOM = 30 << 30
+"""What a consumer needs to load it: podman has it three times, as a blob, as a copy and as a file."""
 
 
 @frozen
@@ -284,14 +288,29 @@ def files(directory: Path) -> Path:
     return archive
 
 
+def big(directory: Path) -> Path:
+    """A file of 9 GiB of zeros with something after it, as Lamina writes it; of the archive only what is not zero."""
+    tree = make_tree(directory / "tree", {"big": b"", "later/file": b""})
+    os.truncate(tree / "big", BIG)
+    fields = recipe(root_layer(busybox(), tree), **named("big"))
+    archive = directory / "big.tar"
+    build = subprocess.Popen([COMMAND, "build", write_recipe(fields, directory), "-o", "-"], stdout=subprocess.PIPE)
+    sparse = ("dd", f"of={archive}", "bs=1M", "iflag=fullblock", "conv=sparse", "status=none")
+    subprocess.run(sparse, stdin=build.stdout, check=True, timeout=HEAVY)
+    assert build.wait() == 0
+    return archive
+
+
 PATHS = {f"a path of {length} bytes": length for length in (4001, 4096)}
 STACKS = {f"{count} layers": count for count in (125, 127)}
 MANY = "200,000 files"
+LARGE = "a file of 9 GiB"
 IMAGES: Mapping[str, Callable[[Path], Path]] = {
     "small": small,
     **{name: path_of(length) for name, length in PATHS.items()},
     **{name: layered(count) for name, count in STACKS.items()},
     MANY: files,
+    LARGE: big,
 }
 
 

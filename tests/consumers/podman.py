@@ -61,7 +61,12 @@ class Podman:
     @property
     def env(self) -> dict[str, str]:
         settings = str(self.directory / "containers.conf")
-        return {"CONTAINERS_CONF": settings, "PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
+        return {"CONTAINERS_CONF": settings, "TMPDIR": str(self.copies), "PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
+
+    @property
+    def copies(self) -> Path:
+        """For archives unpacked and layers on their way: /var/tmp may be memory."""
+        return self.directory / "copies"
 
     def call(self, *words: str | Path, timeout: float = QUICK) -> Completed:
         return call(self.podman(*words), timeout=timeout, env=self.env)
@@ -120,5 +125,6 @@ class Podman:
 def started(directory: Path, prefix: Prefix = ()) -> Iterator[Podman]:
     (directory / "containers.conf").write_text(SETTINGS)
     consumer = Podman(directory, prefix)
+    consumer.copies.mkdir()
     consumer.check("version")
     yield consumer

@@ -84,7 +84,11 @@ class Umoci:
         raise UnsupportedError(self.cannot["save"])
 
     def remove(self, name: str) -> None:
+        """The layout goes with its last name: umoci itself would leave the blobs."""
         check([*self.prefix, "umoci", "remove", "--image", self.archives / name])
+        layout = self.archives / name.partition(":")[0]
+        if not self.tags(layout):
+            shutil.rmtree(layout)
 
     def run(self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK) -> Completed:
         container = unique("run")
