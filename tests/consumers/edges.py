@@ -371,7 +371,12 @@ PATH_MAX = Refusal(
     r"open \S*/deep/\S+: file name too long",
     "Linux, include/uapi/linux/limits.h, PATH_MAX",
 )
-REFUSALS = (LAYER_DEPTH, WHOLE_PATHS, PATH_MAX)
+TWO_GIB = Refusal(
+    "takes no file of more than 2 GiB out of an OCI archive",
+    r"zip read limit hit .*: copied 2147483648",
+    "stereoscope pkg/file/tarutil.go, perFileReadLimit",
+)
+REFUSALS = (LAYER_DEPTH, WHOLE_PATHS, PATH_MAX, TWO_GIB)
 
 
 def refusal(kind: str, image: str) -> Refusal | None:

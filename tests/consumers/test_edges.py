@@ -20,6 +20,7 @@ from . import edges
 from .adapters import RUNNERS, Consumer, ConsumerError
 from .base import HEAVY, unique
 from .fixtures import absent
+from .scanners import Scanner, scanned
 from .umoci import Umoci
 
 PAGE = ROOT / "docs/edges.md"
@@ -165,6 +166,13 @@ def test_big_file(kind: str, request: pytest.FixtureRequest, archive: Callable[[
     with held(consumer, archive(edges.LARGE)) as name:
         ran = consumer.run(name, ["/bin/sh", "-c", "stat -c %s /big; ls /later"], timeout=HEAVY)
     assert ran.stdout.split() == [str(edges.BIG), "file"], ran.stderr
+
+
+def test_syft_looks_into_a_docker_archive(syft: Scanner, archive: Callable[[str], Path], tmp_path: Path) -> None:
+    """It does so where it may choose; the same file as an OCI archive is too large for it."""
+    assert syft.load(archive(edges.LARGE)) == ["docker.io/library/edges-big:1"]
+    with pytest.raises(ConsumerError, match=edges.TWO_GIB.says):
+        scanned(f"oci-archive:{archive(edges.LARGE)}", tmp_path)
 
 
 def test_size_of_a_big_file(tmp_path: Path) -> None:
