@@ -13,11 +13,14 @@ _INTERVAL = 0.1
 
 
 class Progress:
-    """A line on standard error that is written over: call it with the bytes that were dealt with."""
+    """A line on standard error that is written over: call it with the bytes that were dealt with.
+
+    `total` is how many there will be, as soon as it is known.
+    """
 
     def __init__(self, what: str, total: int | None = None) -> None:
         self._what = printable(shortened(what))
-        self._total = total
+        self.total = total
         self._done = 0
         self._next = time.monotonic() + _INTERVAL
         self._shown = False
@@ -39,7 +42,7 @@ class Progress:
     def _show(self) -> None:
         self._next = time.monotonic() + _INTERVAL
         self._shown = True
-        share = f" of {human(self._total)}" if self._total else ""
+        share = f" of {human(self.total)}" if self.total else ""
         print(f"\r\x1b[K{self._what}: {human(self._done)}{share}", end="", file=sys.stderr, flush=True)
 
 

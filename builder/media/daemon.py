@@ -17,7 +17,7 @@ from builder.image import Image
 from builder.learn import known
 from builder.media import universal
 from builder.media.clients import Client, feed
-from builder.media.tarball import Part, stream
+from builder.media.tarball import stream
 from builder.pieces import Piece
 from builder.progress import Progress
 from builder.tar import END, stored_size
@@ -58,22 +58,18 @@ def load(image: Image, client: Client, cache: Cache) -> Loaded:
 
 def _send(image: Image, client: Client, held: set[Digest]) -> int:
     """The archive without the held layers, in at the daemon, and compared; bytes sent. Raises LaminaError."""
-
-    def arrange(whole: Image) -> list[Part]:
-        parts = universal.arrange(whole)
-        return [part for part in parts if part.layer is None or whole.diff_ids[part.layer] not in held]
-
-    told = client.as_sent(image)
-    total = sum(stored_size(part.member) for part in arrange(told)) + len(END)
-    with Progress(f"loading into {client.name}", total) as progress:
-        sent = feed(client.load, _counted(stream(told, arrange, lambda _: None), progress))
+    with Progress(f"loading into {client.name}") as progress:
+        sent = feed(client.load, _archive(client.as_sent(image), held, progress))
     client.finish(image)
     if not client.holds(image):
         raise LaminaError(client.name, "took the archive and holds another image", "see the daemon's log")
     return sent
 
 
-def _counted(pieces: Iterator[Piece], progress: Progress) -> Iterator[Piece]:
-    for piece in pieces:
+def _archive(image: Image, held: set[Digest], progress: Progress) -> Iterator[Piece]:
+    """The archive without the held layers. It is arranged when it is asked for: the client is starting by then."""
+    parts = [part for part in universal.arrange(image) if part.layer is None or image.diff_ids[part.layer] not in held]
+    progress.total = sum(stored_size(part.member) for part in parts) + len(END)
+    for piece in stream(image, lambda _: parts, lambda _: None):
         yield piece
         progress(len(piece))
