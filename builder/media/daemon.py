@@ -1,7 +1,7 @@
 """Loading an image into Docker, podman or containerd: only what they lack is sent.
 
-What goes over is the universal archive without the layers that are there already. Docker 20.10 and 26 (both stores),
-podman 4 and 5 and containerd take an OCI layout with such holes when they hold what is missing.
+What goes over is the universal archive without its v1 side, and without the layers that are there already. Docker 20.10
+and 26 (both stores), podman 4 and 5 and containerd take an OCI layout with such holes when they hold what is missing.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def _send(image: Image, client: Client, held: set[Digest]) -> int:
 
 def _archive(image: Image, held: set[Digest], progress: Progress) -> Iterator[Piece]:
     """The archive without the held layers. It is arranged when it is asked for: the client is starting by then."""
-    parts = [part for part in universal.arrange(image) if part.layer is None or image.diff_ids[part.layer] not in held]
+    absent = {position for position, diff_id in enumerate(image.diff_ids) if diff_id not in held}
+    parts = [part for part in universal.arrange_for_loading(image) if part.layer is None or part.layer in absent]
     progress.total = sum(stored_size(part.member) for part in parts) + len(END)
     for piece in stream(image, lambda _: parts, lambda _: None):
         yield piece

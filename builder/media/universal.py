@@ -51,15 +51,8 @@ def several(images: Sequence[Image]) -> tuple[Image, Arrangement]:
 
 def _arrange(images: Sequence[Image], pool: Image) -> list[Part]:
     """The members; `pool` has the layers of all images, by the positions that `tarball` knows them by."""
-    manifests = [manifest(image) for image in images]
-    configs = [image.document() for image in images]
     legacy = [legacy_layers(image) for image in images]
-    items = [
-        manifest_item(image, _path(sha256(config)), [_path(diff_id) for diff_id in image.diff_ids])
-        for image, config in zip(images, configs, strict=True)
-    ]
     tops = [(image.names, layers[-1].id) for image, layers in zip(images, legacy, strict=True) if layers]
-    documents = {sha256(data): data for pair in zip(manifests, configs, strict=True) for data in pair}
     # Images that have their lowest layers in common have the legacy directories of these in common, too.
     directories = {
         item.id: (item, diff_id)
@@ -67,15 +60,42 @@ def _arrange(images: Sequence[Image], pool: Image) -> list[Part]:
         for item, diff_id in zip(layers, image.diff_ids, strict=True)
     }
     return [
-        document("oci-layout", canonical({"imageLayoutVersion": "1.0.0"})),
-        document("index.json", _index(images, manifests)),
-        document("manifest.json", canonical(items)),
+        *_entrances(images),
         document("repositories", repositories(tops)),
+        *_blobs(images, pool),
+        *(part for item, diff_id in directories.values() for part in _legacy(item.id, item.json, diff_id)),
+    ]
+
+
+def arrange_for_loading(image: Image) -> list[Part]:
+    """The same without the v1 side, which no daemon with a client of ours reads.
+
+    Docker 20.10 unpacks it all the same: of 100 layers, for 0.27 s, where one that changed takes 0.18 s.
+    """
+    return [*_entrances([image]), *_blobs([image], image)]
+
+
+def _entrances(images: Sequence[Image]) -> list[Part]:
+    """Where readers of OCI layouts and of docker archives begin."""
+    items = [
+        manifest_item(image, _path(sha256(image.document())), [_path(diff_id) for diff_id in image.diff_ids])
+        for image in images
+    ]
+    return [
+        document("oci-layout", canonical({"imageLayoutVersion": "1.0.0"})),
+        document("index.json", _index(images)),
+        document("manifest.json", canonical(items)),
+    ]
+
+
+def _blobs(images: Sequence[Image], pool: Image) -> list[Part]:
+    """Every manifest, config and layer once, by its digest."""
+    documents = {sha256(data): data for image in images for data in (manifest(image), image.document())}
+    return [
         directory("blobs"),
         directory("blobs/sha256"),
         *(document(_path(digest), data) for digest, data in documents.items()),
         *(layer(_path(pool.diff_ids[position]), pool, position) for position in distinct(pool)),
-        *(part for item, diff_id in directories.values() for part in _legacy(item.id, item.json, diff_id)),
     ]
 
 
@@ -126,10 +146,11 @@ def manifest(image: Image) -> bytes:
     return oci_manifest(Descriptor(OCI_CONFIG, sha256(config), len(config)), layers)
 
 
-def _index(images: Sequence[Image], manifests: Sequence[bytes]) -> bytes:
+def _index(images: Sequence[Image]) -> bytes:
     """One entry for each name, since readers take one name from an entry; a bare one for an image without."""
     entries = []
-    for image, told in zip(images, manifests, strict=True):
+    for image in images:
+        told = manifest(image)
         notes: list[dict[str, str]] = [{CONTAINERD_NAME: name.qualified, REF_NAME: name.tag} for name in image.names]
         digest, size = sha256(told), len(told)
         entries += [Descriptor(OCI_MANIFEST, digest, size, note, image.platform) for note in notes or [{}]]
