@@ -1,5 +1,6 @@
-# The closures that bench/closures.py downloaded: one store path for each package, unpacked as it is. They are there to
-# be read, not to be run.
+# What is measured on. "small", "medium" and "large" are what bench/closures.py downloaded: one store path for each
+# package, unpacked as it is, there to be read and not to be run. "files" is one store path of 200,000 small files,
+# "paths" 1,800 small store paths.
 let
   lamina = import ../. { };
   inherit (lamina) pkgs;
@@ -30,6 +31,39 @@ let
       echo $dependencies ''${release-} > nix-support/dependencies
     '' ];
   };
+
+  # 400 directories of 500 files, of 16 to 2,000 bytes.
+  files = derivation {
+    name = "files";
+    inherit (pkgs) system;
+    builder = "${pkgs.busybox}/bin/sh";
+    PATH = "${pkgs.busybox}/bin";
+    args = [ "-euc" ''
+      mkdir $out && cd $out
+      mkdir $(seq -w 0 399)
+      awk 'BEGIN {
+        for (text = "0123456789abcde\n"; length(text) < 2000; ) text = text text
+        for (i = 0; i < 200000; i++) {
+          name = sprintf("%03d/%03d", i / 500, i % 500)
+          printf "%s", substr(text, 1, 16 * (1 + i * 37 % 125)) > name
+          close(name)
+        }
+      }'
+    '' ];
+  };
+
+  # Path `i` refers to those at one half and at two thirds of the way to it. No derivation makes them, since 1,800
+  # of these would take minutes.
+  paths = builtins.genList (i: builtins.toFile "path-${toString i}" ''
+    ${toString i}
+    ${if i < 1 then "" else builtins.elemAt paths (i / 2)}
+    ${if i < 2 then "" else builtins.elemAt paths (i * 2 / 3)}
+  '') 1800;
+
+  contentOf = packages: closure:
+    if closure == "files" then [ files ]
+    else if closure == "paths" then paths
+    else map (root: packages.${root}) told.roots.${closure};
 in
 {
   inherit lamina;
@@ -39,7 +73,7 @@ in
     let
       packages = packagesWith changed edit;
       application = pkgs.writeShellScriptBin "app" ''
-        # ${toString (map (root: packages.${root}) told.roots.${closure})}
+        # ${toString (contentOf packages closure)}
         exec ${pkgs.coreutils}/bin/echo release ${edit}
       '';
     in

@@ -1,0 +1,194 @@
+"""Running commands: how long they take, in turn with others, and how much memory they have at most."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+
+from attrs import evolve, field, frozen
+
+ROOT = Path(__file__).resolve().parents[1]
+STATE = ROOT / ".state/bench"
+
+SAMPLE = 0.005
+"""Seconds between two looks at a process tree's memory."""
+
+
+@frozen
+class Series:
+    """Seconds of several runs of one command."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def low(self) -> float:
+        return min(self.seconds)
+
+    @property
+    def high(self) -> float:
+        return max(self.seconds)
+
+
+@frozen
+class Command:
+    """Shell text in which `{name}` stands for what the setting calls so; `{n}` is the number of the round, from 0 on.
+
+    `before` and `after` are not timed.
+    """
+
+    text: str
+    before: str = ""
+    after: str = ""
+
+
+@frozen
+class Setting:
+    """Where commands run. `names` holds what their text may stand for, ready for a shell."""
+
+    directory: Path
+    names: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
+
+    def but(self, **names: object) -> Setting:
+        return evolve(self, names={**self.names, **{name: str(value) for name, value in names.items()}})
+
+    def forget(self) -> None:
+        """The digests that are remembered."""
+        shutil.rmtree(self.directory / "cache", ignore_errors=True)
+
+    def tidy(self) -> None:
+        """What a command has written, so that the next one neither finds it nor waits for its way to the disk."""
+        with contextlib.suppress(FileNotFoundError):
+            (self.directory / "out").unlink()
+        shutil.rmtree(self.directory / "work", ignore_errors=True)
+        (self.directory / "work").mkdir()
+
+    def start(self, text: str, round_: int = 0) -> subprocess.Popen[bytes]:
+        words = ["bash", "-euo", "pipefail", "-c", text.format(n=round_, **self.names)]
+        return subprocess.Popen(
+            words, env=dict(self.environment), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+
+    def do(self, text: str, round_: int = 0) -> float:
+        """Seconds that it took; ends the program when it fails."""
+        begin = time.perf_counter()
+        with self.start(text, round_) as process:
+            _, errors = process.communicate()
+        took = time.perf_counter() - begin
+        if process.returncode:
+            sys.exit(f"bench: {text.format(n=round_, **self.names)}: exit {process.returncode}: {errors.decode()}")
+        return took
+
+
+def in_turn(commands: Mapping[str, Command], setting: Setting, times: int, cold: bool) -> dict[str, Series]:
+    """Each command `times` times, one after the other, so that what else happens on the machine meets all of them.
+
+    A round before the first only warms up. `cold`: what Lamina remembers is forgotten before each.
+    """
+    found: dict[str, list[float]] = {name: [] for name in commands}
+    for round_ in range(times + 1):
+        for name, command in commands.items():
+            setting.tidy()
+            if cold:
+                setting.forget()
+            if command.before:
+                setting.do(command.before, round_)
+            found[name].append(setting.do(command.text, round_))
+            if command.after:
+                setting.do(command.after, round_)
+    setting.tidy()
+    return {name: Series(tuple(seconds[1:])) for name, seconds in found.items()}
+
+
+def peak_memory(command: Command, setting: Setting, round_: int, cold: bool) -> int:
+    """Bytes that the command's processes have together at most, in a run of its own.
+
+    That is the sum of their proportional set sizes (PSS, from smaps_rollup), sampled: pages that several share count
+    once, pages of the page cache only as far as a process has mapped them.
+    """
+    setting.tidy()
+    if cold:
+        setting.forget()
+    if command.before:
+        setting.do(command.before, round_)
+    with setting.start(command.text, round_) as process:
+        with sampled(process.pid) as peak:
+            _, errors = process.communicate()
+    if process.returncode:
+        sys.exit(f"bench: {command.text}: exit {process.returncode}: {errors.decode()}")
+    if command.after:
+        setting.do(command.after, round_)
+    setting.tidy()
+    return peak[0]
+
+
+@contextlib.contextmanager
+def sampled(top: int) -> Iterator[list[int]]:
+    """One number: the most memory, in bytes, that the process and all below it had while the block lasted."""
+    peak = [0]
+    done = threading.Event()
+
+    def sample() -> None:
+        while not done.wait(SAMPLE):
+            peak[0] = max(peak[0], sum(map(proportional, tree(top))))
+
+    watcher = threading.Thread(target=sample)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        watcher.join()
+
+
+def tree(top: int) -> Iterator[int]:
+    """The process and all below it."""
+    yield top
+    with contextlib.suppress(OSError):  # it has ended
+        for thread in os.listdir(f"/proc/{top}/task"):
+            for child in Path(f"/proc/{top}/task/{thread}/children").read_text().split():
+                yield from tree(int(child))
+
+
+def proportional(process: int) -> int:
+    with contextlib.suppress(OSError), open(f"/proc/{process}/smaps_rollup") as file:
+        for line in file:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) << 10
+    return 0
+
+
+@frozen
+class Use:
+    """Seconds of processors that were used so far: by all, and by this program and what it ran to its end."""
+
+    at: float
+    all: float
+    own: float
+
+    @classmethod
+    def now(cls) -> Use:
+        user, nice, system, _, _, interrupt, soft, steal = map(
+            int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+        )
+        busy = (user + nice + system + interrupt + soft + steal) / os.sysconf("SC_CLK_TCK")
+        own = sum(used.ru_utime + used.ru_stime for used in map(getrusage, (RUSAGE_SELF, RUSAGE_CHILDREN)))
+        return cls(time.monotonic(), busy, own)
+
+    def others_until(self, end: Use) -> float:
+        """The share of the machine's processors that others used meanwhile, the kernel's own threads among them."""
+        others = (end.all - self.all) - (end.own - self.own)
+        return max(0.0, others) / (end.at - self.at) / (os.cpu_count() or 1)
