@@ -33,13 +33,14 @@ scores:         ## Have every tool save an image, and write docs/verify.md
 	@bash dev/setup.sh test
 	@$(env) python -m tests.consumers.scores
 
-bench:          ## Measure speed against GNU tar, then the reference scenario: edit a file, build, load, run
+bench:          ## Measure speed beside GNU tar and other tools, then the reference scenario (some 20 minutes)
 	@bash dev/setup.sh test
-	@$(env) python3 bench/closures.py && python3 bench/speed.py && python3 bench/scenario.py
+	@.venv/bin/python -c 'import matplotlib' 2>/dev/null || .venv/bin/pip --disable-pip-version-check install -qq -e '.[bench]'
+	@$(env) python -m bench
 
-bench-quick:    ## Measure speed with a small image, in less than a minute
+bench-quick:    ## Measure speed beside GNU tar only, in less than a minute
 	@bash dev/setup.sh test
-	@$(env) python3 bench/closures.py && python3 bench/speed.py --closure small --times 3
+	@$(env) python -m bench --quick
 
 fresh:          ## Do it all in a new minimal Debian, from a clone of HEAD (root, mmdebstrap)
 	@bash dev/fresh.sh

@@ -1,4 +1,4 @@
-"""Large closures to measure with: the distribution's packages with their real dependencies, as store paths.
+"""What is measured on: closures of the distribution's packages with their real dependencies, and made ones.
 
 `bench/closures.nix` builds what this downloads into `.state/bench`. Dependencies that go round are cut where a walk
 from the roots comes back to a package that it is still in.
@@ -7,18 +7,21 @@ from the roots comes back to a package that it is still in.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-STATE = ROOT / ".state/bench"
+from bench.measure import ROOT, STATE, Setting
+from tests.builds import environment, nix_build  # the tests' own way to build
+
 sys.path.insert(0, str(ROOT / "nix/host"))
 
-import fetch  # noqa: E402 - the host package set's own, which is a script and no package
+import fetch  # the host package set's own, which is a script and no package
 
 ROOTS = {
     "small": ["redis-server"],
-    "medium": ["python3-scipy", "git"],
+    "medium": ["nginx", "git"],
     "large": ["python3-scipy", "postgresql-15", "nginx", "redis-server", "git", "llvm-14"],
 }
 
@@ -70,20 +73,45 @@ def walk(packages: dict[str, fetch.Package], roots: list[str]) -> dict[str, list
     return found
 
 
-def main() -> None:
+def download(names: Iterable[str]) -> None:
+    """The packages of these closures; what is there already stays."""
     packages = fetch.available()
-    graphs = {name: walk(packages, roots) for name, roots in ROOTS.items()}
-    wanted = sorted(set().union(*graphs.values()))
-    fetch.download([packages[name] for name in wanted], STATE / "debs")
     whole = walk(packages, [root for roots in ROOTS.values() for root in roots])
+    wanted = {package for name in names for package in walk(packages, ROOTS[name])}
+    fetch.download([packages[name] for name in sorted(wanted)], STATE / "debs")
     described = {
-        name: {"file": packages[name].file, "version": packages[name].version, "depends": whole[name]}
-        for name in wanted
+        name: {"file": packages[name].file, "version": packages[name].version, "depends": depends}
+        for name, depends in sorted(whole.items())
     }
-    STATE.mkdir(parents=True, exist_ok=True)
     fetch.write_atomically(STATE / "closures.json", json.dumps({"packages": described, "roots": ROOTS}, indent=1))
-    print(", ".join(f"{name}: {len(graph)} packages" for name, graph in graphs.items()))
 
 
-if __name__ == "__main__":
-    main()
+def recipe(closure: str, edit: str, name: str, changed: str = "") -> Path:
+    """The recipe of the image with another application, and another release of the package that `changed` names."""
+    given = {"closure": closure, "edit": edit, "name": name, "changed": changed}
+    arguments = [word for key, value in given.items() for word in ("--argstr", key, value)]
+    return nix_build(ROOT / "bench/closures.nix", "-A", "image.recipe", *arguments)
+
+
+def store_paths(made: Path) -> list[str]:
+    """What a recipe names, with all that belongs to it."""
+    told = subprocess.check_output(["nix-store", "-qR", made], env=environment(), text=True)
+    return [path for path in told.split() if path != str(made)]
+
+
+def on(closure: str, setting: Setting) -> Setting:
+    """The setting with an image of the closure: `{recipe}`, and what is in it, `{paths}` and `{relative}`."""
+    made = recipe(closure, "1", "bench")
+    paths = store_paths(made)
+    listed, relative = setting.directory / f"{closure}.paths", setting.directory / f"{closure}.relative"
+    listed.write_text("".join(f"{path}\n" for path in paths))
+    relative.write_text("".join(f"{path[1:]}\n" for path in paths))
+    return setting.but(recipe=made, paths=listed, relative=relative)
+
+
+def census(closure: str) -> str:
+    """How many store paths, files and bytes are in the closure's image."""
+    paths = store_paths(recipe(closure, "1", "bench"))
+    told = subprocess.check_output(["find", *paths, "-type", "f", "-printf", "%s\n"], text=True)
+    sizes = list(map(int, told.split()))
+    return f"{len(paths):,} store paths, {len(sizes):,} files, {sum(sizes) / 1e6:,.0f} MB"

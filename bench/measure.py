@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -46,12 +48,13 @@ class Series:
 class Command:
     """Shell text in which `{name}` stands for what the setting calls so; `{n}` is the number of the round, from 0 on.
 
-    `before` and `after` are not timed.
+    `before` and `after` are not timed. `direct`: one program and its arguments, for which no shell is started.
     """
 
     text: str
     before: str = ""
     after: str = ""
+    direct: bool = False
 
 
 @frozen
@@ -76,41 +79,54 @@ class Setting:
         shutil.rmtree(self.directory / "work", ignore_errors=True)
         (self.directory / "work").mkdir()
 
-    def start(self, text: str, round_: int = 0) -> subprocess.Popen[bytes]:
-        words = ["bash", "-euo", "pipefail", "-c", text.format(n=round_, **self.names)]
-        return subprocess.Popen(
-            words, env=dict(self.environment), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+    @contextlib.contextmanager
+    def started(self, command: Command, round_: int) -> Iterator[subprocess.Popen[bytes]]:
+        """The command, which is waited for; ends the program when it fails."""
+        text = command.text.format(n=round_, **self.names)
+        words = shlex.split(text) if command.direct else ["bash", "-euo", "pipefail", "-c", text]
+        with tempfile.TemporaryFile() as said:
+            with subprocess.Popen(
+                words, env=dict(self.environment), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=said
+            ) as process:
+                yield process
+            if process.returncode:
+                said.seek(0)
+                sys.exit(f"bench: {text}: exit {process.returncode}: {said.read().decode()}")
 
-    def do(self, text: str, round_: int = 0) -> float:
-        """Seconds that it took; ends the program when it fails."""
+    def do(self, command: Command, round_: int = 0) -> float:
+        """Seconds that it took."""
         begin = time.perf_counter()
-        with self.start(text, round_) as process:
-            _, errors = process.communicate()
-        took = time.perf_counter() - begin
-        if process.returncode:
-            sys.exit(f"bench: {text.format(n=round_, **self.names)}: exit {process.returncode}: {errors.decode()}")
-        return took
+        with self.started(command, round_) as process:
+            process.wait()
+            return time.perf_counter() - begin
+
+    @contextlib.contextmanager
+    def prepared(self, command: Command, round_: int, cold: bool) -> Iterator[None]:
+        """What comes before and after the command."""
+        self.tidy()
+        if cold:
+            self.forget()
+        if command.before:
+            self.do(Command(command.before), round_)
+        yield
+        if command.after:
+            self.do(Command(command.after), round_)
 
 
-def in_turn(commands: Mapping[str, Command], setting: Setting, times: int, cold: bool) -> dict[str, Series]:
+def in_turn(
+    commands: Mapping[str, Command], setting: Setting, times: int, cold: bool, warm: int = 1
+) -> dict[str, Series]:
     """Each command `times` times, one after the other, so that what else happens on the machine meets all of them.
 
-    A round before the first only warms up. `cold`: what Lamina remembers is forgotten before each.
+    The first `warm` rounds are left out. `cold`: what Lamina remembers is forgotten before each command.
     """
     found: dict[str, list[float]] = {name: [] for name in commands}
-    for round_ in range(times + 1):
+    for round_ in range(warm + times):
         for name, command in commands.items():
-            setting.tidy()
-            if cold:
-                setting.forget()
-            if command.before:
-                setting.do(command.before, round_)
-            found[name].append(setting.do(command.text, round_))
-            if command.after:
-                setting.do(command.after, round_)
+            with setting.prepared(command, round_, cold):
+                found[name].append(setting.do(command, round_))
     setting.tidy()
-    return {name: Series(tuple(seconds[1:])) for name, seconds in found.items()}
+    return {name: Series(tuple(seconds[warm:])) for name, seconds in found.items()}
 
 
 def peak_memory(command: Command, setting: Setting, round_: int, cold: bool) -> int:
@@ -119,18 +135,12 @@ def peak_memory(command: Command, setting: Setting, round_: int, cold: bool) -> 
     That is the sum of their proportional set sizes (PSS, from smaps_rollup), sampled: pages that several share count
     once, pages of the page cache only as far as a process has mapped them.
     """
-    setting.tidy()
-    if cold:
-        setting.forget()
-    if command.before:
-        setting.do(command.before, round_)
-    with setting.start(command.text, round_) as process:
-        with sampled(process.pid) as peak:
-            _, errors = process.communicate()
-    if process.returncode:
-        sys.exit(f"bench: {command.text}: exit {process.returncode}: {errors.decode()}")
-    if command.after:
-        setting.do(command.after, round_)
+    with (
+        setting.prepared(command, round_, cold),
+        setting.started(command, round_) as process,
+        sampled(process.pid) as peak,
+    ):
+        process.wait()
     setting.tidy()
     return peak[0]
 

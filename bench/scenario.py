@@ -2,17 +2,13 @@
 
 Lamina's way (recipe, then only what the daemon lacks) beside the whole archive streamed into `docker load`, as
 streamLayeredImage of nixpkgs does, in one run against one daemon of its own. Then what `lamina load` sends to a daemon
-of every kind when nothing, and when one package near the top of the closure has changed. Writes bench/results.md.
+of every kind when nothing, and when one package near the top of the closure has changed. Writes bench/scenario.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import platform
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,15 +16,34 @@ from pathlib import Path
 
 from attrs import frozen
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from bench.closures import recipe
+from bench.machine import machine
+from bench.measure import ROOT, Use
+from tests.builds import COMMAND, environment  # the tests' own way to run daemons
+from tests.consumers import trixie
+from tests.consumers.adapters import KINDS, opened
+from tests.consumers.docker import Docker
+from tests.consumers.loading import KINDS as LOADING
+from tests.consumers.loading import loader_for
 
-from tests.builds import COMMAND, environment, nix_build  # noqa: E402 - the tests' own way to build and to run daemons
-from tests.consumers import trixie  # noqa: E402
-from tests.consumers.adapters import KINDS, opened  # noqa: E402
-from tests.consumers.docker import Docker  # noqa: E402
-from tests.consumers.loading import KINDS as LOADING  # noqa: E402
-from tests.consumers.loading import loader_for  # noqa: E402
+TEXT = """\
+# The reference scenario
+
+`make bench`: one file of an application on top of the {closure} closure is edited; build, load into Docker {version},
+run. Written by `bench/scenario.py`, all in one run.
+
+{table}
+
+## Into every daemon
+
+What `lamina load` sends of the same image: the first time, with nothing changed,
+and with another release of {changed}, to which the application refers (Docker's classic store also wants
+what lies above). Each daemon then runs the image, and its config is the one that was asked for.
+
+{sent}
+
+{machine}
+"""
 
 
 @frozen
@@ -50,13 +65,6 @@ def timed(step: Callable[[], object]) -> tuple[float, object]:
     begin = time.perf_counter()
     result = step()
     return time.perf_counter() - begin, result
-
-
-def recipe(closure: str, edit: str, name: str, changed: str = "") -> Path:
-    """The recipe of the image with another application, and another release of the package that `changed` names."""
-    given = {"closure": closure, "edit": edit, "name": name, "changed": changed}
-    arguments = [word for key, value in given.items() for word in ("--argstr", key, value)]
-    return nix_build(ROOT / "bench/closures.nix", "-A", "image.recipe", *arguments)
 
 
 def surroundings(daemon: Docker, directory: Path) -> dict[str, str]:
@@ -142,19 +150,11 @@ def table_of_sent(rows: list[Sent]) -> str:
     return "\n".join(lines)
 
 
-def machine() -> str:
-    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ": ?")
-    return f"{os.cpu_count()} processors ({model.split(':')[1].strip()}), Linux {platform.release()}"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--closure", default="large")
-    options = parser.parse_args()
+def main(closure: str = "large") -> None:
+    begin = Use.now()
     with tempfile.TemporaryDirectory() as name, opened("dockerd") as daemon:
         assert isinstance(daemon, Docker)
         directory = Path(name)
-        closure = options.closure
         rows = [
             by_lamina(daemon, closure, "1", directory, "lamina, first time"),
             by_lamina(daemon, closure, "2", directory, "lamina, one file edited"),
@@ -163,18 +163,14 @@ def main() -> None:
             by_stream(daemon, closure, "2", directory, "whole archive, one file edited"),
         ]
         version = daemon.version()
-    text = (
-        f"# The reference scenario\n\n`make bench`: one file of an application on top of the {closure} closure is "
-        f"edited; build, load into Docker {version}, run. Written by `bench/scenario.py`, all in one run.\n\n"
-        f"{table(rows)}\n\n"
-        f"## Into every daemon\n\nWhat `lamina load` sends of the same image: the first time, with nothing changed,\n"
-        f"and with another release of {CHANGED}, to which the application refers (Docker's classic store also wants\n"
-        f"what lies above). Each daemon then runs the image, and its config is the one that was asked for.\n\n"
-        f"{table_of_sent(into_all(options.closure))}\n\n{machine()}, Python {platform.python_version()}.\n"
+    sent = into_all(closure)
+    text = TEXT.format(
+        closure=closure,
+        version=version,
+        table=table(rows),
+        changed=CHANGED,
+        sent=table_of_sent(sent),
+        machine=machine(begin.others_until(Use.now())),
     )
-    (ROOT / "bench/results.md").write_text(text)
+    (ROOT / "bench/scenario.md").write_text(text)
     print(text)
-
-
-if __name__ == "__main__":
-    main()
