@@ -1,13 +1,14 @@
 """`python -m bench`: measures all and writes `bench/results.md`, its plots and `bench/scenario.md`.
 
-With --quick or --only some of it is measured and printed, and nothing is written.
+With --quick or --only some of it is measured and printed, and written only with --write. What is there is written
+after each part, so that a run that is ended has not been in vain.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench import closures, plots, scenario
@@ -33,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n\n")[0])
     parser.add_argument("--quick", action="store_true", help="less than a minute, with the medium closure")
     parser.add_argument("--only", metavar="PART,...", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--write", action="store_true", help="write the page with what --only has measured")
     parser.add_argument("--closure", help="of small, medium, large, files, paths; default: large")
     parser.add_argument("--times", type=int, help="how often; default: 5, and of what takes long 2")
     options = parser.parse_args()
@@ -48,16 +50,17 @@ def main() -> None:
         if options.quick:
             quick(closures.on(closure, setting), options.times or 3)
         else:
-            found = measured(parts or PARTS[:-1], setting, closure, options.times)
-    others = begin.others_until(Use.now())
-    if not parts and not options.quick:
-        results = ROOT / "bench/results.md"
-        peer_times = min(len(row.ours.seconds) for row in found.peers)
-        results.write_text(page(found, machine(others), versions(), closures.census(closure), peer_times))
-        plots.draw(found.curves, found.shares)
-    print(f"{machine(others)}\n{versions()}")
+            for found in measured(parts or PARTS[:-1], setting, closure, options.times):
+                if options.write or not parts:
+                    write(found, machine(begin.others_until(Use.now())), closure)
+    print(f"{machine(begin.others_until(Use.now()))}\n{versions()}")
     if "scenario" in (parts or PARTS) and not options.quick:
         scenario.main(closure)
+
+
+def write(found: Found, told: str, closure: str) -> None:
+    (ROOT / "bench/results.md").write_text(page(found, told, versions(), closures.census(closure)))
+    plots.draw(found.curves, found.shares)
 
 
 def setting_in(directory: Path) -> Setting:
@@ -88,41 +91,47 @@ def quick(setting: Setting, times: int) -> None:
         add(found, case, bare(setting), START_TIMES) if case is START else add(found, untold(case), setting, times)
 
 
-def measured(parts: Sequence[str], setting: Setting, closure: str, times: int | None) -> Found:
-    """The parts, each told as soon as it is there."""
+def measured(parts: Sequence[str], setting: Setting, closure: str, times: int | None) -> Iterator[Found]:
+    """What is there after each part, which is told at once."""
     found = Found()
     large = closures.on(closure, setting)
     if {"archive", "peers"} & set(parts):
         with_result(large)
-    for part in (part for part in parts if part in CASES):
-        add(found, CASES[part] if closure == "large" else untold(CASES[part]), large, times or 5)
-    if "start" in parts:
-        add(found, START, bare(setting), times or START_TIMES)
-    if "load" in parts:
-        rows, amounts = loads(large, closure, times or 5)
-        found.rows.extend(rows)
-        found.amounts.extend(amounts)
-        tell(table_of_rows(rows), table_of_amounts(amounts))
-    if "closures" in parts:
-        for name in (*closures.ROOTS, "files", "paths"):
-            rows, amounts = measure(OF_ANY, closures.on(name, setting), times or 3, f"{name}: ")
-            found.closures.extend(rows)
-            found.closure_amounts.extend(amounts)
+    for part in parts:
+        if part in CASES:
+            add(found, CASES[part] if closure == "large" else untold(CASES[part]), large, times or 5)
+        elif part == "start":
+            add(found, START, bare(setting), START_TIMES)
+        elif part == "load":
+            rows, amounts = loads(large, closure, times or 5)
+            found.rows.extend(rows)
+            found.amounts.extend(amounts)
             tell(table_of_rows(rows), table_of_amounts(amounts))
-    if "peers" in parts:
-        with daemon(large) as (_, inside):
-            rows, not_given = peers(inside, times or 2)
-        found.peers.extend(rows)
-        found.not_given.extend(not_given)
-        tell(table_of_rows(rows))
-    if "shares" in parts:
-        found.shares.extend(shares(large, times or 3))
-        tell(table_of_shares(found.shares))
-    if "scaling" in parts:
-        for curve in curves(setting, times or 2):
-            found.curves.append(curve)
-            tell(table_of_curves([curve]))
-    return found
+        elif part == "closures":
+            of_closures(found, setting, times or 3)
+        elif part == "peers":
+            with daemon(large) as (_, inside):
+                rows, not_given = peers(inside, min(times or 2, 2))
+            found.peers.extend(rows)
+            found.not_given.extend(not_given)
+            tell(table_of_rows(rows))
+        elif part == "shares":
+            found.shares.extend(shares(large, times or 3))
+            tell(table_of_shares(found.shares))
+        elif part == "scaling":
+            for curve in curves(setting, min(times or 2, 2)):
+                found.curves.append(curve)
+                tell(table_of_curves([curve]))
+                yield found
+        yield found
+
+
+def of_closures(found: Found, setting: Setting, times: int) -> None:
+    for name in (*closures.ROOTS, "files", "paths"):
+        rows, amounts = measure(OF_ANY, closures.on(name, setting), times, f"{name}: ")
+        found.closures.extend(rows)
+        found.closure_amounts.extend(amounts)
+        tell(table_of_rows(rows), table_of_amounts(amounts))
 
 
 def add(found: Found, case: Case, setting: Setting, times: int) -> None:

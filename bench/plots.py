@@ -36,9 +36,10 @@ def draw(curves: Sequence[Curve], shares: Sequence[Share]) -> None:
             figure, axes = plt.subplots()
             _curve(axes, curve)
             _save(figure, PLOTS / f"{curve.name}.svg")
-        figure, axes = plt.subplots(figsize=(5.2, 1.6))
-        _shares(axes, shares)
-        _save(figure, PLOTS / "shares.svg")
+        if shares:
+            figure, axes = plt.subplots(figsize=(5.2, 1.6))
+            _shares(axes, shares)
+            _save(figure, PLOTS / "shares.svg")
         plt.close("all")
 
 

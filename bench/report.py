@@ -34,7 +34,7 @@ class Found:
         return [Amount(f"{top.amount * 1000:,.0f} files", top.memory, FILES_LIMIT) for top in tops]
 
 
-TEXT = """\
+HEAD = """\
 # Speed
 
 Written by `make bench`, all in one run. Medians, with the least and the most in brackets; each command in turn with
@@ -42,35 +42,43 @@ what stands beside it, so that what else happened on the machine met both. `lami
 
 {machine}
 {versions}
+"""
 
+GOALS = """\
 ## Goals
 
 The large closure: {census}. An archive in a file is on the disk when `lamina` ends, whatever it is compared with; what
 that costs is in the lines about the disk.
 
-{goals}
+{rows}
 
 Memory is what all processes have together at most: the sum of their proportional set sizes (PSS), looked at every 5 ms
 in a run of its own. Pages of the page cache count only as far as a process has mapped them. For `load`, the client is
 among the processes.
 
 {amounts}
+"""
 
+CLOSURES = """\
 ## Closures
 
-{closures}
+{rows}
 
-{closure_amounts}
+{amounts}
+"""
 
+PEERS = """\
 ## Other tools
 
-The large closure, {peer_times} runs of each in turn; `docker build` is Docker's classic builder.
+The large closure, {times} runs of each in turn; `docker build` is Docker's classic builder.
 Times as fast: how often one archive of Lamina's is made while the other tool makes one.
 
-{peers}
+{rows}
 
 {not_given}
+"""
 
+SCALING = """\
 ## Scaling
 
 Over trees made for it (`bench/scaling.py`), not waiting for the disk. "Off" is how far the worst point is from the
@@ -79,7 +87,9 @@ straight line nearest to all, as a share of the largest figure.
 {curves}
 
 {plots}
+"""
 
+SHARES = """\
 ## Where the time goes
 
 The large closure into a file, by one processor: each step is run with all before it, and what it adds is its own
@@ -88,28 +98,30 @@ The large closure into a file, by one processor: each step is run with all befor
 {shares}
 
 ![Shares of an archive's time](plots/shares.svg)
-
-The reference scenario, edit, build, load and run, is in [scenario.md](scenario.md).
 """
 
+END = "The reference scenario, edit, build, load and run, is in [scenario.md](scenario.md).\n"
 
-def page(found: Found, machine: str, versions: str, census: str, peer_times: int) -> str:
-    plots = "\n".join(f"![Time against {curve.name}](plots/{curve.name}.svg)" for curve in found.curves)
-    return TEXT.format(
-        machine=machine,
-        versions=versions,
-        census=census,
-        goals=table_of_rows(found.rows),
-        amounts=table_of_amounts([*found.amounts, *found.of_files()]),
-        closures=table_of_rows(found.closures),
-        closure_amounts=table_of_amounts(found.closure_amounts),
-        peer_times=peer_times,
-        peers=table_of_rows(found.peers),
-        not_given="".join(f"{name}: not given.\n" for name in found.not_given),
-        curves=table_of_curves(found.curves),
-        plots=plots,
-        shares=table_of_shares(found.shares),
-    )
+
+def page(found: Found, machine: str, versions: str, census: str) -> str:
+    """A section for each part that was measured."""
+    sections = [HEAD.format(machine=machine, versions=versions)]
+    if found.rows:
+        amounts = table_of_amounts([*found.amounts, *found.of_files()])
+        sections.append(GOALS.format(census=census, rows=table_of_rows(found.rows), amounts=amounts))
+    if found.closures:
+        amounts = table_of_amounts(found.closure_amounts)
+        sections.append(CLOSURES.format(rows=table_of_rows(found.closures), amounts=amounts))
+    if found.peers:
+        not_given = "".join(f"{name}: not given.\n" for name in found.not_given)
+        times = min(len(row.ours.seconds) for row in found.peers)
+        sections.append(PEERS.format(times=times, rows=table_of_rows(found.peers), not_given=not_given))
+    if found.curves:
+        plots = "\n".join(f"![Time against {curve.name}](plots/{curve.name}.svg)" for curve in found.curves)
+        sections.append(SCALING.format(curves=table_of_curves(found.curves), plots=plots))
+    if found.shares:
+        sections.append(SHARES.format(shares=table_of_shares(found.shares)))
+    return "\n".join((*sections, END))
 
 
 def table_of_rows(rows: Sequence[Row]) -> str:

@@ -192,7 +192,7 @@ def write_recipe(setting: Setting, paths: Sequence[Path], layers: int) -> Path:
 
 def write_attributes(setting: Setting, graph: list[dict[str, object]]) -> Path:
     """What Nix would give to `lamina recipe` for an image with all of these store paths (nix/recipe.nix)."""
-    config = TREES / "config.json"
+    config = store_path("config.json")
     config.write_text("{}")
     tops = [str(node["path"]) for node in graph]
     image = {"names": [{"name": "scaling", "tag": "1"}], "architecture": "amd64", "created": "1970-01-01T00:00:01Z"}
