@@ -10,7 +10,7 @@ import hashlib
 import json
 import random
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -79,12 +79,7 @@ def of_bytes(setting: Setting, times: int) -> Curve:
     """Files of 100 MB in ten layers; so many that half of a machine's memory of 24 GB holds them."""
     most = 100 if shutil.disk_usage(STATE).free > ROOM else 10
     block = random.Random(1).randbytes(BLOCK)
-    paths = []
-    for number in range(most):
-        path = store_path(f"large-{number}")
-        path.mkdir(parents=True)
-        (path / "data").write_bytes(block)
-        paths.append(path)
+    paths = [made(f"large-{number}", {"data": block}) for number in range(most)]
     points = []
     for count in (most // 10, most // 4, most // 2, most * 3 // 4, most):
         inside = setting.but(recipe=write_recipe(setting, paths[:count], 10))
@@ -97,15 +92,8 @@ def of_bytes(setting: Setting, times: int) -> Curve:
 def of_files(setting: Setting, times: int) -> Curve:
     """Files of 1,000 bytes, 10,000 to a store path, in ten layers."""
     data = random.Random(1).randbytes(1000)
-    paths = []
-    for number in range(50):
-        path = store_path(f"files-{number}")
-        for inner in range(20):
-            directory = path / f"{inner:02}"
-            directory.mkdir(parents=True)
-            for file in range(500):
-                (directory / f"{file:03}").write_bytes(data)
-        paths.append(path)
+    files = {f"{inner:02}/{file:03}": data for inner in range(20) for file in range(500)}
+    paths = [made(f"files-{number}", files) for number in range(50)]
     points = []
     for count in (5, 10, 20, 35, 50):
         inside = setting.but(recipe=write_recipe(setting, paths[:count], 10))
@@ -116,13 +104,7 @@ def of_files(setting: Setting, times: int) -> Curve:
 def of_layers(setting: Setting, times: int) -> Curve:
     """The same 508 store paths of 8 files of 20 kB, in more and more layers."""
     data = random.Random(1).randbytes(20_000)
-    paths = []
-    for number in range(508):
-        path = store_path(f"layers-{number}")
-        path.mkdir(parents=True)
-        for file in range(8):
-            (path / str(file)).write_bytes(data)
-        paths.append(path)
+    paths = [made(f"layers-{number}", {str(file): data for file in range(8)}) for number in range(508)]
     points = []
     for count in (1, 32, 64, 96, 127):
         inside = setting.but(recipe=write_recipe(setting, paths, count))
@@ -135,10 +117,7 @@ def of_paths(setting: Setting, times: int) -> Curve:
     chance = random.Random(1)
     graph = []
     for number in range(5000):
-        path = store_path(f"small-{number}")
-        path.mkdir(parents=True)
-        for file in range(3):
-            (path / str(file)).write_bytes(chance.randbytes(200))
+        path = made(f"small-{number}", {str(file): chance.randbytes(200) for file in range(3)})
         below = sorted({graph[chance.randrange(number)]["path"] for _ in range(min(2, number))})
         graph.append({**described(path, chance.randrange(1000, 10_000_000)), "references": below})
     points = []
@@ -157,6 +136,15 @@ def point(amount: float, commands: dict[str, Command], setting: Setting, times: 
     took = in_turn(commands, setting, times, cold)
     memory = max(peak_memory(command, setting, times + 1, cold) for command in commands.values())
     return Point(amount, took, memory)
+
+
+def made(name: str, files: Mapping[str, bytes]) -> Path:
+    """A store path with these files."""
+    path = store_path(name)
+    for inner, data in files.items():
+        (path / inner).parent.mkdir(parents=True, exist_ok=True)
+        (path / inner).write_bytes(data)
+    return path
 
 
 def store_path(name: str) -> Path:
