@@ -16,22 +16,28 @@ from typing import Protocol
 import attrs
 
 from builder.errors import BadInput
-from builder.pieces import CHUNK, Piece, Span
+from builder.pieces import Piece, Span, as_chunks
 
 
 class Blob(Protocol):
     """Bytes that can be read as often as one likes, the same each time."""
 
+    __slots__ = ()
+
     @property
     def size(self) -> int | None:
         """Bytes, or None when only reading to the end tells (compressed data)."""
 
+    def pieces(self) -> Iterator[Piece]:
+        """The bytes, in pieces of any length, read or not. Raises BadInput when they cannot be had."""
+
     def chunks(self) -> Iterator[bytes]:
-        """The bytes, in pieces of any length. Raises BadInput when they cannot be had."""
+        """The same, all of it read. Raises BadInput."""
+        return as_chunks(self.pieces())
 
 
 @attrs.frozen
-class Bytes:
+class Bytes(Blob):
     """A blob in memory."""
 
     data: bytes
@@ -40,7 +46,7 @@ class Bytes:
     def size(self) -> int:
         return len(self.data)
 
-    def chunks(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
         yield self.data
 
 
@@ -80,30 +86,18 @@ class Source:
 
 
 @attrs.frozen(eq=False)
-class FileRange:
+class FileRange(Blob):
     """`size` bytes of a file from `offset` on."""
 
     source: Source
     offset: int
     size: int
 
-    def chunks(self) -> Iterator[bytes]:
-        position, end = self.offset, self.offset + self.size
-        while position < end:
-            chunk = self.source.read(position, min(CHUNK, end - position))
-            if not chunk:
-                raise self._short(end - position)
-            yield chunk
-            position += len(chunk)
-
-    def pieces(self) -> Iterator[Piece]:
-        """The same bytes as one span. Raises BadInput."""
+    def pieces(self) -> Iterator[Span]:
+        """One span. Raises BadInput: the file is shorter."""
         yield Span(self.source.file.fileno(), self.offset, self.size, self.source.name)
         if (early := self.offset + self.size - self.source.size) > 0:
-            raise self._short(early)
-
-    def _short(self, early: int) -> BadInput:
-        return BadInput(self.source.name, f"ends {early} bytes early", "it is cut short: copy or pull it again")
+            raise BadInput(self.source.name, f"ends {early} bytes early", "it is cut short: copy or pull it again")
 
 
 def read_all(blob: Blob, limit: int, where: object) -> bytes:

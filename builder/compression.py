@@ -97,7 +97,7 @@ def _magic() -> Any:
 
 
 @attrs.define(eq=False)
-class Decompressed:
+class Decompressed(Blob):
     """What a compressed blob holds. Its size is known only to those who read it."""
 
     packed: Blob
@@ -110,7 +110,7 @@ class Decompressed:
     def size(self) -> None:
         return None
 
-    def chunks(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
         """Raises BadInput: damaged, cut short, followed by something else, or too much."""
         total = 0
         for plain in self._decoded():

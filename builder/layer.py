@@ -148,7 +148,7 @@ def read_through(
 
 
 @attrs.define(eq=False)
-class _Tee:
+class _Tee(Blob):
     """A layer's bytes for whoever reads it; `rest` is what was left, so that all of it is hashed."""
 
     layer: Layer
@@ -157,7 +157,7 @@ class _Tee:
     rest: Iterator[bytes] = attrs.field(factory=lambda: iter(()))
     size: None = None
 
-    def chunks(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
         self.rest = self._counted()
         return self.rest
 

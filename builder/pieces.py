@@ -18,8 +18,8 @@ CHUNK = 1 << 20
 class Span:
     """`size` bytes from `offset` on of a file that is open until the next piece is asked for.
 
-    Where the file has become shorter there are fewer: who gives the span looks after that. `name` is what errors call
-    the file.
+    Where the file has become shorter there are fewer: who gives the span looks after that, when the next piece is
+    asked for. `name` is what errors call the file.
     """
 
     descriptor: int

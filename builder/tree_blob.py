@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
+from builder.blob import Blob
 from builder.errors import BadInput
-from builder.pieces import CHUNK, Piece, Span, as_chunks
+from builder.pieces import CHUNK, Piece, Span
 from builder.tar import BLOCK, END, FILE, header, padding, stored_size
 from builder.tree import Item, unreadable
 
@@ -19,7 +20,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @attrs.define(eq=False)
-class TreeBlob:
+class TreeBlob(Blob):
     """A tar of the items that `find` finds, made while it is read.
 
     The items are looked for when somebody asks for the size, which needs no file's data, and kept until they have
@@ -39,12 +40,8 @@ class TreeBlob:
         self._kept = self.find() if self._kept is None else self._kept
         return sum(stored_size(item.member) for item in self._kept) + len(END)
 
-    def chunks(self) -> Iterator[bytes]:
-        """Raises BadInput when a file cannot be read or is not as long as it was."""
-        return as_chunks(self.pieces())
-
     def pieces(self) -> Iterator[Piece]:
-        """The same, with the data of large files as spans. Raises BadInput as `chunks` does."""
+        """The data of large files as spans. Raises BadInput when a file cannot be read or is not as long as it was."""
         items, self._kept = self._kept or self.find(), None
         batch: list[bytes] = []
         held = 0
@@ -58,7 +55,7 @@ class TreeBlob:
                     held += member.size
                 else:
                     yield b"".join(batch)
-                    yield from item.part.chunks() if item.part else _span(item.source, member.size)
+                    yield from item.part.pieces() if item.part else _span(item.source, member.size)
                     batch, held = [], 0
                 batch.append(padding(member.size))
             if held > CHUNK:

@@ -63,7 +63,7 @@ class _Seekable:
 
 
 @attrs.define(eq=False)
-class _Window:
+class _Window(Blob):
     """A blob that passes once: it keeps what was read of it since `floor`."""
 
     behind: Blob
@@ -75,7 +75,7 @@ class _Window:
     def blob(self) -> _Window:
         return self
 
-    def chunks(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
         position = 0
         for chunk in self.behind.chunks():
             self._kept = [(start, data) for start, data in self._kept if start + len(data) > self.floor]

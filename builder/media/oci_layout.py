@@ -40,7 +40,7 @@ LAYOUT = "oci-layout"
 
 
 @attrs.frozen(eq=False)
-class Checked:
+class Checked(Blob):
     """A blob whose size and digest a descriptor has told."""
 
     blob: Blob
@@ -51,7 +51,7 @@ class Checked:
     def size(self) -> int:
         return self.descriptor.size
 
-    def chunks(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
         """Raises BadInput at the end, when the bytes were others."""
         state = hashlib.sha256()
         total = 0

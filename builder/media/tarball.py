@@ -14,7 +14,6 @@ from typing import BinaryIO
 
 import attrs
 
-from builder.blob import FileRange
 from builder.cache import Cache, remember
 from builder.compression import compress
 from builder.errors import BadInput
@@ -27,7 +26,6 @@ from builder.parallel import Counter
 from builder.pieces import Piece, as_chunks, put
 from builder.progress import Progress
 from builder.tar import DIRECTORY, END, SYMLINK, Member, header, padding, stored_size
-from builder.tree_blob import TreeBlob
 
 MTIME = 1
 """Seconds since 1970 of every member: what Nix gives its files."""
@@ -145,7 +143,7 @@ def _proven(item: Layer) -> Iterator[Piece]:
         yield from hashing(item, lambda _: None)
         return
     left = item.size or 0
-    for piece in item.blob.pieces() if isinstance(item.blob, TreeBlob | FileRange) else item.blob.chunks():
+    for piece in item.blob.pieces():
         yield piece
         left -= len(piece)
     if left:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from builder.blob import FileRange
+from builder.blob import Blob, FileRange
 from builder.errors import BadInput
 from builder.pieces import CHUNK
 from builder.rootfs import File, Node
@@ -24,13 +24,13 @@ _KINDS = {CHARACTER: stat.S_IFCHR, BLOCK_DEVICE: stat.S_IFBLK}
 
 
 @attrs.frozen(eq=False)
-class OnDisk:
+class OnDisk(Blob):
     """The bytes of a file, opened when somebody reads them."""
 
     path: bytes
     size: int
 
-    def chunks(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
         """Raises OSError."""
         with open(self.path, "rb", buffering=0) as file:
             while chunk := file.read(CHUNK):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.blob import Bytes, Stream
+from builder.blob import Blob, Bytes, Stream
 from builder.compression import COMPRESSORS, Budget, Decompressed, compress, plain
 from builder.errors import BadInput
 
@@ -23,7 +23,7 @@ packers = st.sampled_from(sorted(PACKERS))
 
 
 @attrs.frozen
-class InPieces:
+class InPieces(Blob):
     """Bytes that come in pieces of given lengths, over and over."""
 
     data: bytes
@@ -33,7 +33,7 @@ class InPieces:
     def size(self) -> int:
         return len(self.data)
 
-    def chunks(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
         start = 0
         while start < len(self.data):
             for length in self.lengths:

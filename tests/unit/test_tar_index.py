@@ -287,7 +287,7 @@ def test_the_pieces_that_bytes_come_in_change_nothing(make: Callable[[bytes], Bl
 class Chopped(Bytes):
     """Bytes that come one by one, as from a slow decoder."""
 
-    def chunks(self):  # type: ignore[no-untyped-def]
+    def pieces(self):  # type: ignore[no-untyped-def]
         return (self.data[position : position + 1] for position in range(len(self.data)))
 
 
