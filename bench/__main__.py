@@ -74,7 +74,9 @@ def setting_in(directory: Path) -> Setting:
         "work": str(directory / "work"),
         "result": str(directory / "result"),
     }
-    setting = Setting(directory, names, environment(XDG_CACHE_HOME=str(directory / "cache")))
+    inherited = environment(XDG_CACHE_HOME=str(directory / "cache"))
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # with it the checkout's own modules are compiled at every start
+    setting = Setting(directory, names, inherited)
     setting.tidy()
     return setting
 

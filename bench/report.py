@@ -47,8 +47,8 @@ what stands beside it, so that what else happened on the machine met both. `lami
 GOALS = """\
 ## Goals
 
-The large closure: {census}. An archive in a file is on the disk when `lamina` ends, whatever it is compared with; what
-that costs is in the lines about the disk.
+The large closure: {census}. An archive in a file is on the disk when `lamina` ends, whatever it is compared with,
+unless a line says that it is not waited for.
 
 {rows}
 

@@ -83,9 +83,8 @@ def of_bytes(setting: Setting, times: int) -> Curve:
     points = []
     for count in (most // 10, most // 4, most // 2, most * 3 // 4, most):
         inside = setting.but(recipe=write_recipe(setting, paths[:count], 10))
-        points.append(
-            point(count * BLOCK / 1e9, {"digests": DIGESTS, "into a pipe, digests known": PIPED}, inside, times)
-        )
+        commands = {"archive": BUILD, "digests": DIGESTS, "into a pipe, digests known": PIPED}
+        points.append(point(count * BLOCK / 1e9, commands, inside, times))
     return Curve("bytes", "GB", "files of 100 MB in ten layers", tuple(points))
 
 
