@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
 
 from builder.arguments import Command, owner, path
 from builder.errors import BadUsage
-
-TYPE_CHECKING = False  # see arguments.py
-if TYPE_CHECKING:
-    from builder.layer import Layer
-
 
 # Each command imports what it needs: the builder starts once for every derivation.
 
@@ -89,27 +83,27 @@ def _run_as_root_takes(parser: argparse.ArgumentParser) -> None:
 
 def _run_as_root(options: argparse.Namespace) -> int:
     from builder.output import whole_file
+    from builder.rootfs import empty
     from builder.rootless.script import run_as_root
     from builder.stamp import Stamp
     from builder.tree import root_items
     from builder.tree_blob import TreeBlob
 
     stamp = Stamp(uid=options.uid, gid=options.gid)
-    layers: Sequence[Layer] = ()
     if options.base:
         from builder.media import read_image
         from builder.onto import Ground
 
         base = read_image(options.base, options.base_name, options.base_tag, options.architecture)
-        layers, ground = base.layers, Ground.of(base, str(options.base))
+        ground = Ground.of(base, str(options.base), data=True)
         below = ground.has_directory
         items = root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks, below=below)
-        at_root = ground.place(items)
+        root, at_root = ground.root, ground.place(items)
     else:
-        at_root = root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
+        root, at_root = empty(), root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
     extra = _sourcing(*options.then) if options.then else None
     script = [options.shell, options.script]
-    with run_as_root(layers, at_root, script, extra) as items, whole_file(options.output) as out:
+    with run_as_root(root, at_root, script, extra) as items, whole_file(options.output) as out:
         out.writelines(TreeBlob.of(items).chunks())
     return 0
 

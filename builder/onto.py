@@ -36,9 +36,9 @@ class Ground:
     where: str
 
     @classmethod
-    def of(cls, base: Image, where: str) -> Ground:
-        """Reads the headers of every layer. Raises BadInput: one is damaged."""
-        return cls(merged(base.layers, data=False), tuple(base.diff_ids), where)
+    def of(cls, base: Image, where: str, *, data: bool = False) -> Ground:
+        """Reads the headers of every layer, and with `data` knows the files' bytes. Raises BadInput: one is damaged."""
+        return cls(merged(base.layers, data=data), tuple(base.diff_ids), where)
 
     @property
     def is_known(self) -> bool:

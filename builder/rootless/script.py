@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from builder.errors import ScriptFailed
-from builder.layer import Layer
-from builder.rootfs import File, Node, empty, lay, merged
+from builder.rootfs import File, Node, empty, lay
 from builder.rootless.changes import changes, place
 from builder.rootless.namespace import enter, run_here, run_in_root
 from builder.rootless.records import Records
@@ -25,7 +24,7 @@ _TICK = 0.02
 
 @contextmanager
 def run_as_root(
-    layers: Sequence[Layer], at_root: Iterable[Item], script: Sequence[str], extra: Sequence[str] | None = None
+    base: Node, at_root: Iterable[Item], script: Sequence[str], extra: Sequence[str] | None = None
 ) -> Iterator[list[Item]]:
     """The layer that a script makes on a base with `at_root` laid over it; `extra` then runs in the layer's root.
 
@@ -33,13 +32,12 @@ def run_as_root(
     """
     enter()
     with tempfile.TemporaryDirectory(prefix="lamina-") as work:
-        before = merged(layers)
-        whole = before.copy()
-        _lay_items(whole, at_root, len(layers))
+        whole = base.copy()
+        _lay_items(whole, at_root)
         unpacked = unpack(whole, Path(work, "root"), Records())
         time.sleep(_TICK)
         _check("runAsRoot", run_in_root(script, unpacked.top, unpacked.records))
-        items = changes(unpacked, before)
+        items = changes(unpacked, base)
         yield items if extra is None else _after(items, extra, Path(work, "layer"))
 
 
@@ -49,7 +47,7 @@ def fake_root(at_root: Iterable[Item], script: Sequence[str], *, chroot: bool) -
     enter()
     with tempfile.TemporaryDirectory(prefix="lamina-") as work:
         start = empty()
-        _lay_items(start, at_root, 1)
+        _lay_items(start, at_root)
         unpacked = unpack(start, Path(work, "root"), Records())
         if chroot:
             binds = [Path(os.environ["NIX_BUILD_TOP"])] if "NIX_BUILD_TOP" in os.environ else []
@@ -64,7 +62,7 @@ def _after(items: list[Item], script: Sequence[str], top: Path) -> list[Item]:
     """Unpack the layer, without what deletes, run the script in it, and make a layer of that again."""
     hiding = [item for item in items if _hides(item.member.name)]
     start = empty()
-    _lay_items(start, (item for item in items if not _hides(item.member.name)), 1)
+    _lay_items(start, (item for item in items if not _hides(item.member.name)))
     unpacked = unpack(start, top, Records())
     _check("extraCommands", run_here(script, top, unpacked.records))
     left = changes(unpacked, empty())
@@ -84,11 +82,12 @@ def _hides(name: bytes) -> bool:
     return name.rpartition(b"/")[2].startswith(WHITEOUT)
 
 
-def _lay_items(root: Node, items: Iterable[Item], number: int) -> None:
+def _lay_items(root: Node, items: Iterable[Item]) -> None:
+    """None of the items deletes, so it does not matter which layer they are said to be of."""
     for item in items:
         about = item.member
         data = OnDisk(item.source, about.size) if about.kind == FILE else None
-        lay(root, File(about, data), number, "what goes to the root")
+        lay(root, File(about, data), 0, "what goes to the root")
 
 
 def _check(what: str, status: int) -> None:
