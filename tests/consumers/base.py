@@ -88,6 +88,21 @@ class Consumer(Protocol):
         """Forget one name."""
 
 
+class Refusing:
+    """The verbs that some consumers have not: each tells what `cannot` says of it."""
+
+    cannot: Mapping[Verb, str]
+
+    def run(self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK) -> Completed:
+        raise UnsupportedError(self.cannot["run"])
+
+    def serve(self, name: str, port: int, timeout: float = QUICK) -> AbstractContextManager[None]:
+        raise UnsupportedError(self.cannot["serve"])
+
+    def save(self, name: str, target: Path, form: Form) -> None:
+        raise UnsupportedError(self.cannot["save"])
+
+
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The caller's environment with the system's programs first and no other daemon's address in it."""
     foreign = ("DOCKER_", "CONTAINER")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import frozen
 
 from . import registry
-from .base import HEAVY, QUICK, Completed, Form, Layout, Prefix, UnsupportedError, Verb, check, version_in
+from .base import HEAVY, Form, Layout, Prefix, Refusing, Verb, check, version_in
 from .registry import Registry
 
 ONLY_SIGNS = "cosign only signs images"
@@ -18,7 +18,7 @@ OFFLINE = ("--allow-http-registry", "--allow-insecure-registry")
 
 
 @frozen
-class Cosign:
+class Cosign(Refusing):
     """What is loaded is pushed and signed by digest; a config's digest is told only of a signed image."""
 
     directory: Path
@@ -67,15 +67,6 @@ class Cosign:
 
     def config_digest(self, name: str) -> str:
         return self.registry.config_behind(name.rpartition(":")[0], self.verified(name))
-
-    def run(self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK) -> Completed:
-        raise UnsupportedError(self.cannot["run"])
-
-    def serve(self, name: str, port: int, timeout: float = QUICK) -> AbstractContextManager[None]:
-        raise UnsupportedError(self.cannot["serve"])
-
-    def save(self, name: str, target: Path, form: Form) -> None:
-        raise UnsupportedError(self.cannot["save"])
 
     def remove(self, name: str) -> None:
         self.registry.remove(name)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import frozen
 
 from .base import (
     HEAVY,
-    QUICK,
-    Completed,
     ConsumerError,
     Form,
     Layout,
     Prefix,
-    UnsupportedError,
+    Refusing,
     Verb,
     check,
     manifest_config,
@@ -31,7 +29,7 @@ ONLY_COPIES = "oras only copies artifacts, between layouts in directories and re
 
 
 @frozen
-class Oras:
+class Oras(Refusing):
     """Each tag that was copied is a layout of its own; a name is `directory:tag`, as oras takes it."""
 
     directory: Path
@@ -81,15 +79,6 @@ class Oras:
 
     def fetched(self, layout: Path, digest: str) -> bytes:
         return self.oras("manifest", "fetch", "--oci-layout", f"{layout}@{digest}").encode()
-
-    def run(self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK) -> Completed:
-        raise UnsupportedError(self.cannot["run"])
-
-    def serve(self, name: str, port: int, timeout: float = QUICK) -> AbstractContextManager[None]:
-        raise UnsupportedError(self.cannot["serve"])
-
-    def save(self, name: str, target: Path, form: Form) -> None:
-        raise UnsupportedError(self.cannot["save"])
 
     def remove(self, name: str) -> None:
         shutil.rmtree(self.copies / name.partition(":")[0])

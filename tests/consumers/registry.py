@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from attrs import frozen
@@ -13,12 +13,11 @@ from attrs import frozen
 from .base import (
     MANIFEST_TYPES,
     QUICK,
-    Completed,
     ConsumerError,
     Form,
     Layout,
     Prefix,
-    UnsupportedError,
+    Refusing,
     Verb,
     answers,
     check,
@@ -33,7 +32,7 @@ ONLY_KEEPS = "a registry only keeps images"
 
 
 @frozen
-class Registry:
+class Registry(Refusing):
     """A running registry. Its names have no registry in front: `library/foo:1`."""
 
     port: int
@@ -77,15 +76,6 @@ class Registry:
     def config(self, name: str) -> bytes:
         repository = name.rpartition(":")[0]
         return self.ask("GET", f"/v2/{repository}/blobs/{self.config_digest(name)}")[1]
-
-    def run(self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK) -> Completed:
-        raise UnsupportedError(self.cannot["run"])
-
-    def serve(self, name: str, port: int, timeout: float = QUICK) -> AbstractContextManager[None]:
-        raise UnsupportedError(self.cannot["serve"])
-
-    def save(self, name: str, target: Path, form: Form) -> None:
-        raise UnsupportedError(self.cannot["save"])
 
     def remove(self, name: str) -> None:
         """The registry removes by digest, so other tags of the same manifest go with this one."""

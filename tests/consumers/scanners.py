@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,13 +12,11 @@ from attrs import Factory, frozen
 
 from .base import (
     HEAVY,
-    QUICK,
-    Completed,
     ConsumerError,
     Form,
     Layout,
     Prefix,
-    UnsupportedError,
+    Refusing,
     Verb,
     check,
     unique,
@@ -33,7 +31,7 @@ Seen = tuple[str, list[str]]
 
 
 @frozen
-class Scanner:
+class Scanner(Refusing):
     """`look` has the program look into an archive, in every layout that it knows."""
 
     look: Callable[[Path], Seen]
@@ -58,15 +56,6 @@ class Scanner:
         if name not in self.seen:
             raise ConsumerError(f"no image {name} was looked into")
         return self.seen[name]
-
-    def run(self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK) -> Completed:
-        raise UnsupportedError(self.cannot["run"])
-
-    def serve(self, name: str, port: int, timeout: float = QUICK) -> AbstractContextManager[None]:
-        raise UnsupportedError(self.cannot["serve"])
-
-    def save(self, name: str, target: Path, form: Form) -> None:
-        raise UnsupportedError(self.cannot["save"])
 
     def remove(self, name: str) -> None:
         self.config_digest(name)

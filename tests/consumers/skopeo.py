@@ -6,8 +6,8 @@ import io
 import json
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,13 +16,11 @@ from attrs import Factory, frozen
 
 from .base import (
     HEAVY,
-    QUICK,
-    Completed,
     ConsumerError,
     Form,
     Layout,
     Prefix,
-    UnsupportedError,
+    Refusing,
     Verb,
     check,
     unique,
@@ -35,7 +33,7 @@ ONLY_COPIES = "skopeo only copies images"
 
 
 @frozen
-class Skopeo:
+class Skopeo(Refusing):
     """Every copy goes through all layers, and skopeo checks their digests on the way."""
 
     directory: Path
@@ -106,12 +104,6 @@ class Skopeo:
 
     def config_digest(self, name: str) -> str:
         return digest(self.config(name))
-
-    def run(self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK) -> Completed:
-        raise UnsupportedError(self.cannot["run"])
-
-    def serve(self, name: str, port: int, timeout: float = QUICK) -> AbstractContextManager[None]:
-        raise UnsupportedError(self.cannot["serve"])
 
     def save(self, name: str, target: Path, form: Form) -> None:
         """Copy again out of the archive that was loaded, as skopeo itself keeps nothing."""

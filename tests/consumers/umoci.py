@@ -20,7 +20,7 @@ from .base import (
     Form,
     Layout,
     Prefix,
-    UnsupportedError,
+    Refusing,
     Verb,
     call,
     check,
@@ -36,7 +36,7 @@ from .skopeo import REF_NAME
 
 
 @frozen
-class Umoci:
+class Umoci(Refusing):
     """Each loaded archive is a directory; a name is `directory:tag`, as umoci's own --image takes it."""
 
     directory: Path
@@ -79,9 +79,6 @@ class Umoci:
             if entry.get("annotations", {}).get(REF_NAME) == tag:
                 return manifest_config(lambda digest: blob(layout, digest), entry["digest"])
         raise ConsumerError(f"no image {name}")
-
-    def save(self, name: str, target: Path, form: Form) -> None:
-        raise UnsupportedError(self.cannot["save"])
 
     def remove(self, name: str) -> None:
         """The layout goes with its last name: umoci itself would leave the blobs."""
