@@ -15,8 +15,8 @@ def clear(directory: Path, prefix: tuple[str, ...] = ()) -> None:
     """End every process that names `directory`, with its descendants, and unmount all that is below it."""
     kill(processes(directory))
     for target in sorted(mounts(directory, prefix), reverse=True):
-        # Lazily: a mount that something still holds goes when it lets go.
-        subprocess.run([*prefix, "umount", "--lazy", target], check=True, timeout=30)
+        # Lazily: a mount that something still holds goes when it lets go. It may also have gone by itself meanwhile.
+        subprocess.run([*prefix, "umount", "--lazy", target], check=False, capture_output=True, timeout=30)
     still = [*mounts(directory, prefix), *mounts(directory)]
     if still:
         raise RuntimeError(f"still mounted, so {directory} is kept: {still}")
