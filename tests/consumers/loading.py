@@ -30,7 +30,14 @@ CLIENT = """\
 #!/bin/bash
 PATH={path}
 case "$*" in
-  load*|*import*) exec {client} "$@" < <(tee >(wc -c >> {counts})) ;;
+  load*|*import*)
+    exec 3> >(wc -c >> {counts})
+    counter=$!
+    tee /dev/fd/3 | {client} "$@" 3>&-
+    status=${{PIPESTATUS[1]}}
+    exec 3>&-
+    wait "$counter"  # else it may still be counting when the client has ended
+    exit "$status" ;;
   *) exec {client} "$@" ;;
 esac
 """
