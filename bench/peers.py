@@ -80,10 +80,10 @@ def peers(setting: Setting, times: int) -> tuple[list[Row], list[str]]:
     commands = {BUILD: lamina_build, UNSYNCED: unsynced_build, **PEERS}
     for name, where in given.items():
         commands[name] = Command(given_command(name, shlex.quote(where), setting))
-    others = [name for name in commands if name not in (BUILD, UNSYNCED, DOCKERTOOLS)]
-    goals = (
-        Goal(UNSYNCED, DOCKERTOOLS, "faster", AT_LEAST[DOCKERTOOLS]),
-        *(Goal(BUILD, name, "faster", AT_LEAST.get(name)) for name in others),
+    goals = tuple(
+        Goal(UNSYNCED if name == DOCKERTOOLS else BUILD, name, "faster", AT_LEAST.get(name))
+        for name in commands
+        if name not in (BUILD, UNSYNCED)
     )
     rows, _ = measure(Case("peers", commands, goals, warm=0), setting, times)
     return rows, [name for name in GIVEN if name not in given]

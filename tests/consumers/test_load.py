@@ -141,7 +141,7 @@ def test_a_daemon_that_dies_half_way(kind: str, prefix_of: Prefixes, tmp_path: P
         loader = loader_for(mortal, tmp_path)
         program = next((tmp_path / "bin").iterdir())
         kill = f"pkill -KILL -f -- '^(dockerd|containerd) .*{mortal.directory}'"  # type: ignore[attr-defined]
-        program.write_text(program.read_text().replace("tee", f"(head -c 400000; {kill}; cat) | tee", 1))
+        program.write_text(program.read_text().replace("tee /dev", f"(head -c 400000; {kill}; cat) | tee /dev"))
         done = loader.run(path)
     assert done.returncode == 1
     assert re.fullmatch(r"lamina: .+; .+\n", done.stderr), done.stderr
