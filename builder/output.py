@@ -141,20 +141,35 @@ def _name(file: BinaryIO, path: Path) -> None:
 
     Linux cannot put a nameless file in the place of another, so that needs a hidden name for a moment. It is always
     the same for one `path`: what a kill in that moment leaves is taken away by the next who writes there. Of several
-    at once each has written a whole file, and any of these may be the last.
+    at once each has written a whole file, and any of these may be the last. Whoever finds the hidden name taken ends
+    what the other has begun, so that nobody tries more often than there are others.
     """
     hidden = path.parent / _hidden(path.name)
+    if _linked(file, path):
+        hidden.unlink(missing_ok=True)
+        return
+    while not _linked(file, hidden):
+        _move(hidden, path)
+    _move(hidden, path)
+
+
+def _linked(file: BinaryIO, path: Path) -> bool:
+    """Whether the file has got the name, which nothing had before."""
     try:
-        _link(file, path)
+        # Any src_dir_fd makes Python call linkat, which follows the link, and not link, which does not.
+        os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=file.fileno())
     except FileExistsError:
-        for _ in range(100):
-            with contextlib.suppress(FileExistsError, FileNotFoundError):
-                _link(file, hidden)
-                os.replace(hidden, path)
-                return
-            hidden.unlink(missing_ok=True)
-        raise
-    hidden.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _move(hidden: Path, path: Path) -> None:
+    """Bring what has the hidden name to its place, unless another was faster; the hidden name is free then."""
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            os.replace(hidden, path)
+        finally:
+            hidden.unlink(missing_ok=True)  # still there when both were one file (rename(2)), or the place is taken
 
 
 def _hidden(name: str) -> str:
@@ -162,11 +177,6 @@ def _hidden(name: str) -> str:
     if len(os.fsencode(hidden)) <= 255:
         return hidden
     return f".lamina-{hex_of(sha256(os.fsencode(name)))}"  # as long as a name can be, as the other was not
-
-
-def _link(file: BinaryIO, path: Path) -> None:
-    # Any src_dir_fd makes Python call linkat, which follows the link, and not link, which does not.
-    os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=file.fileno())
 
 
 def _open(directory: Path) -> tuple[BinaryIO, Path | None]:

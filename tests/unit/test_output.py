@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,50 @@ def test_what_is_no_file_is_not_replaced(kind: str, tmp_path: Path) -> None:
     with pytest.raises(LaminaError, match=f"{path}: exists and is no file; give the name of a file"), whole_file(path):
         pytest.fail("the block is not entered")
     assert path.stat().st_ino == before.st_ino and os.listdir(tmp_path) == ["out"]
+
+
+def test_many_at_once(tmp_path: Path) -> None:
+    """All end well, a reader sees one of their files whole at any time, and no hidden name is left."""
+    path = tmp_path / "out"
+    path.write_bytes(bytes(100))
+    begin = threading.Barrier(9)
+
+    def write(number: int) -> None:
+        begin.wait()
+        for _ in range(200):
+            with whole_file(path, durable=False) as file:
+                file.write(bytes([number]) * 100)
+            content = path.read_bytes()
+            assert len(content) == 100 and len(set(content)) == 1
+
+    with ThreadPoolExecutor(8) as threads:
+        writers = [threads.submit(write, number) for number in range(8)]
+        begin.wait()
+        for writer in writers:
+            writer.result()
+    assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("kind", ["another file", "the same file"])
+def test_a_hidden_name_that_a_kill_has_left(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"before")
+    if kind == "another file":
+        (tmp_path / ".lamina-out").write_bytes(b"left")
+    else:
+        (tmp_path / ".lamina-out").hardlink_to(path)
+    with whole_file(path) as file:
+        file.write(b"content")
+    assert path.read_bytes() == b"content"
+
+
+def test_a_directory_that_comes_in_between(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    refused = pytest.raises(LaminaError, match="cannot be written: Is a directory; nothing was left behind")
+    with refused, whole_file(path) as file:
+        file.write(b"content")
+        path.mkdir()
+    assert os.listdir(tmp_path) == ["out"]
 
 
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL])
