@@ -95,9 +95,9 @@ class FileRange(Blob):
 
     def pieces(self) -> Iterator[Span]:
         """One span. Raises BadInput: the file is shorter."""
-        yield Span(self.source.file.fileno(), self.offset, self.size, self.source.name)
         if (early := self.offset + self.size - self.source.size) > 0:
             raise BadInput(self.source.name, f"ends {early} bytes early", "it is cut short: copy or pull it again")
+        yield Span(self.source.file.fileno(), self.offset, self.size, self.source.name)
 
 
 def read_all(blob: Blob, limit: int, where: object) -> bytes:

@@ -18,8 +18,7 @@ CHUNK = 1 << 20
 class Span:
     """`size` bytes from `offset` on of a file that is open until the next piece is asked for.
 
-    Where the file has become shorter there are fewer: who gives the span looks after that, when the next piece is
-    asked for. `name` is what errors call the file.
+    All of them were there when the span was given. `name` is what errors call the file.
     """
 
     descriptor: int
@@ -31,9 +30,12 @@ class Span:
         return self.size
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes, at most CHUNK at once. Raises BadInput when they cannot be read."""
+        """The bytes, at most CHUNK at once. Raises BadInput: they cannot be read, or are not there any more."""
         position, end = self.offset, self.offset + self.size
-        while position < end and (chunk := self._read(position, min(CHUNK, end - position))):
+        while position < end:
+            chunk = self._read(position, min(CHUNK, end - position))
+            if not chunk:
+                raise changed(self.name)
             yield chunk
             position += len(chunk)
 
@@ -45,6 +47,11 @@ class Span:
 
 
 Piece = bytes | Span
+
+
+def changed(name: str) -> BadInput:
+    """A file that is not what it was when its size was asked for."""
+    return BadInput(name, "changed its size while it was read", "run again when nothing writes there")
 
 
 def as_chunks(pieces: Iterator[Piece]) -> Iterator[bytes]:

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 
 from builder.blob import Blob
-from builder.errors import BadInput
-from builder.pieces import CHUNK, Piece, Span
+from builder.pieces import CHUNK, Piece, Span, changed
 from builder.tar import BLOCK, END, FILE, header, padding, stored_size
 from builder.tree import Item, unreadable
 
@@ -76,7 +75,7 @@ def _content(source: bytes, size: int) -> bytes:
     finally:
         os.close(descriptor)
     if len(data) != size:
-        raise _changed(source)
+        raise changed(os.fsdecode(source))
     return data
 
 
@@ -86,7 +85,7 @@ def _span(source: bytes, size: int) -> Iterator[Span]:
     try:
         yield Span(descriptor, 0, size, os.fsdecode(source))
         if os.fstat(descriptor).st_size != size:
-            raise _changed(source)
+            raise changed(os.fsdecode(source))
     finally:
         os.close(descriptor)
 
@@ -96,7 +95,3 @@ def _open(source: bytes) -> int:
         return os.open(source, _READ)
     except OSError as error:
         raise unreadable(source, error, "the file vanished or may not be read") from None
-
-
-def _changed(source: bytes) -> BadInput:
-    return BadInput(os.fsdecode(source), "changed its size while it was read", "run again when nothing writes there")
