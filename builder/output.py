@@ -14,8 +14,10 @@ from typing import IO, BinaryIO
 from builder.digest import hex_of, sha256
 from builder.errors import LaminaError
 
-_EARLY = 0.1
-"""Seconds between two times that a file's content is brought to the disk while it is written."""
+_EARLY = 0.03
+"""Seconds between two times that a file's content is brought to the disk while it is written.
+
+With 0.1 an archive of 1.2 GB takes 0.08 s more, with 0.01 as long, without a pause 0.03 s more (two processors)."""
 
 _WORTH_FLUSHING = 64 << 20
 """Bytes of a file from which on waiting for the disk takes longer (20 ms) than starting a thread."""
@@ -93,7 +95,7 @@ def reserve(file: BinaryIO, size: int) -> None:
 
 @contextlib.contextmanager
 def written_early(file: BinaryIO, size: int) -> Iterator[None]:
-    """Bring to the disk what is written already, again and again, so that the wait for `size` bytes is short.
+    """Bring to the disk what is written already, again and again, so that the wait for some `size` bytes is short.
 
     Raises OSError: the disk failed, which the system tells only once.
     """

@@ -82,14 +82,18 @@ def write(
     """
     total = sum(item.size or item.weight for item in image.layers)
     with Progress(f"writing {output}", total) as progress, stream_or_file(output) as file:
-        if compressor != "none":
-            compress(as_chunks(stream(known(image, cache, progress), arrange, progress)), compressor, file)
+        if compressor == "none" and output != "-":
+            fill(image, arrange, file, progress, cache)
             return
-        if output == "-":
-            for piece in stream(known(image, cache, progress), arrange, progress):
+        pieces = stream(known(image, cache, progress), arrange, progress)
+        if compressor == "none":
+            for piece in pieces:
                 put(piece, file)
-            return
-        fill(image, arrange, file, progress, cache)
+        elif output == "-":
+            compress(as_chunks(pieces), compressor, file)
+        else:
+            with written_early(file, total):
+                compress(as_chunks(pieces), compressor, file)
 
 
 def fill(image: Image, arrange: Arrangement, file: BinaryIO, progress: Counter, cache: Cache | None = None) -> Image:
