@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from .needs import need_root
 from .unit.trees import Store
 
 # CI tries the same examples each time, so that a failure there is one that everybody sees again.
@@ -30,6 +31,12 @@ def lamina(tmp_path: Path) -> Command:
         return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, timeout=60)
 
     return run
+
+
+@pytest.fixture
+def as_root() -> None:
+    """Nothing but the right to do all."""
+    need_root()
 
 
 @pytest.fixture

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from typing import NoReturn
 
 import pytest
 
+from ..needs import absent, need, need_root
 from . import trixie as debian13
 from .adapters import KINDS, Consumer, opened
-from .base import APT, SYSTEM_PATH, Prefix
+from .base import Prefix
 
 Prefixes = Callable[[str], Prefix]
-
-
-def absent(reason: str) -> NoReturn:
-    """Skip, saying how to get what is missing; under CI=true its absence is a failure."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def need(program: str, package: str, install: str = APT) -> None:
-    if not shutil.which(program, path=f"{SYSTEM_PATH}:{os.environ.get('PATH', '')}"):
-        absent(f"no {program} here: {install} {package}")
-
-
-def need_root() -> None:
-    if os.geteuid():
-        pytest.skip("container programs need root here: run the tests as root")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from .. import needs
 from ..replays import archives
 from ..replays.archives import Image, Member
 from . import adapters, base, fixtures, leftovers
@@ -277,9 +278,9 @@ def test_daemon_that_does_not_start_says_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("ci", "outcome"), [("false", pytest.skip), ("true", pytest.fail)])
 def test_absent_program(monkeypatch: pytest.MonkeyPatch, ci: str, outcome: Any) -> None:
     monkeypatch.setenv("CI", ci)
-    fixtures.need("sh", "dash")
+    needs.need("sh", "dash")
     # Both are caught, or the wrong one of them would skip this test instead of failing it.
     with pytest.raises((pytest.skip.Exception, pytest.fail.Exception)) as raised:
-        fixtures.need("no-such-program", "some-package")
+        needs.need("no-such-program", "some-package")
     assert raised.type is outcome.Exception
     assert "apt-get install --no-install-recommends some-package" in str(raised.value)

@@ -16,10 +16,10 @@ import pytest
 from attrs import frozen
 
 from ..builds import ROOT
+from ..needs import absent
 from . import edges
 from .adapters import RUNNERS, Consumer, ConsumerError
 from .base import HEAVY, unique
-from .fixtures import absent
 from .scanners import Scanner, scanned
 from .umoci import Umoci
 

@@ -16,8 +16,8 @@ from attrs import frozen
 
 from ..builds import COMMAND, ROOT, environment, expression, nix
 from ..consumers.base import SYSTEM_PATH, Completed, answers, call, check, daemon, free_port, scratch
-from ..consumers.fixtures import absent, need, need_root
 from ..consumers.registry import Registry
+from ..needs import absent, need, need_root
 
 # A layer that a script makes takes most to build: the command, a shell, and the tools that scripts find.
 IMAGE = """

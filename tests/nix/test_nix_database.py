@@ -12,7 +12,7 @@ import pytest
 from ..builds import COMMAND, expression, nix, nix_build
 from ..consumers.base import call
 from ..consumers.docker import Docker
-from ..consumers.fixtures import absent
+from ..needs import absent
 
 # Nix is the machine's own, seen from inside; the store, the database and all that it works on are the image's.
 SEEN = ("/usr", "/lib", "/lib64", "/bin")

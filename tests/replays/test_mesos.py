@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,8 +15,7 @@ from .backends import Backend
 from .errors import MesosError
 from .mesos import Reference
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="Mesos' agent runs as root: run the tests as root")
-pytestmark = needs_root
+pytestmark = pytest.mark.usefixtures("as_root")  # as Mesos' agent runs
 
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from ..conftest import Command
+from ..needs import absent, need
 
 Layer = dict[str, tarfile.TarInfo]
 Script = Callable[..., Layer]
@@ -26,11 +27,12 @@ PYTHON = sys.executable
 
 def need_namespaces() -> None:
     if subprocess.run(["unshare", "--user", "--map-root-user", "true"], capture_output=True, timeout=30).returncode:
-        pytest.skip("the kernel gives no user namespaces here: see docs/runAsRoot.md, Settings")
+        absent("the kernel gives no user namespaces here: see docs/runAsRoot.md, Settings")
 
 
 def need_busybox() -> str:
-    return shutil.which("busybox") or pytest.skip("no busybox here: apt-get install busybox-static")
+    need("busybox", "busybox-static")
+    return str(shutil.which("busybox"))
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from builder.stamp import Stamp
 from builder.tree import store_items
 from builder.tree_blob import TreeBlob
 
+from ..needs import absent, need_root
 from .archives import docker_save, sample, tar_of
 from .recipes import archive_of, base, recipe, root_layer, store_layer, write_recipe
 from .trees import Link, Store, make_tree
@@ -158,13 +159,12 @@ exit $status
 
 def on_a_small_disk(bench: Bench, size: str, place: str, *arguments: object) -> subprocess.CompletedProcess[bytes]:
     """Run a command while `place` is a file system of that size; then its standard output lists what is there."""
-    if os.geteuid() != 0:
-        pytest.skip("only root mounts file systems")
+    need_root()
     (bench.top / place).mkdir(exist_ok=True)
     words = ["unshare", "-m", "sh", "-c", FULL, "sh", size, str(bench.top / place), *bench.command(*arguments)]
     done = subprocess.run(words, env=bench.environment, capture_output=True, timeout=60)
     if done.returncode == 77:
-        pytest.skip("this system does not let us mount")
+        absent("this system does not let us mount")
     return done
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from ..needs import absent
 from .archives import docker_save, layer_of, sample
 from .recipes import base, recipe, root_layer, save, store_layer, tar_layer
 from .trees import Link, Program, Store, Tree, make_tree
@@ -44,7 +45,7 @@ def build(root: Path, *arguments: str, umask: str = "022", **environment: str) -
     nowhere = {"XDG_CACHE_HOME": "/recipe.json"}
     done = subprocess.run(command, env=os.environ | nowhere | environment, capture_output=True, timeout=60)
     if b"Operation not permitted" in done.stderr and b"unshare" in done.stderr:
-        pytest.skip("neither root nor a user namespace is to be had here, so no root directory of its own")
+        absent("neither root nor a user namespace is to be had here, so no root directory of its own")
     assert (done.returncode, done.stderr) == (0, b"")
     return done.stdout
 

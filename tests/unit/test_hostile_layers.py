@@ -25,6 +25,7 @@ from builder.spec import parse_json
 from builder.tar_index import entries
 from builder.verify import verify
 
+from ..needs import absent
 from .archives import (
     WRAPPERS,
     Piece,
@@ -350,7 +351,7 @@ def test_a_layout_with_what_is_no_file(kind: str, tmp_path: Path) -> None:
         try:
             os.mknod(top / BLOB, 0o20666, os.makedev(1, 5))
         except PermissionError:
-            pytest.skip("only root makes devices")
+            absent("only root makes devices: run the tests as root")
     with pytest.raises(BadInput, match=f"layout/{BLOB}: (not a file|Is a directory); give a file that can be read"):
         read_image(top)
 

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import io
 import random
-import shutil
 import sqlite3
 import subprocess
 import tarfile
@@ -23,6 +22,7 @@ from builder.layer import Layer
 from builder.nix_db import Registration, database, database_layer, hex_hash, registered_in
 from builder.stamp import Stamp
 
+from ..needs import need
 from .archives import Piece, folder, tar_of
 
 HASH = "sha256:" + "ab" * 32
@@ -51,8 +51,7 @@ def columns(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]
 
 
 def test_like_a_store_of_nix(tmp_path: Path) -> None:
-    if not shutil.which("nix-store"):
-        pytest.skip("no Nix here")
+    need("nix-store", "nix-bin")
     subprocess.run(
         ["nix-store", "--store", f"local?root={tmp_path}", "--init"], check=True, capture_output=True, timeout=60
     )

@@ -22,6 +22,7 @@ from builder.errors import BadInput
 from builder.media.tarball import write
 
 from ..conftest import Command
+from ..needs import need_root
 from .archives import docker_save, sample
 from .kinds_of_images import KINDS
 from .recipes import LAYOUTS, archive_of, base, image_of, recipe, root_layer, save, store_layer, write_recipe
@@ -131,8 +132,7 @@ def test_a_kill_on_the_way_leaves_nothing(enough: int, existed: bool, tmp_path: 
 
 def small_disk(directory: Path, script: str) -> subprocess.CompletedProcess[bytes]:
     """Run a script that may fill up `$DISK`, which has one megabyte and goes away with the script."""
-    if os.geteuid() != 0 and os.environ.get("CI") != "true":
-        pytest.skip("only root may mount a small disk")
+    need_root()
     setup = (
         f"mount -t tmpfs -o size=1m tmpfs {shlex.quote(str(directory))} && export DISK={shlex.quote(str(directory))}\n"
     )
