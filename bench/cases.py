@@ -141,8 +141,12 @@ OF_LARGE = (
         {
             ZSTD: Command("{lamina} build {recipe} -o {out} --compressor zstd"),
             "GNU tar into zstd -1 -T0": Command(TAR + " | zstd -1 -T0"),
+            "GNU tar into zstd -3 -T0, Lamina's level": Command(TAR + " | zstd -3 -T0"),
         },
-        (Goal(ZSTD, "GNU tar into zstd -1 -T0", "ratio", 1.3),),
+        (
+            Goal(ZSTD, "GNU tar into zstd -1 -T0", "ratio", 1.3),
+            Goal(ZSTD, "GNU tar into zstd -3 -T0, Lamina's level", "ratio"),
+        ),
         weighed=(ZSTD,),
     ),
     Case(

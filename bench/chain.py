@@ -26,10 +26,8 @@ from types import ModuleType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from layerbench_plugin import store_paths
-
+from bench.layerbench_plugin import store_paths
 from builder.closure import PathInfo
 from builder.plan import Lock, lock_of, plan
 from builder.planners import index

@@ -12,7 +12,7 @@ from bench.shares import Share
 
 PLOTS = ROOT / "bench/plots"
 
-STYLE = {
+STYLE: Any = {
     "svg.hashsalt": "lamina",  # ids hang on it, and on nothing else
     "svg.fonttype": "none",  # text stays text
     "font.size": 9,

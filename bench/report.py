@@ -178,7 +178,7 @@ def _series(series: Series) -> str:
 
 def _figure(row: Row) -> str:
     figure = row.figure
-    shown = {"ratio": f"{figure:.2f} x", "above": f"{figure:+.3f} s", "faster": f"{figure:.1f} x as fast"}
+    shown = {"ratio": f"{figure:.2f} x", "above": f"{figure:+.3f} s", "faster": f"{figure:.2f} x as fast"}
     return shown[row.goal.kind]
 
 
@@ -186,7 +186,7 @@ def _limit(row: Row) -> str:
     limit = row.goal.limit
     if limit is None:
         return ""
-    shown = {"ratio": f"<= {limit:.2f} x", "above": f"<= {limit:.1f} s more", "faster": f">= {limit:.1f} x"}
+    shown = {"ratio": f"<= {limit:.2f} x", "above": f"<= {limit:.1f} s more", "faster": f">= {limit:.2f} x"}
     return shown[row.goal.kind]
 
 

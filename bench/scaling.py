@@ -12,6 +12,7 @@ import random
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -114,7 +115,7 @@ def of_layers(setting: Setting, times: int) -> Curve:
 def of_paths(setting: Setting, times: int) -> Curve:
     """Store paths of 3 small files, each of which refers to two others; planned as 100 layers."""
     chance = random.Random(1)
-    graph = []
+    graph: list[dict[str, Any]] = []
     for number in range(5000):
         path = made(f"small-{number}", {str(file): chance.randbytes(200) for file in range(3)})
         below = sorted({graph[chance.randrange(number)]["path"] for _ in range(min(2, number))})

@@ -78,7 +78,7 @@ def run(daemon: Docker, name: str, edit: str) -> None:
 
 def by_lamina(daemon: Docker, closure: str, edit: str, directory: Path, way: str) -> Row:
     build, path = timed(lambda: recipe(closure, edit, "lamina"))
-    words = [COMMAND, "load", str(path), "--json"]
+    words = [str(COMMAND), "load", str(path), "--json"]
     load, told = timed(lambda: subprocess.check_output(words, env=surroundings(daemon, directory), timeout=1200))
     took, _ = timed(lambda: run(daemon, "lamina", edit))
     return Row(way, build, load, took, json.loads(told)["sent"])  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ class Loader:
         return name if self.to == "docker" else f"docker.io/library/{name}"
 
     def run(self, image: Path) -> subprocess.CompletedProcess[str]:
-        words = [COMMAND, "load", image, "--to", self.to, "--json"]
+        words: list[str | Path] = [COMMAND, "load", image, "--to", self.to, "--json"]
         return subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=1200, check=False)
 
     def sent(self, image: Path) -> int:

@@ -74,14 +74,14 @@ def test_a_client_that_refuses_is_an_error(tmp_path: Path) -> None:
     refuse.write_text('#!/bin/sh\n[ "$1" = load ] || exit 1\nhead -c 9 >/dev/null\necho no room >&2\nexit 1\n')
     refuse.chmod(0o755)
     surroundings = environment(PATH=f"{refuse.parent}:{os.environ['PATH']}", XDG_CACHE_HOME=str(tmp_path))
-    words = [COMMAND, "load", recipe("refused", "x")]
+    words: list[str | Path] = [COMMAND, "load", recipe("refused", "x")]
     done = subprocess.run(words, env=surroundings, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["lamina: docker: refused the image: no room; see the daemon's log"]
 
 
 def test_no_client(tmp_path: Path) -> None:
-    words = [COMMAND, "load", recipe("refused", "x"), "--to", "podman"]
+    words: list[str | Path] = [COMMAND, "load", recipe("refused", "x"), "--to", "podman"]
     surroundings = environment(PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     done = subprocess.run(words, env=surroundings, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
@@ -94,7 +94,7 @@ Starter = Callable[[], subprocess.Popen[bytes]]
 def test_two_loads_at_once(loader: Loader, unique: str) -> None:
     """Of two images that share layers, into one daemon, out of one cache."""
     recipes = [recipe(f"{unique}-{number}", f"number {number}") for number in range(2)]
-    words = [[COMMAND, "load", path, "--to", loader.to] for path in recipes]
+    words: list[list[str | Path]] = [[COMMAND, "load", path, "--to", loader.to] for path in recipes]
     running = [subprocess.Popen(each, env=loader.environment) for each in words]
     assert [process.wait(300) for process in running] == [0, 0]
     for number in range(2):

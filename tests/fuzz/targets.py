@@ -230,7 +230,7 @@ def in_file(data: bytes) -> Iterator[Path]:
 
 def look_at(path: Path) -> None:
     """All that the commands do with an image from elsewhere, but for sending it away."""
-    learn._WORTH_FORKING = 1 << 60  # type: ignore[misc]  # a fuzzer does not see what another process does
+    learn._WORTH_FORKING = 1 << 60  # a fuzzer does not see what another process does
     with refusing():
         images = describe(path)
         check_text(table(images))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from ..examples import EXAMPLES
 NIXPKGS = ROOT / "tests/nix/nixpkgs"
 
 
-def evaluated(text: str) -> object:
+def evaluated(text: str) -> Any:
     done = nix("nix-instantiate", "--eval", "--strict", "--json", *expression(text))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -79,7 +80,7 @@ def test_attributes_of_an_image() -> None:
 
 def test_the_tag_hangs_on_the_content() -> None:
     tag = 'config: (lamina.buildImage { name = "x"; inherit config; }).imageTag'
-    first, same, other = evaluated(f'map ({tag}) [ {{ User = "1"; }} {{ User = "1"; }} {{ User = "2"; }} ]')  # type: ignore[misc]
+    first, same, other = evaluated(f'map ({tag}) [ {{ User = "1"; }} {{ User = "1"; }} {{ User = "2"; }} ]')
     assert first == same != other
 
 

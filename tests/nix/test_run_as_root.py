@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -254,7 +255,7 @@ def test_export_image(dockerd: Docker, tmp_path: Path) -> None:
     assert len(found) == 5
 
 
-def about(member: tarfile.TarInfo, archive: tarfile.TarFile) -> tuple[object, ...]:
+def about(member: tarfile.TarInfo, archive: tarfile.TarFile) -> tuple[Any, ...]:
     name = member.name.removeprefix("./")
     first = archive.getmember(member.linkname) if member.islnk() else member
     device = (first.devmajor, first.devminor) if first.isdev() else ()

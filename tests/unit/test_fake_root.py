@@ -368,7 +368,8 @@ def test_in_a_root_of_its_own(own: tuple[str, ...], tmp_path: Path) -> None:
     top.mkdir()
     (top / "script").write_text(CHROOTED + "".join(f"read -r line < $NIX_STORE/{name}\n" for name in own))
     environment = {**os.environ, "NIX_BUILD_TOP": str(top), "NIX_STORE": str(store)}
-    command = [PYTHON, "-m", "builder", "fake-root", "root", "/bin/sh", top / "script", "-o", "layer.tar", "--chroot"]
+    arguments = ["root", "/bin/sh", str(top / "script"), "-o", "layer.tar", "--chroot"]
+    command = [PYTHON, "-m", "builder", "fake-root", *arguments]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
     with tarfile.open(tmp_path / "layer.tar") as archive:

@@ -15,11 +15,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
-from builder import pieces, tree
+from builder import tree
 from builder.cli import main
 from builder.errors import BadInput
 from builder.pieces import Span
@@ -133,7 +134,7 @@ def test_what_a_kill_left_in_the_moment_of_naming_goes_with_the_next_run(name: s
     path.write_bytes(b"from before")
     process = os.fork()
     if process == 0:
-        os.replace = lambda *_: os._exit(9)  # type: ignore[assignment]
+        os.replace = lambda *_: os._exit(9)
         with whole_file(path) as file:
             file.write(b"killed")
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
@@ -295,7 +296,7 @@ def test_a_file_that_changes_between_two_reads(change: str, store: Store, monkey
             os.truncate(victim, (4 << 20) if change == "grows" else (1 << 20) + 5)
         return real(descriptor, size, position)
 
-    monkeypatch.setattr(pieces.os, "pread", read)
+    monkeypatch.setattr("builder.pieces.os.pread", read)
     with pytest.raises(BadInput, match=f"{path}/f: changed its size while it was read"):
         list(TreeBlob.of(store_items([path], Stamp())).chunks())
 
@@ -313,13 +314,13 @@ def test_a_directory_that_vanishes_while_it_is_walked(store: Store, monkeypatch:
     path = store.add("one", {"d/f": b"x"})
     real = os.scandir
 
-    def scandir(directory: bytes) -> Iterator[os.DirEntry[bytes]]:
+    def scandir(directory: bytes) -> Any:
         if directory.endswith(b"/d"):
             os.unlink(directory + b"/f")
             os.rmdir(directory)
-        return real(directory)  # type: ignore[return-value]
+        return real(directory)
 
-    monkeypatch.setattr(tree.os, "scandir", scandir)
+    monkeypatch.setattr("builder.tree.os.scandir", scandir)
     with pytest.raises(BadInput, match=f"{path}/d: No such file or directory"):
         store_items([path], Stamp())
 

@@ -36,7 +36,7 @@ def harmless(printed: bytes) -> None:
 
 def ran(directory: Path, *arguments: object, env: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[bytes]:
     words = [os.fsencode(str(word)) for word in arguments]
-    command = [sys.executable, "-m", "builder", *words]
+    command: list[str | bytes] = [sys.executable, "-m", "builder", *words]
     done = subprocess.run(command, cwd=directory, env=env, capture_output=True, timeout=60)
     harmless(done.stdout)
     harmless(done.stderr)

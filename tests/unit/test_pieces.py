@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from builder import pieces
 from builder.errors import BadInput
 from builder.pieces import CHUNK, Span, as_chunks, put
 
@@ -38,9 +37,9 @@ def by_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         return real(source, target, min(count, CHUNK), offset_src=offset_src)
 
     if request.param.startswith("refused"):
-        monkeypatch.setattr(pieces.os, "splice", refuse)
+        monkeypatch.setattr("builder.pieces.os.splice", refuse)
     elif request.param == "absent":
-        monkeypatch.delattr(pieces.os, "splice")
+        monkeypatch.delattr("builder.pieces.os.splice")
     return str(request.param)
 
 

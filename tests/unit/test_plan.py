@@ -94,7 +94,8 @@ def test_an_application_too_small_for_a_layer_of_its_own_lies_on_top() -> None:
 
 
 def test_what_only_the_root_refers_to_is_not_on_top_unless_it_is_tiny_or_reaches_most() -> None:
-    tools = {f"tool{i}": (MIB, []) for i in range(10)} | {"note": (256 << 10, [])}
+    nothing: list[str] = []
+    tools = {f"tool{i}": (MIB, nothing) for i in range(10)} | {"note": (256 << 10, nothing)}
     layers = names(plan(closure(tools | {"env": (1, list(tools))}), 4))
     assert layers[-1] == ["env", "note"]
 
