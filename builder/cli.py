@@ -206,10 +206,13 @@ def _load(options: argparse.Namespace) -> int:
         loaded = load(image, client, Cache.of_user())
     names = [name.familiar for name in image.names]
     if options.json:
-        print(_json({"names": names, "to": options.to, "sent": loaded.sent, "held": loaded.held}, indent=None))
+        told = {"sent": loaded.sent, "held": loaded.held, "refusal": loaded.refusal}
+        print(_json({"names": names, "to": options.to, **told}, indent=None))
     else:
         what = ", ".join(names) or "the image"
         print(f"{what} is in {options.to}: {human(loaded.sent)} sent, {human(loaded.held)} of layers were there")
+        if loaded.refusal:
+            print(f"all of it went there after the layers that it lacked alone had not sufficed: {loaded.refusal}")
     return 0
 
 

@@ -15,20 +15,20 @@ _INTERVAL = 0.1
 class Progress:
     """A line on standard error that is written over: call it with the bytes that were dealt with.
 
-    `total` is how many there will be, as soon as it is known.
+    `total` is how many there will be, as soon as it is known; `done` is how many there were.
     """
 
     def __init__(self, what: str, total: int | None = None) -> None:
         self._what = printable(shortened(what))
         self.total = total
-        self._done = 0
+        self.done = 0
         self._next = time.monotonic() + _INTERVAL
         self._shown = False
         # A derivation's log looks like a terminal, but nobody sees a line of it being written over.
         self._terminal = sys.stderr.isatty() and "NIX_BUILD_TOP" not in os.environ
 
     def __call__(self, count: int) -> None:
-        self._done += count
+        self.done += count
         if self._terminal and time.monotonic() >= self._next:
             self._show()
 
@@ -43,7 +43,7 @@ class Progress:
         self._next = time.monotonic() + _INTERVAL
         self._shown = True
         share = f" of {human(self.total)}" if self.total else ""
-        print(f"\r\x1b[K{self._what}: {human(self._done)}{share}", end="", file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{self._what}: {human(self.done)}{share}", end="", file=sys.stderr, flush=True)
 
 
 def human(size: int) -> str:

@@ -51,7 +51,7 @@ class Client(Protocol):
         """Whether this very image is there, under all its names."""
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
-        """The diff IDs of the layers that need not be sent."""
+        """The diff IDs of the layers that need not be sent, which stay until the client's end."""
 
 
 class Question:
@@ -104,8 +104,8 @@ class _Asking:
         return question
 
 
-def feed(command: Iterable[str], pieces: Iterator[Piece]) -> int:
-    """Give the pieces to a client; how many bytes it took. Raises LaminaError with what it said when it failed."""
+def feed(command: Iterable[str], pieces: Iterator[Piece]) -> None:
+    """Give the pieces to a client. Raises LaminaError with what it said when it failed."""
     import tempfile
 
     from builder.pieces import put
@@ -116,19 +116,17 @@ def feed(command: Iterable[str], pieces: Iterator[Piece]) -> int:
             client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=said, stderr=said)
         except OSError:
             raise _no_program(words[0]) from None
-        sent = 0
         try:
             with client, contextlib.suppress(BrokenPipeError):  # its exit status tells what it thought of the rest
                 assert client.stdin
                 widen(client.stdin)
                 for piece in pieces:
                     put(piece, client.stdin)
-                    sent += len(piece)
         except BaseException:
             client.kill()
             raise
         if client.returncode == 0:
-            return sent
+            return
         said.seek(0)
         lines = said.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise LaminaError(words[0], f"refused the image: {lines[-1]}", "see the daemon's log")
@@ -241,7 +239,12 @@ class Podman(_Inspecting):
 
 
 class Containerd(_Asking):
-    """containerd: its store knows blobs by digest; ctr's own variables tell where it listens and which namespace."""
+    """containerd: its store knows blobs by digest; ctr's own variables tell where it listens and which namespace.
+
+    An import gives a name to the new image and unpacks it then. In between containerd may collect what only the name's
+    old image needed, and that is what the new one is to be unpacked on ("parent snapshot does not exist"): of a
+    hundred layers one import in two failed. So the old image has another name meanwhile.
+    """
 
     name = "containerd"
     load: tuple[str, ...] = ("ctr", "images", "import", "-")
@@ -250,6 +253,12 @@ class Containerd(_Asking):
         super().__init__()
         self._blobs = self.ask("ctr", "content", "ls", "--quiet")
         self._named: list[Question] = []
+        self._kept: list[str] = []
+
+    def __exit__(self, *error: object) -> None:
+        if self._kept:
+            self.ask("ctr", "images", "rm", *self._kept).answer()
+        super().__exit__(*error)
 
     def survey(self, image: Image) -> None:
         self._named = [self.ask("ctr", "images", "check", f"name=={name.qualified}") for name in image.names]
@@ -274,7 +283,15 @@ class Containerd(_Asking):
         return all(wanted in line and "complete" in line and "incomplete" not in line for line in told)
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
+        names = [name.qualified for name in image.names]
+        tagging = [self.ask("ctr", "images", "tag", "--force", name, _kept_as(name)) for name in names]
+        self._kept = [_kept_as(name) for name, asked in zip(names, tagging, strict=True) if asked.answer() is not None]
         return {Digest(line) for line in (self._blobs.answer() or "").split()}
+
+
+def _kept_as(name: str) -> str:
+    """The same for every load of a name, so that one which was killed leaves nothing that the next does not remove."""
+    return f"lamina.invalid/being-replaced:{sha256(name.encode())[7:19]}"
 
 
 CLIENTS: dict[str, Callable[[], Client]] = {"docker": Docker, "podman": Podman, "containerd": Containerd}

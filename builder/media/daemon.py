@@ -25,10 +25,14 @@ from builder.tar import END, stored_size
 
 @attrs.frozen
 class Loaded:
-    """What a load cost: bytes that went to the client, and bytes of layers that were there already."""
+    """What a load cost: bytes that went to the client, and bytes of layers that were there already.
+
+    `refusal` is what was wrong with the archive that lacked those, when all of it had to be sent after that.
+    """
 
     sent: int
     held: int
+    refusal: str | None = None
 
 
 def load(image: Image, client: Client, cache: Cache) -> Loaded:
@@ -43,34 +47,32 @@ def load(image: Image, client: Client, cache: Cache) -> Loaded:
     if client.holds(image):
         return Loaded(0, sum(sizes.values()))
     held = client.held_layers(image, cache) & set(image.diff_ids)
-    sent = 0
-    if held:
-        try:
-            sent = _send(image, client, held)
-            cache.remember_manifest(sha256(universal.manifest(image)), image.diff_ids)
-            return Loaded(sent, sum(sizes[diff_id] for diff_id in held))
-        except LaminaError:
-            pass
-    sent += _send(image, client, set())
-    cache.remember_manifest(sha256(universal.manifest(image)), image.diff_ids)
-    return Loaded(sent, 0)
-
-
-def _send(image: Image, client: Client, held: set[Digest]) -> int:
-    """The archive without the held layers, in at the daemon, and compared; bytes sent. Raises LaminaError."""
+    refusal = None
     with Progress(f"loading into {client.name}") as progress:
-        sent = feed(client.load, _archive(client.as_sent(image), held, progress))
+        try:
+            _send(image, client, held, progress)
+        except LaminaError as error:
+            if not held:
+                raise
+            refusal, held = str(error), set()
+            _send(image, client, held, progress)
+    cache.remember_manifest(sha256(universal.manifest(image)), image.diff_ids)
+    return Loaded(progress.done, sum(sizes[diff_id] for diff_id in held), refusal)
+
+
+def _send(image: Image, client: Client, held: set[Digest], progress: Progress) -> None:
+    """The archive without the held layers, in at the daemon, and compared. Raises LaminaError."""
+    feed(client.load, _archive(client.as_sent(image), held, progress))
     client.finish(image)
     if not client.holds(image):
         raise LaminaError(client.name, "took the archive and holds another image", "see the daemon's log")
-    return sent
 
 
 def _archive(image: Image, held: set[Digest], progress: Progress) -> Iterator[Piece]:
     """The archive without the held layers. It is arranged when it is asked for: the client is starting by then."""
     absent = {position for position, diff_id in enumerate(image.diff_ids) if diff_id not in held}
     parts = [part for part in universal.arrange_for_loading(image) if part.layer is None or part.layer in absent]
-    progress.total = sum(stored_size(part.member) for part in parts) + len(END)
+    progress.total = progress.done + sum(stored_size(part.member) for part in parts) + len(END)
     for piece in stream(image, lambda _: parts, lambda _: None):
         yield piece
         progress(len(piece))

@@ -69,13 +69,15 @@ class Loader:
         return subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=1200, check=False)
 
     def sent(self, image: Path) -> int:
-        """Bytes that the client was given, which are those that Lamina says it sent."""
+        """Bytes that the client was given, all at once, which are those that Lamina says it sent."""
         self.counts.write_text("")
         done = self.run(image)
         assert done.returncode == 0, done.stderr
-        counted = sum(int(line) for line in self.counts.read_text().split())
-        assert json.loads(done.stdout)["sent"] == counted
-        return counted
+        told = json.loads(done.stdout)
+        counted = [int(line) for line in self.counts.read_text().split()]
+        assert told["sent"] == sum(counted), told
+        assert told["refusal"] is None and len(counted) <= 1, told
+        return sum(counted)
 
 
 def client(consumer: Consumer) -> tuple[str, str, list[str]]:

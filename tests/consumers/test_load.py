@@ -59,6 +59,24 @@ def test_only_what_is_missing_is_sent(loader: Loader, unique: str) -> None:
     assert loader.consumer.config_digest(image(loader, unique)) == json.loads(expected.stdout)[0]["configDigest"]
 
 
+def many(name: str, greeting: str) -> Path:
+    """An image of a hundred layers, of which the last says something."""
+    files = 'builtins.genList (n: pkgs.writeTextDir "file-${toString n}" "${toString n}") 98'
+    application = f'(pkgs.writeShellScriptBin "app" "echo {greeting}")'
+    arguments = f'{{ name = "{name}"; tag = "1"; contents = files ++ [ pkgs.hello {application} ]; '
+    layers = f'maxLayers = 100; volatile = [ {application} ]; config.Cmd = [ "/bin/app" ]; }}'
+    return nix_build(*expression(f"let files = {files}; in (lamina.streamLayeredImage {arguments}{layers}).recipe"))
+
+
+def test_the_image_that_is_replaced_stays_until_its_layers_are_no_longer_needed(loader: Loader, unique: str) -> None:
+    """containerd collects it as soon as its name has gone over, while the new image is still being unpacked."""
+    loader.sent(many(unique, "zero"))
+    for number in range(8):
+        assert loader.sent(many(unique, f"number {number}")) < NOTHING_TO_SPEAK_OF
+    assert loader.consumer.run(image(loader, unique)).stdout.strip() == "number 7"
+    assert not [name for name in loader.consumer.names() if "being-replaced" in name]
+
+
 def test_layers_that_the_daemon_lost_are_sent_again(loader: Loader, unique: str) -> None:
     first = recipe(unique, "three")
     whole = loader.sent(first)
@@ -78,6 +96,20 @@ def test_a_client_that_refuses_is_an_error(tmp_path: Path) -> None:
     done = subprocess.run(words, env=surroundings, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["lamina: docker: refused the image: no room; see the daemon's log"]
+
+
+def test_all_is_sent_when_less_does_not_do(dockerd: Consumer, tmp_path: Path, unique: str) -> None:
+    """And the user is told why it took so long, and how much it was."""
+    loader = loader_for(dockerd, tmp_path)
+    whole = loader.sent(recipe(unique, "all one"))
+    program = tmp_path / "bin/docker"
+    refuse = f"[ -e {tmp_path}/refused ] || {{ cat >{tmp_path}/refused; echo no room >&2; exit 1; }}"
+    program.write_text(program.read_text().replace("load*|*import*)\n", f"load*)\n{refuse}\n"))
+    done = loader.run(recipe(unique, "all two"))
+    told = json.loads(done.stdout)
+    assert told["refusal"] == "docker: refused the image: no room; see the daemon's log"
+    assert (told["sent"], told["held"]) == (whole + (tmp_path / "refused").stat().st_size, 0)
+    assert dockerd.run(image(loader, unique)).stdout.strip() == "all two"
 
 
 def test_no_client(tmp_path: Path) -> None:
