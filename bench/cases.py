@@ -141,11 +141,11 @@ OF_LARGE = (
         {
             ZSTD: Command("{lamina} build {recipe} -o {out} --compressor zstd"),
             "GNU tar into zstd -1 -T0": Command(TAR + " | zstd -1 -T0"),
-            "GNU tar into zstd -3 -T0, Lamina's level": Command(TAR + " | zstd -3 -T0"),
+            "GNU tar into zstd -3 -T0, its usual level": Command(TAR + " | zstd -3 -T0"),
         },
         (
             Goal(ZSTD, "GNU tar into zstd -1 -T0", "ratio", 1.3),
-            Goal(ZSTD, "GNU tar into zstd -3 -T0, Lamina's level", "ratio"),
+            Goal(ZSTD, "GNU tar into zstd -3 -T0, its usual level", "ratio"),
         ),
         weighed=(ZSTD,),
     ),

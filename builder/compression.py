@@ -213,7 +213,9 @@ def compress(chunks: Iterator[bytes], compressor: str, out: BinaryIO) -> None:
         import zstandard
 
         workers = len(os.sched_getaffinity(0))
-        with zstandard.ZstdCompressor(level=3, threads=workers).stream_writer(out, closefd=False) as writer:
+        fast = zstandard.STRATEGY_FAST  # a third less time, for 3 to 4 percent more bytes: docs/speed.md
+        settings = zstandard.ZstdCompressionParameters.from_level(3, strategy=fast, hash_log=16, threads=workers)
+        with zstandard.ZstdCompressor(compression_params=settings).stream_writer(out, closefd=False) as writer:
             for chunk in chunks:
                 writer.write(chunk)
 
