@@ -86,15 +86,30 @@ def _no_program(name: str) -> LaminaError:
 
 
 class _Asking:
-    """A context at whose end no question is left at work."""
+    """A context at whose end no question is left at work, and what was replaced has no name of ours any more.
+
+    containerd gives an image's name to the new image and unpacks that then. In between it may collect what only the
+    name's old image needed, and that is what the new one is to be unpacked on ("parent snapshot does not exist"): of
+    a hundred layers one import in two failed with ctr, and one in forty with Docker, which keeps its images there
+    too. So the old image can have another name meanwhile.
+    """
+
+    tag: tuple[str, ...] = ()
+    """The command that gives the first of two names a second one."""
+
+    untag: tuple[str, ...] = ()
+    """The command that takes names away; images that containers use lose nothing else by it."""
 
     def __init__(self) -> None:
         self._questions: list[Question] = []
+        self._kept: list[str] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._kept:
+            self.ask(*self.untag, *self._kept).answer()
         for question in self._questions:
             question.drop()
 
@@ -102,6 +117,17 @@ class _Asking:
         question = Question(*command)
         self._questions.append(question)
         return question
+
+    def keep(self, image: Image) -> None:
+        """Let what the image's names mean now stay until the end."""
+        names = [name.qualified for name in image.names]
+        tagging = [self.ask(*self.tag, name, _kept_as(name)) for name in names]
+        self._kept = [_kept_as(name) for name, asked in zip(names, tagging, strict=True) if asked.answer() is not None]
+
+
+def _kept_as(name: str) -> str:
+    """The same for every load of a name, so that one which was killed leaves nothing that the next does not remove."""
+    return f"lamina.invalid/being-replaced:{sha256(name.encode())[7:19]}"
 
 
 def feed(command: Iterable[str], pieces: Iterator[Piece]) -> None:
@@ -189,6 +215,8 @@ class Docker(_Inspecting):
 
     name = "docker"
     load: tuple[str, ...] = ("docker", "load")
+    tag = ("docker", "tag")
+    untag = ("docker", "rmi", "--force")
 
     def __init__(self) -> None:
         super().__init__()
@@ -203,6 +231,7 @@ class Docker(_Inspecting):
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
         told = self.all_images()
         if "io.containerd.snapshotter" in (self._store.answer() or ""):
+            self.keep(image)
             return self._in_containerd(told, cache)
         return self._in_chains(told, image)
 
@@ -239,26 +268,17 @@ class Podman(_Inspecting):
 
 
 class Containerd(_Asking):
-    """containerd: its store knows blobs by digest; ctr's own variables tell where it listens and which namespace.
-
-    An import gives a name to the new image and unpacks it then. In between containerd may collect what only the name's
-    old image needed, and that is what the new one is to be unpacked on ("parent snapshot does not exist"): of a
-    hundred layers one import in two failed. So the old image has another name meanwhile.
-    """
+    """containerd: its store knows blobs by digest; ctr's own variables tell where it listens and which namespace."""
 
     name = "containerd"
     load: tuple[str, ...] = ("ctr", "images", "import", "-")
+    tag = ("ctr", "images", "tag", "--force")
+    untag = ("ctr", "images", "rm")
 
     def __init__(self) -> None:
         super().__init__()
         self._blobs = self.ask("ctr", "content", "ls", "--quiet")
         self._named: list[Question] = []
-        self._kept: list[str] = []
-
-    def __exit__(self, *error: object) -> None:
-        if self._kept:
-            self.ask("ctr", "images", "rm", *self._kept).answer()
-        super().__exit__(*error)
 
     def survey(self, image: Image) -> None:
         self._named = [self.ask("ctr", "images", "check", f"name=={name.qualified}") for name in image.names]
@@ -283,15 +303,8 @@ class Containerd(_Asking):
         return all(wanted in line and "complete" in line and "incomplete" not in line for line in told)
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
-        names = [name.qualified for name in image.names]
-        tagging = [self.ask("ctr", "images", "tag", "--force", name, _kept_as(name)) for name in names]
-        self._kept = [_kept_as(name) for name, asked in zip(names, tagging, strict=True) if asked.answer() is not None]
+        self.keep(image)
         return {Digest(line) for line in (self._blobs.answer() or "").split()}
-
-
-def _kept_as(name: str) -> str:
-    """The same for every load of a name, so that one which was killed leaves nothing that the next does not remove."""
-    return f"lamina.invalid/being-replaced:{sha256(name.encode())[7:19]}"
 
 
 CLIENTS: dict[str, Callable[[], Client]] = {"docker": Docker, "podman": Podman, "containerd": Containerd}

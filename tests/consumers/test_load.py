@@ -15,7 +15,8 @@ import pytest
 from ..builds import COMMAND, environment, expression, nix_build
 from . import base
 from .adapters import opened
-from .base import Consumer
+from .base import Consumer, check
+from .docker import Docker
 from .fixtures import Prefixes
 from .loading import KINDS, Loader, client, loader_for
 
@@ -75,6 +76,24 @@ def test_the_image_that_is_replaced_stays_until_its_layers_are_no_longer_needed(
         assert loader.sent(many(unique, f"number {number}")) < NOTHING_TO_SPEAK_OF
     assert loader.consumer.run(image(loader, unique)).stdout.strip() == "number 7"
     assert not [name for name in loader.consumer.names() if "being-replaced" in name]
+
+
+@pytest.mark.parametrize("kind", ["dockerd", "dockerd_trixie_containerd"])
+def test_a_container_of_the_image_that_is_replaced_stays(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, unique: str
+) -> None:
+    """The name that the image has meanwhile goes all the same, which Docker refuses unless it is forced."""
+    consumer: Docker = request.getfixturevalue(kind)
+    loader = loader_for(consumer, tmp_path)
+    loader.sent(recipe(unique, "before"))
+    check(consumer.docker("create", "--name", unique, "--network", "none", image(loader, unique)))
+    try:
+        assert loader.sent(recipe(unique, "after")) < NOTHING_TO_SPEAK_OF
+        assert not [name for name in consumer.names() if "being-replaced" in name]
+        assert check(consumer.docker("start", "--attach", unique)).strip() == "before"
+    finally:
+        consumer.destroy(unique)
+    assert consumer.run(image(loader, unique)).stdout.strip() == "after"
 
 
 def test_layers_that_the_daemon_lost_are_sent_again(loader: Loader, unique: str) -> None:
