@@ -34,6 +34,8 @@ run. Written by `bench/scenario.py`, all in one run.
 
 {table}
 
+The whole archives come last and find their layers there, so Docker reads all of them and unpacks none.
+
 ## Into every daemon
 
 What `lamina load` sends of the same image: the first time, with nothing changed,
@@ -159,7 +161,7 @@ def main(closure: str = "large") -> None:
             by_lamina(daemon, closure, "1", directory, "lamina, first time"),
             by_lamina(daemon, closure, "2", directory, "lamina, one file edited"),
             by_lamina(daemon, closure, "2", directory, "lamina, nothing changed"),
-            by_stream(daemon, closure, "1", directory, "whole archive, first time"),
+            by_stream(daemon, closure, "1", directory, "whole archive, nothing new in it"),
             by_stream(daemon, closure, "2", directory, "whole archive, one file edited"),
         ]
         version = daemon.version()
