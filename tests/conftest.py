@@ -45,7 +45,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "nix" / "store")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def alpine() -> Path:
     """A real archive of docker save."""
     path = Path(__file__).parents[2] / "shared" / "images" / "alpine-3.10.docker-save.tar.gz"

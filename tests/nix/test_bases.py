@@ -9,18 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import COMMAND, ROOT, expression, nix_build, nix_error
+from ..builds import COMMAND, expression, nix_build, nix_error
 from ..consumers.docker import Docker
 from ..consumers.podman import Podman
-
-ALPINE = ROOT.parent / "shared/images/alpine-3.10.docker-save.tar.gz"
-
-
-@pytest.fixture(scope="module")
-def alpine() -> Path:
-    if not ALPINE.exists():
-        pytest.skip("the Alpine archive lies outside of the project and is not here")
-    return ALPINE
 
 
 def test_alpine(alpine: Path, dockerd: Docker) -> None:

@@ -15,9 +15,6 @@ from ..consumers.base import check
 from ..consumers.docker import Docker
 from ..consumers.podman import Podman
 from ..unit.archives import Piece, Sample, docker_save, folder, layer_of, tar_of
-from .test_bases import alpine
-
-__all__ = ["alpine"]
 
 GLIBC = """lamina.buildImage { name = "glibc"; tag = "1"; config.Env = [ "PATH=/bin:/sbin" ];
   copyToRoot = [ pkgs.bash pkgs.coreutils pkgs.shadow (pkgs.writeTextDir "etc/motd" "hello") ];
