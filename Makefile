@@ -25,11 +25,11 @@ fuzz:           ## Feed every reader with damaged input for TIME seconds each: m
 	@.venv/bin/python -c 'import atheris' 2>/dev/null || .venv/bin/pip --disable-pip-version-check install -qq -e '.[fuzz]'
 	@$(env) python -m tests.fuzz --seconds $(or $(TIME),60)
 
-compat:         ## Try every example in every consumer, and write docs/compatibility.md
+compat:         ## Try every example in every consumer, and write docs/generated/compatibility.md
 	@bash dev/setup.sh test
 	@$(env) python -m tests.consumers.compat
 
-scores:         ## Have every tool save an image, and write docs/verify.md
+scores:         ## Have every tool save an image, and write docs/generated/checks.md and saved.md
 	@bash dev/setup.sh test
 	@$(env) python -m tests.consumers.scores
 

@@ -1,5 +1,5 @@
 # nixpkgs' examples of dockerTools, under its names: what each shows is nixpkgs', what is in it is Lamina's. One file
-# each, whose name is the example's. docs/from-dockertools-tests.md tells what is tested of which.
+# each, whose name is the example's. docs/generated/dockertools-tests.md tells what is tested of which.
 #
 #   nix-build -A examples.dockerTools.bash
 { pkgs

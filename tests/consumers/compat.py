@@ -1,10 +1,11 @@
-"""docs/compatibility.md: what each consumer, of which version, does with each case.
+"""docs/generated/compatibility.md and .json: what each consumer, of which version, does with each case.
 
-`python -m tests.consumers.compat` runs the matrix and writes the page from what it saw.
+`python -m tests.consumers.compat` runs the matrix and writes both files from the results.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 
@@ -14,58 +15,84 @@ from ..builds import ROOT
 from .adapters import KINDS
 from .matrix import CASES, Case, Refusal, done_by, refusal
 
-PAGE = ROOT / "docs/compatibility.md"
+PAGE = ROOT / "docs/generated/compatibility.md"
+TABLE = ROOT / "docs/generated/compatibility.json"
 HEAD = """\
 # Compatibility
 
-`make compat` writes this page: it gives every example to every program below, those of Debian 12 and those of
-Debian 13, and writes down what they do. `make test` tries the same. The examples are in [examples/](../examples);
-"gz" and "zstd" are archives that are compressed as a whole (`compressor`).
+`make compat` writes this page. It gives every example image to every program below, in the versions of Debian 12 and
+Debian 13, and records the result. `make test` repeats the same trials. The images are those of
+[examples/](../../examples); "gz" and "zstd" are archives that are compressed as a whole (`compressor`).
 
-Where an image "loads and runs", its name and its ID are right too, and what it prints or serves. What is copied or
-signed arrives with the same config.
+"Loads and runs" means: the image's name and ID are right, the container runs, and it prints or serves what it should.
+"Copies" and "signs and verifies" mean: the config arrives unchanged.
+
+Programs can read every single result in [compatibility.json](compatibility.json).
 """
 
 Versions = Mapping[str, str]
 
 
 def page(versions: Versions) -> str:
-    """The page, with the version that each kind has."""
+    """The page for people: a line for each consumer, with its exceptions."""
     reasons = list(dict.fromkeys(found for kind in KINDS for case in CASES if (found := refusal(kind, case))))
-    rows = [["consumer", "Debian", "version", *(case.title for case in CASES)]]
-    rows.append(["---"] * len(rows[0]))
+    rows = [["consumer", "Debian", "version", f"of {len(CASES)} cases", "refuses"], ["---"] * 5]
     for kind, consumer in KINDS.items():
-        cells = [cell(kind, case, reasons) for case in CASES]
-        rows.append([consumer.title, consumer.debian, versions[kind], *cells])
+        refused = {case: found for case in CASES if (found := refusal(kind, case))}
+        count = f"all {len(CASES)}" if not refused else str(len(CASES) - len(refused))
+        exceptions = [f"{case.title} ({reasons.index(found) + 1})" for case, found in refused.items()]
+        done = f"{done_by(consumer)} {count}"
+        rows.append([consumer.title, consumer.debian, versions[kind], done, "; ".join(exceptions)])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     notes = "\n".join(f"{number}. It {found.reason} ({found.source})." for number, found in enumerate(reasons, 1))
-    return f"{HEAD}\n{table}\n\nWhy what is refused is refused:\n\n{notes}\n"
+    cases = ", ".join(case.title if case.compressor == "none" else f"`{case.title}`" for case in CASES)
+    return f"{HEAD}\n{table}\n\nReasons for the refusals:\n\n{notes}\n\nThe cases: {cases}.\n"
 
 
-def cell(kind: str, case: Case, reasons: list[Refusal]) -> str:
-    found = refusal(kind, case)
-    return f"refuses ({reasons.index(found) + 1})" if found else done_by(KINDS[kind])
+def results(versions: Versions) -> str:
+    """The file for programs: every consumer with every case."""
+    consumers = [
+        {
+            "consumer": consumer.title,
+            "debian": consumer.debian,
+            "version": versions[kind],
+            "results": {case.title: result(kind, case) for case in CASES},
+        }
+        for kind, consumer in KINDS.items()
+    ]
+    return json.dumps(consumers, indent=1) + "\n"
+
+
+def result(kind: str, case: Case) -> dict[str, str]:
+    """What the consumer does with the case, and the reason and its source if it refuses."""
+    refused: Refusal | None = refusal(kind, case)
+    if refused is None:
+        return {"does": done_by(KINDS[kind])}
+    return {"does": "refuses", "reason": refused.reason, "source": refused.source}
 
 
 def versions_in(text: str) -> Versions:
-    """The versions that a page tells, by kind."""
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+    """The version of each kind, from the text of the file for programs."""
     kinds = {(consumer.title, str(consumer.debian)): kind for kind, consumer in KINDS.items()}
-    return {kinds[title, debian]: version for title, debian, version, *_ in rows if (title, debian) in kinds}
+    return {
+        kinds[row["consumer"], str(row["debian"])]: row["version"]
+        for row in json.loads(text)
+        if (row["consumer"], str(row["debian"])) in kinds
+    }
 
 
 class Observer:
-    """Collects what test_examples.py records, from the tests that passed."""
+    """Collects the records of the tests in test_examples.py that passed."""
 
     def __init__(self) -> None:
         self.versions: dict[str, str] = {}
         self.seen: set[tuple[str, str]] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        told = dict(report.user_properties)
-        if report.when == "call" and report.passed and "case" in told:
-            self.versions[str(told["kind"])] = str(told["version"])
-            self.seen.add((str(told["kind"]), str(told["case"])))
+        recorded = dict(report.user_properties)
+        if report.when == "call" and report.passed and "case" in recorded:
+            self.versions[str(recorded["kind"])] = str(recorded["version"])
+            self.seen.add((str(recorded["kind"]), str(recorded["case"])))
 
 
 def main() -> int:
@@ -73,10 +100,11 @@ def main() -> int:
     status = pytest.main(["-q", str(ROOT / "tests/consumers/test_examples.py")], plugins=[observer])
     unseen = sorted({(kind, case.title) for kind in KINDS for case in CASES} - observer.seen)
     if status or unseen:
-        print(f"compat: {PAGE} stays as it is; not as expected, or not tried: {unseen}", file=sys.stderr)
+        print(f"compat: {PAGE} is unchanged; these failed or were not tried: {unseen}", file=sys.stderr)
         return 1
     PAGE.write_text(page(observer.versions))
-    print(f"compat: wrote {PAGE}")
+    TABLE.write_text(results(observer.versions))
+    print(f"compat: wrote {PAGE} and {TABLE}")
     return 0
 
 

@@ -1,6 +1,6 @@
-"""docs/verify.md: the command, its checks as they are registered, and which of them each tool's archives fail.
+"""docs/generated/checks.md, the registered checks; docs/generated/saved.md, which of them each tool's archives fail.
 
-`python -m tests.consumers.scores` has every tool save an image and writes the page from what it saw.
+`python -m tests.consumers.scores` lets every tool save an image, and writes both pages from the results.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ..builds import ROOT
 from ..unit.doctored import archive
 from .adapters import KINDS
 
-PAGE = ROOT / "docs/verify.md"
+PAGE = ROOT / "docs/generated/saved.md"
+CHECKS_PAGE = ROOT / "docs/generated/checks.md"
 OURS = {
     "universal": universal.arrange,
     "docker-1.9": universal.arrange_for_docker_1_9,
@@ -29,36 +30,15 @@ OURS = {
 }
 LAMINA = "lamina build"
 
-HEAD = f"""\
-# Verifying
+CHECKS_HEAD = f"""\
+# The checks of `lamina verify --for`
 
-    lamina verify image.tar                      # structure and every digest
-    lamina verify image.tar --for mesos,podman   # and what these need of an archive
-    lamina verify image.json --for all           # the archive that a recipe makes
-
-`IMAGE` is a docker archive or an OCI archive of any tool, an OCI layout in a directory, or a recipe. Of a recipe the
-universal archive is made, into a file without a name below `TMPDIR`: store paths that are gone and a base that is
-damaged are found on the way. Exit status 1 says that something was found, 2 that the command makes no sense.
-
-Without `--for` an image is sound when its documents can be read, its layers have the digests that are claimed of them
-and are tars to the end, and its sides do not contradict each other, whoever made it.
-
-With `--for`, an archive is also held to what each consumer needs, as far as the file alone can show it. What fails is
-told in a line each: the check, where in the archive, what is there, and who of those that were asked for is hurt. With
-`--json` the report has them as `findings`, of objects with `check`, `where`, `what`, `more` (in how many other places)
-and `hurts`. Each layer is read once, one that is stored compressed twice; memory goes by the number of names in the
-layers, not by their bytes.
-
-What hurts need not be a refusal: another name, a layer that looks empty or a file that ends up elsewhere hurts too. The
-tests change a good archive in one place for each check, see that it alone notices, and see real consumers
-refuse what it says that they refuse, where they can be run (`tests/consumers/test_checks.py`). Of Mesos, Apptainer,
-stereoscope, BuildKit, go-containerregistry and kind, what they do with an archive is told again in `tests/replays/`.
-
-`all` stands for all consumers but `docker-1.9`, whose files no other reader wants
-([archive.md](archive.md), "Docker up to 1.9"). A `classic` archive has no OCI side on purpose: `--for all` says so
-(`oci-side`), and it fits all others.
+`make scores` writes this page from the checks in the program. The guide to the command is
+[verify.md](../use/verify.md).
 
 ## Consumers
+
+Give these names to `--for`, separated by commas. `all` means all of them except `docker-1.9`.
 
 | name | what it is |
 | --- | --- |
@@ -69,14 +49,14 @@ stereoscope, BuildKit, go-containerregistry and kind, what they do with an archi
 | check | what must hold | protects | known from |
 | --- | --- | --- | --- |
 """
-SCORES = f"""
-## What tools write
+HEAD = f"""\
+# Archives of other tools
 
-`make scores` has each tool save an image of three layers, of which two are the same, and writes down which of the
-{len(CHECKS)} checks the archive fails, who is hurt by that, and how many of the {len(CONSUMERS)} consumers are not.
-`make test` compares.
+`make scores` writes this page. Every tool saves an image with three layers, two of which are equal. Then
+`lamina verify --for` applies all {len(CHECKS)} [checks](checks.md) for all {len(CONSUMERS)} consumers. "Fits" is the
+number of consumers for which no check fails; "does not fit" lists the others. `make test` repeats this.
 
-| written by | version | form | fits | fails | hurts |
+| written by | version | form | fits | failed checks | does not fit |
 | --- | --- | --- | --- | --- | --- |
 """
 
@@ -86,26 +66,29 @@ Scores = Mapping[Row, tuple[str, ...]]
 """The checks that fail."""
 
 
+def checks_page() -> str:
+    rows = [f"| `{c.id}` | {c.sentence} | {_protected(c.protects)} | {c.source} |" for c in CHECKS]
+    return CHECKS_HEAD + "\n".join(rows) + "\n"
+
+
 def page(scores: Scores) -> str:
-    checks = [f"| `{c.id}` | {c.sentence} | {_protected(c.protects)} | {c.source} |" for c in CHECKS]
-    rows = [f"| {' | '.join(row)} | {_told(failing)} |" for row, failing in scores.items()]
-    return HEAD + "\n".join(checks) + "\n" + SCORES + "\n".join(rows) + "\n"
+    rows = [f"| {' | '.join(row)} | {_result(failing)} |" for row, failing in scores.items()]
+    return HEAD + "\n".join(rows) + "\n"
 
 
 def _protected(names: tuple[str, ...]) -> str:
     return "all" if set(names) >= set(ALL) else ", ".join(name for name in CONSUMERS if name in names)
 
 
-def _told(failing: tuple[str, ...]) -> str:
+def _result(failing: tuple[str, ...]) -> str:
     protected = {name for check in CHECKS if check.id in failing for name in check.protects}
     hurt = [name for name in CONSUMERS if name in protected]
     return f"{len(CONSUMERS) - len(hurt)} | {', '.join(f'`{check}`' for check in failing)} | {', '.join(hurt)}"
 
 
 def scores_in(text: str) -> dict[Row, tuple[str, ...]]:
-    """What a page tells."""
-    lines = text.partition("## What tools write")[2].splitlines()
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
+    """The results in the text of the page."""
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     return {
         (tool, version, form): tuple(fails.replace("`", "").split(", ")) if fails else ()
         for tool, version, form, _, fails, _ in rows[2:]
@@ -117,7 +100,7 @@ def failing(path: Path) -> tuple[str, ...]:
 
 
 def tool(kind: str) -> str:
-    """How the page calls a consumer that saves; two generations are told apart by their versions."""
+    """The name of a consumer on the page; the version tells two generations of it apart."""
     return KINDS[kind].title
 
 
@@ -128,16 +111,16 @@ def ours() -> dict[Row, tuple[str, ...]]:
 
 
 class Observer:
-    """Collects what test_saved.py records, of archives that are sound."""
+    """Collects the records of test_saved.py; all of them are of archives that are sound."""
 
     def __init__(self) -> None:
         self.scores: dict[Row, tuple[str, ...]] = ours()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        told = dict(report.user_properties)
-        if report.when == "call" and "failing" in told:
-            row = (str(told["tool"]), str(told["version"]), str(told["form"]))
-            self.scores[row] = tuple(str(told["failing"]).split())
+        recorded = dict(report.user_properties)
+        if report.when == "call" and "failing" in recorded:
+            row = (str(recorded["tool"]), str(recorded["version"]), str(recorded["form"]))
+            self.scores[row] = tuple(str(recorded["failing"]).split())
 
 
 def main() -> int:
@@ -146,10 +129,11 @@ def main() -> int:
     observer = Observer()
     pytest.main(["-q", str(ROOT / "tests/consumers/test_saved.py")], plugins=[observer])
     if len(observer.scores) != len(PAIRS) + len(OURS):
-        print(f"scores: {PAGE} stays as it is; seen: {sorted(observer.scores)}", file=sys.stderr)
+        print(f"scores: {PAGE} is unchanged; tried: {sorted(observer.scores)}", file=sys.stderr)
         return 1
     PAGE.write_text(page(observer.scores))
-    print(f"scores: wrote {PAGE}")
+    CHECKS_PAGE.write_text(checks_page())
+    print(f"scores: wrote {PAGE} and {CHECKS_PAGE}")
     return 0
 
 

@@ -23,7 +23,7 @@ from .base import HEAVY, unique
 from .scanners import Scanner, scanned
 from .umoci import Umoci
 
-PAGE = ROOT / "docs/edges.md"
+PAGE = ROOT / "docs/use/edges.md"
 
 
 @frozen
@@ -181,7 +181,7 @@ def test_size_of_a_big_file(tmp_path: Path) -> None:
 
 
 def test_page() -> None:
-    """docs/edges.md has a line for each case, and gives every reason for which a consumer refuses one."""
+    """docs/use/edges.md has a line for each case, and gives every reason for which a consumer refuses one."""
     text = PAGE.read_text()
     told = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][2:]
     images = [name for name in edges.IMAGES if name != "small"]

@@ -51,7 +51,7 @@ def test_saved(
     for key, value in zip(("tool", "version", "form"), row, strict=True):
         record_property(key, value)
     record_property("failing", " ".join(failing))
-    assert scores.scores_in(scores.PAGE.read_text())[row] == failing, "docs/verify.md tells otherwise: make scores"
+    assert scores.scores_in(scores.PAGE.read_text())[row] == failing, "docs/generated/saved.md differs: make scores"
 
 
 def assert_same(saved: Path, image: Image) -> None:

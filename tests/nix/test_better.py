@@ -1,4 +1,4 @@
-"""What dockerTools' users complained of, one test each; docs/from-dockertools.md lists them."""
+"""What dockerTools' users complained of, one test each; docs/use/from-dockertools.md lists them."""
 
 from __future__ import annotations
 

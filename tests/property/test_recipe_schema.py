@@ -1,4 +1,4 @@
-"""`docs/recipe.schema.json` and the reader of recipes: what the schema does not allow, the reader refuses."""
+"""`docs/design/recipe.schema.json` and the reader of recipes: what the schema does not allow, the reader refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from builder.errors import BadInput
 from builder.recipe import parse_recipe, recipe_json
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs/recipe.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/design/recipe.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
 PATH = {"path": "/nix/store/" + "0" * 32 + "-hello", "narHash": "sha256:" + "0" * 52, "narSize": 120}
 WHOLE: dict[str, Any] = {

@@ -27,7 +27,7 @@ PYTHON = sys.executable
 
 def need_namespaces() -> None:
     if subprocess.run(["unshare", "--user", "--map-root-user", "true"], capture_output=True, timeout=30).returncode:
-        absent("the kernel gives no user namespaces here: see docs/runAsRoot.md, Settings")
+        absent("the kernel gives no user namespaces here: see docs/use/runAsRoot.md, Settings")
 
 
 def need_busybox() -> str:
