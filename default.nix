@@ -20,7 +20,7 @@ let
 
   toolbox = import ./nix/toolbox { pkgs = packages; };
 
-  recipe = import ./nix/recipe.nix { inherit toolbox; };
+  recipe = import ./nix/lib/recipe.nix { inherit toolbox; };
 
   # The functions. `defaults` are those in which Lamina and dockerTools differ.
   functions = defaults: rec {
@@ -38,7 +38,9 @@ let
     fakeNss = overridable (import ./nix/fakeNss.nix { inherit toolbox; }) { };
     shadowSetup = import ./nix/shadowSetup.nix { inherit toolbox; };
     tmp = import ./nix/tmp.nix { inherit buildLayer; };
-    inherit (import ./nix/wellKnown.nix { inherit toolbox; }) binSh usrBinEnv caCertificates;
+    binSh = import ./nix/binSh.nix { inherit toolbox; };
+    usrBinEnv = import ./nix/usrBinEnv.nix { inherit toolbox; };
+    caCertificates = import ./nix/caCertificates.nix { inherit toolbox; };
   };
   overridable = toolbox.makeOverridable;
 

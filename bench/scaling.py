@@ -179,7 +179,7 @@ def write_recipe(setting: Setting, paths: Sequence[Path], layers: int) -> Path:
 
 
 def write_attributes(setting: Setting, graph: list[dict[str, object]]) -> Path:
-    """What Nix would give to `lamina recipe` for an image with all of these store paths (nix/recipe.nix)."""
+    """What Nix would give to `lamina recipe` for an image with all of these store paths (nix/lib/recipe.nix)."""
     config = store_path("config.json")
     config.write_text("{}")
     tops = [str(node["path"]) for node in graph]

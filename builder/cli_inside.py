@@ -141,7 +141,7 @@ INSIDE = (
     Command(
         "recipe",
         "make a recipe inside a Nix derivation",
-        "lamina recipe -o $out  # see nix/recipe.nix",
+        "lamina recipe -o $out  # see nix/lib/recipe.nix",
         _recipe_takes,
         _recipe,
     ),
@@ -149,7 +149,7 @@ INSIDE = (
     Command(
         "run-as-root",
         "make the layer of a script that runs as root on a base",
-        "lamina run-as-root /bin/sh /script.sh --base base.tar -o layer.tar  # see nix/runAsRoot.nix",
+        "lamina run-as-root /bin/sh /script.sh --base base.tar -o layer.tar  # see nix/lib/run-as-root.nix",
         _run_as_root_takes,
         _run_as_root,
     ),

@@ -1,6 +1,6 @@
 """From what a Nix derivation was given to a recipe.
 
-`nix/recipe.nix` passes its arguments as structured attributes, with the reference graph of everything that the
+`nix/lib/recipe.nix` passes its arguments as structured attributes, with the reference graph of everything that the
 image names. Which store paths the image needs follows from the graph alone: no file of the closure is read.
 """
 
@@ -66,7 +66,7 @@ class Attributes(NamedTuple):
 
 
 def make_recipe(path: Path) -> Recipe:
-    """The recipe that the attributes in `path` ask for: see `nix/recipe.nix` for what they are. Raises BadInput."""
+    """The recipe that the attributes in `path` ask for: see `nix/lib/recipe.nix` for what they are. Raises BadInput."""
     given = Attributes.read(path)
     recipe = _recipe(given)
     database = given.fields.get("database")

@@ -3,6 +3,6 @@
 lamina.buildImage {
   name = "classic";
   tag = "latest";
-  layout = "classic";
+  format = "classic";
   config.Cmd = [ "${pkgs.hello}/bin/hello" ];
 }

@@ -1,14 +1,13 @@
 # An image as one archive, with dockerTools' arguments: see docs/buildImage.md.
 { toolbox, recipe, defaults }:
 let
-  checks = import ./checks.nix "buildImage";
-  lower = import ./lower.nix;
-  rootScript = import ./rootScript.nix { inherit toolbox; };
-  runAsRootLayer = import ./runAsRoot.nix { inherit toolbox; };
-  programs = import ./programs.nix { inherit toolbox; };
-  archive = import ./archive.nix { inherit toolbox; };
-  ownLayer = import ./ownLayer.nix { inherit toolbox; };
-  treesOf = import ./trees.nix;
+  checks = import ./lib/arguments.nix "buildImage";
+  names = import ./lib/names.nix;
+  rootScript = import ./lib/root-script.nix { inherit toolbox; };
+  runAsRootLayer = import ./lib/run-as-root.nix { inherit toolbox; };
+  programs = import ./lib/programs.nix { inherit toolbox; };
+  archive = import ./lib/archive.nix { inherit toolbox; };
+  ownLayer = import ./lib/own-layer.nix { inherit toolbox; };
 in
 { name                          # may have a registry before it; upper case becomes lower case
 , tag ? null                    # null: a hash of what the image is made of
@@ -28,7 +27,8 @@ in
 , uid ? 0                       # owner of all files
 , gid ? 0
 , compressor ? defaults.compressor  # of the whole archive: "none", "gz", "zstd"
-, layout ? "universal"          # or "docker-1.9", or "classic", for tools that read no links
+, format ? null                 # of the archive: "universal", "docker-1.9", or "classic", for tools that read no links
+, layout ? null                 # the older word for format
 , meta ? { }
 , includeNixDB ? false          # a database of the store paths in the image, for the Nix in it
 , diskSize ? 1024               # dockerTools' virtual machine's; there is none
@@ -54,15 +54,17 @@ assert checks.arguments arguments {
   uid = checks.natural;
   gid = checks.natural;
   compressor = checks.among archive.compressors;
-  layout = checks.among archive.layouts;
+  format = checks.nullOr (checks.among archive.formats);
+  layout = checks.nullOr (checks.among archive.formats);
   meta = checks.set;
   includeNixDB = checks.bool;
   diskSize = checks.natural;
   buildVMMemorySize = checks.natural;
 };
 assert checks.notBoth "copyToRoot" copyToRoot "contents" contents;
+assert checks.notBoth "format" format "layout" layout;
 let
-  trees = treesOf (checks.deprecated "contents" (contents != null) "copyToRoot does the same" [ copyToRoot contents ]);
+  trees = names.trees (checks.deprecated "contents" (contents != null) "copyToRoot does the same" [ copyToRoot contents ]);
   base = if fromImage == null then null else { path = "${fromImage}"; name = fromImageName; tag = fromImageTag; };
   made =
     if runAsRoot != null then runAsRootLayer {
@@ -87,9 +89,10 @@ in
 archive.make {
   name = "docker-image-${baseNameOf name}";
   recipe = image;
-  inherit compressor layout meta;
+  inherit compressor meta;
+  format = archive.formatOf checks { inherit format layout; };
   passthru = programs { inherit name; recipe = image; } // {
-    imageName = lower name;
+    imageName = names.lower name;
     inherit (image) imageTag;
     buildArgs = arguments;
     layer = ownLayer { inherit name trees made uid gid; keepDirlinks = keepContentsDirlinks; };

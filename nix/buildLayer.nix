@@ -2,9 +2,9 @@
 # builds it elsewhere. See docs/layeredImages.md.
 { toolbox }:
 let
-  checks = import ./checks.nix "buildLayer";
-  treesOf = import ./trees.nix;
-  rootScript = import ./rootScript.nix { inherit toolbox; };
+  checks = import ./lib/arguments.nix "buildLayer";
+  names = import ./lib/names.nix;
+  rootScript = import ./lib/root-script.nix { inherit toolbox; };
 in
 { name ? "layer"
 , paths ? [ ]           # store paths that go in, with all that they refer to
@@ -27,7 +27,7 @@ assert checks.arguments arguments {
   maxLayers = checks.nullOr checks.positive;
 };
 let
-  trees = treesOf copyToRoot;
+  trees = names.trees copyToRoot;
   wanted = map (path: "${path}") paths;
   made =
     if extraCommands == "" then null
@@ -36,7 +36,7 @@ in
 toolbox.derive {
   name = "${name}.json";
   __structuredAttrs = true;
-  program = "${toolbox.lamina}/bin/lamina";
+  program = toolbox.laminaProgram;
   args = [ "recipe" "--layers" "-o" (placeholder "out") ];
   paths = wanted;
   trees = if made == null then trees else [ ];

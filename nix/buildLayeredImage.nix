@@ -1,12 +1,13 @@
 # The archive of a layered image: streamLayeredImage's arguments, and how to compress the whole.
 { toolbox, streamLayeredImage, defaults }:
 let
-  checks = import ./checks.nix "buildLayeredImage";
-  archive = import ./archive.nix { inherit toolbox; };
+  checks = import ./lib/arguments.nix "buildLayeredImage";
+  archive = import ./lib/archive.nix { inherit toolbox; };
 in
 { name
 , compressor ? defaults.compressor  # "none", "gz", "zstd"
-, layout ? "universal"          # or "docker-1.9", or "classic"
+, format ? null                 # of the archive: "universal", "docker-1.9" or "classic"
+, layout ? null                 # the older word for format
 , meta ? { }
 , ...
 }@arguments:
@@ -14,18 +15,20 @@ in
 assert checks.arguments arguments {
   name = checks.string;
   compressor = checks.among archive.compressors;
-  layout = checks.among archive.layouts;
+  format = checks.nullOr (checks.among archive.formats);
+  layout = checks.nullOr (checks.among archive.formats);
   meta = checks.set;
 };
+assert checks.notBoth "format" format "layout" layout;
 let
-  streamed = streamLayeredImage (removeAttrs arguments [ "compressor" "layout" ]);
+  streamed = streamLayeredImage (removeAttrs arguments [ "compressor" "format" "layout" ]);
 in
 archive.make {
   name = baseNameOf name;
   inherit (streamed) recipe;
-  inherit compressor layout meta;
+  inherit compressor meta;
+  format = archive.formatOf checks { inherit format layout; };
   passthru = removeAttrs streamed.passthru [ "isExe" ] // {
     buildArgs = arguments;
-    ${if defaults.streams == "file" then "stream" else null} = streamed;
-  };
+  } // toolbox.optionalAttrs (defaults.streams == "file") { stream = streamed; };
 }

@@ -1,8 +1,8 @@
 # The archive of a nix-shell image: streamNixShellImage's arguments, and how to compress the whole.
 { toolbox, streamNixShellImage, defaults }:
 let
-  checks = import ./checks.nix "buildNixShellImage";
-  archive = import ./archive.nix { inherit toolbox; };
+  checks = import ./lib/arguments.nix "buildNixShellImage";
+  archive = import ./lib/archive.nix { inherit toolbox; };
 in
 { drv
 , compressor ? defaults.compressor  # "none", "gz", "zstd"
@@ -17,10 +17,9 @@ archive.make {
   name = "${drv.name}-env";
   inherit (streamed) recipe;
   inherit compressor;
-  layout = "universal";
+  format = "universal";
   meta = { };
   passthru = removeAttrs streamed.passthru [ "isExe" ] // {
     buildArgs = arguments;
-    ${if defaults.streams == "file" then "stream" else null} = streamed;
-  };
+  } // toolbox.optionalAttrs (defaults.streams == "file") { stream = streamed; };
 }

@@ -1,7 +1,7 @@
 # The file system of an image as one plain tar, with dockerTools' arguments: see docs/runAsRoot.md.
 { toolbox }:
 let
-  checks = import ./checks.nix "exportImage";
+  checks = import ./lib/arguments.nix "exportImage";
 in
 { fromImage                     # an archive or an OCI layout
 , name ? fromImage.name
@@ -21,11 +21,11 @@ assert checks.arguments arguments {
 };
 toolbox.derive {
   inherit name;
-  lamina = "${toolbox.lamina}/bin/lamina";
+  lamina = toolbox.laminaProgram;
   image = "${fromImage}";
   options =
     (if fromImageName == null then [ ] else [ "--name" fromImageName ])
     ++ (if fromImageTag == null then [ ] else [ "--tag" fromImageTag ]);
-  SOURCE_DATE_EPOCH = "315532800";  # as in stdenv, and so in dockerTools
+  SOURCE_DATE_EPOCH = toolbox.sourceDateEpoch;
   script = ''"$lamina" export "$image" $options --mtime "$SOURCE_DATE_EPOCH" -o "$out"'';
 }

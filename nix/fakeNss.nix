@@ -2,7 +2,7 @@
 # which is their home.
 { toolbox }:
 let
-  checks = import ./checks.nix "fakeNss";
+  checks = import ./lib/arguments.nix "fakeNss";
   lines = builtins.concatStringsSep "\n";
 in
 { extraPasswdLines ? [ ]

@@ -3,7 +3,8 @@
 # several images podman 4.3 takes none.
 { toolbox }:
 let
-  checks = import ./checks.nix "mergeImages";
+  checks = import ./lib/arguments.nix "mergeImages";
+  archive = import ./lib/archive.nix { inherit toolbox; };
 in
 images:
 
@@ -13,11 +14,9 @@ let
   # Of a stream the recipe will do: an archive need not be made for it.
   file = image: if image.isExe or false && image ? recipe then "${image.recipe}" else "${image}";
 in
-toolbox.derive {
+toolbox.derive ({
   name = "merge-docker-images";
   __structuredAttrs = true;
-  program = "${toolbox.lamina}/bin/lamina";
+  program = toolbox.laminaProgram;
   args = [ "merge" ] ++ map file images ++ [ "-o" (placeholder "out") ];
-  # The archive holds copies: see archive.nix.
-  ${if builtins.compareVersions builtins.nixVersion "2.17" >= 0 then "unsafeDiscardReferences" else null}.out = true;
-}
+} // archive.withoutReferences)

@@ -2,7 +2,7 @@
 # that hashes from elsewhere stay valid. A fixed-output derivation: the hash is of the file, or of the layout.
 { toolbox }:
 let
-  checks = import ./checks.nix "pullImage";
+  checks = import ./lib/arguments.nix "pullImage";
 in
 { imageName                  # with the registry when it is not Docker Hub
 , imageDigest                # sha256:...

@@ -2,11 +2,10 @@
 # docs/layeredImages.md. Nothing of the image lies in the store a second time.
 { toolbox, recipe, defaults }:
 let
-  checks = import ./checks.nix "streamLayeredImage";
-  lower = import ./lower.nix;
-  rootScript = import ./rootScript.nix { inherit toolbox; };
-  treesOf = import ./trees.nix;
-  programs = import ./programs.nix { inherit toolbox; };
+  checks = import ./lib/arguments.nix "streamLayeredImage";
+  names = import ./lib/names.nix;
+  rootScript = import ./lib/root-script.nix { inherit toolbox; };
+  programs = import ./lib/programs.nix { inherit toolbox; };
 in
 { name
 , tag ? null                    # null: a hash of what the image is made of
@@ -70,7 +69,7 @@ assert checks.arguments arguments {
 assert layeringPipeline != null
   || checks.holds "maxLayers" maxLayers (value: builtins.isInt value && value > 1) "a number above 1";
 let
-  trees = treesOf contents;
+  trees = names.trees contents;
   scripted = extraCommands != "" || fakeRootCommands != "";
 
   image = recipe {
@@ -107,7 +106,7 @@ toolbox.derive {
   passthru = tools // {
     conf = image;
     streamScript = tools.stream;
-    imageName = lower name;
+    imageName = names.lower name;
     inherit (image) imageTag;
     isExe = true;
     buildArgs = arguments;

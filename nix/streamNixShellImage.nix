@@ -2,7 +2,7 @@
 # `buildDerivation`, which runs its builder. dockerTools' arguments; see docs/nixShellImages.md.
 { toolbox, streamLayeredImage, binSh, usrBinEnv, fakeNss }:
 let
-  checks = import ./checks.nix "streamNixShellImage";
+  checks = import ./lib/arguments.nix "streamNixShellImage";
   inherit (builtins) concatStringsSep elem isList isPath listToAttrs mapAttrs removeAttrs replaceStrings toString;
 
   # Where Nix' sandbox lets a derivation build.

@@ -3,6 +3,7 @@
 #   system       Nix' name of the machine that builds
 #   goArch       Go's name of the processor that images are for, which is the one that they carry
 #   lamina       the command, a package
+#   laminaProgram    the command, a program
 #   bash         a shell, a program
 #   coreutils    a package
 #   skopeo       a program
@@ -12,9 +13,16 @@
 #   files        packages whose files images get at well-known places: bash, coreutils, shadow
 #   derive       attributes -> derivation whose builder is that shell (a `script`) or a program
 #   write        name -> text -> a file with that text
-#   makeOverridable  as in nixpkgs' lib
+#   makeOverridable, optionalAttrs   as in nixpkgs' lib
+#   sourceDateEpoch  the time that scripts find in SOURCE_DATE_EPOCH
 { pkgs }:
 let
   form = if pkgs ? isHostPackageSet then import ./host.nix { inherit pkgs; } else import ./nixpkgs.nix { inherit pkgs; };
 in
-form // import ./derive.nix form // { makeOverridable = import ./overridable.nix; }
+form // import ./derive.nix form // {
+  laminaProgram = "${form.lamina}/bin/lamina";
+  makeOverridable = import ./overridable.nix;
+  optionalAttrs = import ./optional-attrs.nix;
+  # 1980, as in stdenv. With 0, shadow would make the passwords of users that it adds expire.
+  sourceDateEpoch = "315532800";
+}

@@ -1,7 +1,7 @@
 # The toolbox out of the host's packages (nix/host).
 { pkgs }:
 let
-  source = import ../source.nix;
+  source = import ../lib/source.nix;
   python = pkgs.python3.withPackages (modules: [ modules.attrs modules.python-magic modules.zstandard ]);
 in
 rec {

@@ -4,7 +4,7 @@
 let
   build = pkgs.buildPackages;
   python = build.python3Packages;
-  source = import ../source.nix;
+  source = import ../lib/source.nix;
 in
 rec {
   inherit (pkgs.stdenv.buildPlatform) system;

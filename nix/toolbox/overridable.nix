@@ -2,6 +2,7 @@
 # attributes of its derivation, by `.overrideAttrs`. The function itself still tells which arguments it takes.
 function:
 let
+  optionalAttrs = import ./optional-attrs.nix;
   changed = change: old: old // (if builtins.isFunction change then change old else change);
 
   overridable = make: arguments:
@@ -11,8 +12,8 @@ let
     if !builtins.isAttrs result then result
     else result // {
       override = change: overridable make (changed change arguments);
-      ${if result ? overrideAttrs then "overrideAttrs" else null} = change:
-        overridable (given: (make given).overrideAttrs change) arguments;
+    } // optionalAttrs (result ? overrideAttrs) {
+      overrideAttrs = change: overridable (given: (make given).overrideAttrs change) arguments;
     };
 in
 {

@@ -1,4 +1,4 @@
-"""`layout = "docker-1.9"`: the loader of Docker up to 1.9, which 20.10 still has, takes it; so does everybody else."""
+"""`format = "docker-1.9"`: the loader of Docker up to 1.9, which 20.10 still has, takes it; so does everybody else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Build = Callable[[str], Built]
 
 @pytest.fixture(scope="session")
 def archive() -> Path:
-    return nix_build(*expression('lamina.buildImage (lamina.examples.hello.buildArgs // { layout = "docker-1.9"; })'))
+    return nix_build(*expression('lamina.buildImage (lamina.examples.hello.buildArgs // { format = "docker-1.9"; })'))
 
 
 def without_manifest(archive: Path, target: Path) -> Path:

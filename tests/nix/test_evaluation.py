@@ -23,7 +23,9 @@ def evaluated(text: str) -> Any:
 
 WRONG = [
     ('{ name = "x"; compressor = "lzma"; }', 'compressor is "lzma"; it takes one of "gz", "none", "zstd"'),
+    ('{ name = "x"; format = "new"; }', 'format is "new"; it takes one of "universal", "docker-1.9", "classic"'),
     ('{ name = "x"; layout = "new"; }', 'layout is "new"; it takes one of "universal", "docker-1.9", "classic"'),
+    ('{ name = "x"; format = "classic"; layout = "classic"; }', "format and layout mean the same; give one of them"),
     ('{ name = "x"; inheritConfig = "all"; }', 'inheritConfig is "all"; it takes one of "docker", "env"'),
     ('{ name = "x"; copyToRoot = pkgs.hello; contents = pkgs.hello; }', "copyToRoot and contents mean the same"),
     ('{ name = "x"; colour = 1; }', "unexpected argument"),
@@ -162,3 +164,21 @@ def test_the_flake(attribute: str, clone: Path, tmp_path: Path) -> None:
 def test_without_any_packages_the_error_says_what_to_do(clone: Path) -> None:
     """A checkout in which `make setup` was not run, on a machine without nixpkgs."""
     assert "make setup" in nix_error(clone, "-A", "examples.hello")
+
+
+def test_the_older_word_for_format() -> None:
+    image = 'lamina.{} {{ name = "x"; {} = "classic"; }}'
+    for function in ("buildImage", "buildLayeredImage"):
+        old, new = (
+            nix("nix-instantiate", *expression(image.format(function, argument))) for argument in ("layout", "format")
+        )
+        assert old.stdout == new.stdout != "", old.stderr
+        assert f"warning: {function}: layout is the older word; format does the same" in old.stderr
+        assert "older word" not in new.stderr
+
+
+def test_compressors_are_those_of_the_command() -> None:
+    from builder.compression import EXTENSIONS
+
+    archive = f"import {ROOT}/nix/lib/archive.nix {{ toolbox.optionalAttrs = _: _: {{ }}; }}"
+    assert evaluated(f"({archive}).extensions") == EXTENSIONS

@@ -7,7 +7,7 @@ let
   once = dockerTools.buildImage {
     name = "once";
     tag = "latest";
-    layout = "classic";
+    format = "classic";
     compressor = "none";
     copyToRoot = pkgs.busybox;
     config.Env = [ "PATH=/bin" ];

@@ -5,7 +5,7 @@
 toolbox.derive {
   name = "docker-layer-${baseNameOf name}";
   inherit made trees;
-  lamina = "${toolbox.lamina}/bin/lamina";
+  lamina = toolbox.laminaProgram;
   packing = "--uid ${toString uid} --gid ${toString gid} ${if keepDirlinks then "--keep-dirlinks" else ""}";
   script = ''
     mkdir "$out" empty

@@ -26,24 +26,22 @@
 , nixDB ? false            # whether a layer has a database of the store paths
 }:
 let
+  inherit (toolbox) optionalAttrs;
   file = baseNameOf name;
   configFile = toolbox.write "${file}-config.json" (builtins.toJSON config);
   atRoot = if made == null then trees else [ made ];
 
   make = tag: derived tag "image.json" [ ]
-    { ${if nixDB then "database" else null} = derived "none" "nix-db.tar" [ "--database" ] { }; };
+    (optionalAttrs nixDB { database = derived "none" "nix-db.tar" [ "--database" ] { }; });
 
   # What `lamina recipe` makes of it all, and, of the same attributes, the layer with the database.
-  derived = tag: suffix: options: { database ? null }: toolbox.derive {
+  derived = tag: suffix: options: { database ? null }: toolbox.derive ({
     name = "${file}-${suffix}";
     __structuredAttrs = true;
     # Made here in a moment; but where a cache has it, neither the builder nor what scripts ran with is needed here.
     preferLocalBuild = true;
-    program = "${toolbox.lamina}/bin/lamina";
+    program = toolbox.laminaProgram;
     args = [ "recipe" ] ++ options ++ [ "-o" (placeholder "out") ];
-    ${if nixDB then "nixDB" else null} = true;
-    ${if nixDB then "registered" else null} = trees;
-    ${if database != null then "database" else null} = database;
     image = {
       names = [{ inherit name tag; }];
       inherit architecture created base;
@@ -56,7 +54,8 @@ let
     layers = map (layer: "${layer}") layers;
     exportReferencesGraph.closure = [ configFile ] ++ atRoot ++ layers
       ++ (if nixDB then trees else [ ]) ++ (if database == null then [ ] else [ database ]);
-  };
+  } // optionalAttrs nixDB { nixDB = true; registered = trees; }
+    // optionalAttrs (database != null) { inherit database; });
 
   # An image's tag may not hang on itself, so it is taken from the same recipe without one, which is never built.
   hash = builtins.substring 0 32 (baseNameOf (builtins.unsafeDiscardStringContext (make null).outPath));

@@ -45,9 +45,6 @@ rec {
   holds = argument: value: isRight: what:
     isRight value || throw "${function}: ${argument} is ${shown value}; it takes ${what}";
 
-  absent = argument: isAbsent: remedy:
-    isAbsent || throw "${function}: ${argument} is not supported yet; ${remedy}";
-
   notBoth = one: oneValue: other: otherValue:
     oneValue == null || otherValue == null || throw "${function}: ${one} and ${other} mean the same; give one of them";
 

@@ -1,15 +1,15 @@
 # The Python package, alone: a change of a test or a page does not build the command anew.
 let
-  root = toString ../.;
+  root = toString ../../.;
   wanted = path: type:
     let relative = builtins.substring (builtins.stringLength root + 1) (-1) (toString path);
     in
     relative == "pyproject.toml" || relative == "README.md" || relative == "LICENSE"
     || relative == "builder" || (builtins.match "builder/.*" relative != null
       && (builtins.match ".*\\.py" relative != null || (type == "directory" && baseNameOf path != "__pycache__")));
-  line = builtins.match ".*__version__ = \"([^\"]+)\".*" (builtins.readFile ../builder/__init__.py);
+  line = builtins.match ".*__version__ = \"([^\"]+)\".*" (builtins.readFile ../../builder/__init__.py);
 in
 {
   version = builtins.head line;
-  path = builtins.path { path = ../.; name = "lamina-source"; filter = wanted; };
+  path = builtins.path { path = ../../.; name = "lamina-source"; filter = wanted; };
 }

@@ -21,7 +21,7 @@ toolbox.derive {
   name = "${baseNameOf name}-layer.tar";
   inherit extraCommands trees;
   passAsFile = [ "extraCommands" ];
-  lamina = "${toolbox.lamina}/bin/lamina";
+  lamina = toolbox.laminaProgram;
   inherit (toolbox) bash;
   # The image's root sees the store, so that is where the script is.
   runAsRoot = toolbox.write "run-as-root.sh" ''
@@ -31,7 +31,7 @@ toolbox.derive {
   '';
   options = based ++ [ "--architecture" architecture "--uid" (toString uid) "--gid" (toString gid) ]
     ++ (if keepDirlinks then [ "--keep-dirlinks" ] else [ ]);
-  SOURCE_DATE_EPOCH = "315532800";  # as in stdenv: 0 would make shadow expire the passwords of users that it adds
+  SOURCE_DATE_EPOCH = toolbox.sourceDateEpoch;
   script = ''
     umask 0022
     "$lamina" run-as-root "$bash" "$runAsRoot" $trees $options ${after} -o "$out"

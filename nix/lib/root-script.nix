@@ -22,13 +22,13 @@ toolbox.derive {
   name = "${baseNameOf name}-layer.tar";
   inherit extraCommands fakeRootCommands trees;
   passAsFile = [ "extraCommands" "fakeRootCommands" ];
-  lamina = "${toolbox.lamina}/bin/lamina";
+  lamina = toolbox.laminaProgram;
   inherit (toolbox) bash;  # $BASH is not it: Nix runs the builder by its last name only
   packing = (if keepDirlinks then "--keep-dirlinks " else "") + (if links then "--links" else "");
   owner = "--uid ${toString uid} --gid ${toString gid}";
   places = if nixDB then "root/nix/var/nix/db root/nix/var/nix/gcroots/docker" else "root";
   time = "--mtime ${mtime}";
-  SOURCE_DATE_EPOCH = "315532800";  # as in stdenv: 0 would make shadow expire the passwords of users that it adds
+  SOURCE_DATE_EPOCH = toolbox.sourceDateEpoch;
   fakeRoot = if fakeRootCommands == "" then "" else if supervised then "fake-root" else "fakeroot";
   chroot = if chroot then "--chroot" else "";
   fakeroot = if fakeRootCommands == "" || supervised then "" else toolbox.fakeroot;

@@ -11,7 +11,7 @@ let
     in
     toolbox.derive {
       name = whole;
-      command = "${toolbox.lamina}/bin/lamina ${words}";
+      command = "${toolbox.laminaProgram} ${words}";
       shell = toolbox.bash;
       preferLocalBuild = true;
       allowSubstitutes = false;
