@@ -42,7 +42,7 @@ bench-quick:    ## Measure speed beside GNU tar only, in less than a minute
 	@bash dev/setup.sh test
 	@$(env) python -m bench --quick
 
-fresh:          ## Do it all in a new minimal Debian, from a clone of HEAD (root, mmdebstrap)
+fresh:          ## Run `make demo` and `make test` on HEAD in a new minimal Debian 12, as CI does (root)
 	@bash dev/fresh.sh
 
 clean:          ## Remove what make made in the checkout

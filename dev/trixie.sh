@@ -5,6 +5,8 @@
 # and that way it takes a third of the time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source-path=SCRIPTDIR source=debian.sh
+. dev/debian.sh
 
 root=.state/trixie
 consumers=(
@@ -23,20 +25,10 @@ wanted() { printf '%s\n' 'unpacked 3' "${consumers[@]}" "${essential[@]}"; }
 
 complete() { [[ -e $root/.made-of && $(<"$root/.made-of") == "$(wanted)" ]]; }
 
-# The machine's own sources of Debian, as those of Debian 13.
-sources() {
-  # shellcheck disable=SC2016
-  local release component uri format='$(RELEASE) $(COMPONENT) $(REPO_URI)'
-  apt-get indextargets --format "$format" 'Created-By: Packages' | sort -u |
-    while read -r release component uri; do
-      [[ $release != @(bookworm|trixie)* ]] || echo "deb $uri ${release/bookworm/trixie} $component"
-    done
-}
-
 unpack() { # DIRECTORY
   local include
   include=$(IFS=,; echo "${consumers[*]},${essential[*]}")
-  apt-config dump | grep '^Acquire::' >"$work/apt.conf"
+  download_settings >"$work/apt.conf"
   # shellcheck disable=SC2016
   mmdebstrap --quiet --mode=root --variant=extract --include="$include" \
     --aptopt="$work/apt.conf" --aptopt='APT::Install-Recommends "false"' \
@@ -60,7 +52,7 @@ if complete; then exit; fi
 say "making a root with Debian 13's consumers"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-sources >"$work/sources.list"
+debian_sources trixie >"$work/sources.list"
 if [[ ! -s $work/sources.list ]]; then
   say "not Debian: tests skip Debian 13's consumers"
   exit
