@@ -28,9 +28,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.layerbench_plugin import store_paths
-from builder.closure import PathInfo
-from builder.plan import Lock, lock_of, plan
-from builder.planners import index
+from lamina.planning.lock import Lock, lock_of
+from lamina.planning.plan import plan
+from lamina.planning.planners import index
+from lamina.store.closure import PathInfo
 
 Layer = Sequence[PathInfo]
 Order = Callable[[list[PathInfo], list[Layer]], list[Layer]]

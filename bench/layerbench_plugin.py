@@ -14,9 +14,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from builder import plan as planner
-from builder.closure import PathInfo
-from builder.plan import Lock
+from lamina.planning import plan as planner
+from lamina.planning.lock import Lock
+from lamina.store.closure import PathInfo
 
 Layers = list[list[Any]]
 

@@ -13,8 +13,8 @@ from attrs import evolve
 from bench.cases import Amount, Case, Goal, Row, measure
 from bench.closures import recipe
 from bench.measure import Command, Setting
-from builder.recipe import Recipe, read_recipe, recipe_json
-from builder.spec import Json
+from lamina.oci.strict_json import Json
+from lamina.recipe.recipe import Recipe, read_recipe, recipe_json
 from tests.consumers.adapters import opened
 from tests.consumers.base import SYSTEM_PATH
 from tests.consumers.docker import Docker

@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.cases import BUILD, UNSYNCED, Case, Goal, Row, lamina_build, measure, unsynced_build
 from bench.measure import Command, Setting
 from bench.start import path_infos
-from builder.recipe import StoreLayer, read_recipe
+from lamina.recipe.recipe import StoreLayer, read_recipe
 
 GIVEN = {
     "nix2container, digests only": "LAMINA_BENCH_NIX2CONTAINER",

@@ -17,9 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from builder.build import open_image
-from builder.layer import hashed
-from builder.learn import known
+from lamina.image.hashing import known
+from lamina.image.layer import hashed
+from lamina.recipe.open import open_image
 
 
 def unsynced() -> None:
@@ -29,7 +29,7 @@ def unsynced() -> None:
 
 
 def build(recipe: str, out: str) -> None:
-    from builder.cli import main
+    from lamina.commands.main import main
 
     unsynced()
     if main(["build", recipe, "-o", out]):

@@ -27,7 +27,7 @@ def lamina(tmp_path: Path) -> Command:
     """Run `lamina` as a process of its own, in `tmp_path`."""
 
     def run(*arguments: object, env: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "builder", *map(str, arguments)]
+        command = [sys.executable, "-m", "lamina", *map(str, arguments)]
         return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, timeout=60)
 
     return run

@@ -2,7 +2,7 @@
 { toolbox }:
 rec {
   # The compressors of whole archives, and what each adds to the file's name. The list of the command line is
-  # lamina/data/compression.py's; a test compares them.
+  # builder/lamina/data/compressors.py's; a test compares them.
   extensions = { none = ""; gz = ".gz"; zstd = ".zst"; };
   compressors = builtins.attrNames extensions;
 
@@ -25,7 +25,7 @@ rec {
     name = "${name}.tar${extensions.${compressor}}";
     __structuredAttrs = true;
     program = toolbox.laminaProgram;
-    args = [ "build" "${recipe}" "-o" (placeholder "out") "--layout" format "--compressor" compressor ];
+    args = [ "build" "${recipe}" "-o" (placeholder "out") "--format" format "--compressor" compressor ];
     inherit meta passthru;
   } // withoutReferences);
 }

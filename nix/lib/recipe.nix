@@ -1,7 +1,7 @@
 # The recipe of an image: a derivation of a few kB that names store paths and reads none of them.
 #
 # Everything that fixes the image goes in as structured attributes, with the reference graph of what it names
-# (`lamina recipe` reads them: builder/derivation.py). Nix scans the recipe and so keeps the image's content.
+# (`lamina recipe` reads them: builder/lamina/recipe/derivation.py). Nix scans the recipe and so keeps the image's content.
 { toolbox }:
 { name                     # of the image, with registry and all
 , tag                      # null: the hash of the recipe that the image would have without a tag

@@ -7,7 +7,7 @@ let
     relative == "pyproject.toml" || relative == "README.md" || relative == "LICENSE"
     || relative == "builder" || (builtins.match "builder/.*" relative != null
       && (builtins.match ".*\\.py" relative != null || (type == "directory" && baseNameOf path != "__pycache__")));
-  line = builtins.match ".*__version__ = \"([^\"]+)\".*" (builtins.readFile ../../builder/__init__.py);
+  line = builtins.match ".*__version__ = \"([^\"]+)\".*" (builtins.readFile ../../builder/lamina/__init__.py);
 in
 {
   version = builtins.head line;

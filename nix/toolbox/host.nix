@@ -10,15 +10,15 @@ rec {
 
   lamina = pkgs.runCommand "lamina-${source.version}" { meta.mainProgram = "lamina"; } ''
     mkdir -p $out/bin $out/lib
-    cp -r ${source.path}/builder $out/lib/builder
+    cp -r ${source.path}/builder/lamina $out/lib/lamina
     chmod -R u+w $out/lib
     # Without compiled modules every start would compile them again, into a store that cannot keep them.
-    ${python}/bin/python3 -m compileall -q --invalidation-mode unchecked-hash -s $out/lib -p lamina $out/lib/builder
+    ${python}/bin/python3 -m compileall -q --invalidation-mode unchecked-hash -s $out/lib -p lamina $out/lib/lamina
     cat > $out/bin/lamina <<EOF
     #!${python}/bin/python3 -sP
     import sys
     sys.path.insert(0, "$out/lib")
-    from builder.cli import main
+    from lamina.commands.main import main
     sys.exit(main())
     EOF
     chmod +x $out/bin/lamina

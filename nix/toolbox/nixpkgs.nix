@@ -15,7 +15,7 @@ rec {
     inherit (source) version;
     src = source.path;
     pyproject = true;
-    nativeBuildInputs = [ python.flit-core ];
+    nativeBuildInputs = [ python.hatchling ];
     propagatedBuildInputs = [ python.attrs python.python-magic python.zstandard ];
     doCheck = false;
     meta = {

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from builder.checks import CHECKS
-from builder.checks.check import ALL, CONSUMERS
-from builder.media import classic, universal
-from builder.verify import verify
+from lamina.compat import CHECKS
+from lamina.compat.check import ALL, CONSUMERS
+from lamina.media import classic, universal
+from lamina.report.verify import verify
 
 from ..builds import ROOT
 from ..unit.doctored import archive

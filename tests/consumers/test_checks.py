@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.checks import CHECKS
-from builder.verify import verify
+from lamina.compat import CHECKS
+from lamina.report.verify import verify
 
 from ..replays import mesos
 from ..replays.errors import MesosError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.media import read_image
+from lamina.media.read import read_image
 
 from ..builds import COMMAND
 from ..replays import archives

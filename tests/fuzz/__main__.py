@@ -78,7 +78,7 @@ def drive(target: str, seconds: int, directory: Path) -> None:
     seeds = directory / "seeds" / target
     corpus = directory / "corpus" / target
     corpus.mkdir(parents=True, exist_ok=True)
-    with atheris.instrument_imports(include=["builder"]):
+    with atheris.instrument_imports(include=["lamina"]):
         from .targets import TARGETS
 
         function = TARGETS[target]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from builder.nix_db import Registration, database
+from lamina.recipe.nix_database import Registration, database
 
 from ..unit.archives import (
     SHAPES,

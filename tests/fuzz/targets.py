@@ -15,31 +15,35 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from builder import learn
-from builder.blob import Bytes
-from builder.build import build_image
-from builder.checks.check import CONSUMERS
-from builder.closure import parse_graph, reachable
-from builder.compression import Budget, Decompressed, plain
-from builder.derivation import json_text, make_layers
-from builder.digest import sha256
-from builder.errors import LaminaError
-from builder.export import export
-from builder.image import Image
-from builder.layer import Layer, store_paths
-from builder.limits import ERROR_TEXT
-from builder.media import classic, read_image, universal
-from builder.media.tarball import stream
-from builder.merge import images_of
-from builder.nix_db import database, registered_in
-from builder.pipeline import run_pipeline
-from builder.plan import parse_lock, plan
-from builder.recipe import parse_recipe, recipe_json
-from builder.reference import parse_reference
-from builder.report import describe, layer_table, planned, table
-from builder.spec import Descriptor, canonical, parse_json
-from builder.tar_index import entries
-from builder.verify import verify
+from lamina.compat.check import CONSUMERS
+from lamina.data.blob import Bytes
+from lamina.data.compression import Budget, Decompressed, plain
+from lamina.errors import LaminaError
+from lamina.image import hashing as learn
+from lamina.image.contents import store_paths
+from lamina.image.export import export
+from lamina.image.image import Image
+from lamina.image.layer import Layer
+from lamina.limits import ERROR_TEXT
+from lamina.media import classic, universal
+from lamina.media.read import read_image
+from lamina.media.tarball import stream
+from lamina.oci.digest import sha256
+from lamina.oci.documents import Descriptor
+from lamina.oci.reference import parse_reference
+from lamina.oci.strict_json import canonical, parse_json
+from lamina.planning.lock import parse_lock
+from lamina.planning.pipeline import run_pipeline
+from lamina.planning.plan import plan
+from lamina.recipe.build import build_image
+from lamina.recipe.derivation import json_text, make_layers
+from lamina.recipe.merge import merged_images
+from lamina.recipe.nix_database import database, registered_in
+from lamina.recipe.recipe import parse_recipe, recipe_json
+from lamina.report.describe import describe, layer_table, planned, table
+from lamina.report.verify import verify
+from lamina.store.closure import parse_graph, reachable
+from lamina.tar.read import entries
 
 from ..unit.archives import Piece, tar_of
 from ..unit.trees import hashed_name
@@ -245,7 +249,7 @@ def look_at(path: Path) -> None:
             for _ in stream(image, arrange, lambda _: None):
                 pass
     with refusing():
-        pool, arrangement = universal.several(images_of([path, path]))
+        pool, arrangement = universal.several(merged_images([path, path]))
         for _ in stream(pool, arrangement, lambda _: None):
             pass
     fields = {"version": 1, "names": [], "architecture": "amd64", "created": "1970-01-01T00:00:01Z", "config": {}}

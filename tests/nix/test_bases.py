@@ -61,12 +61,12 @@ def test_chosen_by_name(several: Path, spelling: str) -> None:
 
 def test_not_chosen(several: Path) -> None:
     said = nix_error(*based_on(several, ""))
-    assert f"holds 2 images that fit: {listed(several)}; choose one with fromImageName" in said
+    assert f"contains 2 images that match: {listed(several)}; choose one by its name and tag" in said
 
 
 def test_chosen_but_not_there(several: Path) -> None:
     said = nix_error(*based_on(several, 'fromImageName = "other"; fromImageTag = "1";'))
-    assert f"holds no image other:1; there is: {listed(several)}" in said
+    assert f"contains no image other:1; it contains: {listed(several)}" in said
 
 
 def test_podman_saved(podman: Podman, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_the_older_word_for_format() -> None:
 
 
 def test_compressors_are_those_of_the_command() -> None:
-    from builder.compression import EXTENSIONS
+    from lamina.data.compressors import COMPRESSORS
 
     archive = f"import {ROOT}/nix/lib/archive.nix {{ toolbox.optionalAttrs = _: _: {{ }}; }}"
-    assert evaluated(f"({archive}).extensions") == EXTENSIONS
+    assert evaluated(f"({archive}).extensions") == COMPRESSORS

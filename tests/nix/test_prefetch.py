@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from builder.digest import sha256
-from builder.errors import BadInput
-from builder.prefetch import Wanted, nix_text
+from lamina.errors import BadInput
+from lamina.media.prefetch import Wanted, nix_text
+from lamina.oci.digest import sha256
 
 from ..builds import COMMAND, expression, nix_build
 from ..consumers.registry import Registry
@@ -120,7 +120,7 @@ def test_the_architecture_is_this_machines(registry: Registry, digests: dict[str
 def test_no_image_for_the_platform(registry: Registry, digests: dict[str, str]) -> None:
     done = lamina("prefetch", "--no-tls-verify", f"{name(registry)}:multi", "--arch", "riscv64", "--quiet")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.endswith("no image for linux/riscv64; there is: linux/amd64, linux/s390x\n")
+    assert done.stderr.endswith("contains no image for linux/riscv64; it contains: linux/amd64, linux/s390x\n")
 
 
 def test_no_such_image(registry: Registry) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from builder.tar import DIRECTORY, FILE, SYMLINK, Member
+from lamina.tar.write import DIRECTORY, FILE, SYMLINK, Member
 
 # A component that repeats a few bytes gets long enough to need every form of header.
 _short = st.binary(min_size=1, max_size=20).map(lambda raw: raw.replace(b"/", b"-").replace(b"\0", b"_"))

@@ -9,9 +9,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.errors import LaminaError
-from builder.layer import hashed
-from builder.media import read_image
+from lamina.errors import LaminaError
+from lamina.image.layer import hashed
+from lamina.media.read import read_image
 
 from ..unit.archives import SHAPES, WRAPPERS, sample, tar_of
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.blob import Blob, Bytes, Stream
-from builder.compression import COMPRESSORS, Budget, Decompressed, compress, plain
-from builder.errors import BadInput
+from lamina.data.blob import Blob, Bytes, Stream
+from lamina.data.compression import Budget, Decompressed, compress, plain
+from lamina.data.compressors import COMPRESSORS
+from lamina.errors import BadInput
 
 from ..unit.archives import WRAPPERS, layer_of
 

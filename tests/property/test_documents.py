@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.closure import PathInfo
-from builder.config import INHERIT, check_config, inherit, merge_env
-from builder.errors import BadInput
-from builder.recipe import Base, Recipe, RootLayer, StoreLayer, TarLayer, parse_recipe, recipe_json
-from builder.reference import make_reference
-from builder.spec import canonical, parse_json
-from builder.stamp import Rule, Stamp
+from lamina.errors import BadInput
+from lamina.oci.config import INHERIT, check_config, inherit, merge_env
+from lamina.oci.reference import make_reference
+from lamina.oci.strict_json import canonical, parse_json
+from lamina.recipe.recipe import Base, Recipe, RootLayer, StoreLayer, TarLayer, parse_recipe, recipe_json
+from lamina.store.closure import PathInfo
+from lamina.store.ownership import Rule, Stamp
 
 from .strategies import json_values
 

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.errors import BadInput
-from builder.stamp import Stamp
-from builder.tar import Member
-from builder.tree import Item, packed_items, root_items, store_items
-from builder.tree_blob import TreeBlob
+from lamina.errors import BadInput
+from lamina.store.ownership import Stamp
+from lamina.store.root_tree import root_items
+from lamina.store.tree import Item, packed_items, store_items
+from lamina.store.tree_blob import TreeBlob
+from lamina.tar.write import Member
 
 from ..unit.trees import Store
 from .strategies import components

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.errors import BadInput
-from builder.image import Image
-from builder.media.choice import Candidate, choose
-from builder.reference import Reference, parse_reference
+from lamina.errors import BadInput
+from lamina.image.image import Image
+from lamina.media.choice import Candidate, choose
+from lamina.oci.reference import Reference, parse_reference
 
 _component = st.from_regex(r"[a-z0-9]{1,8}([._]|__|-{1,3})?[a-z0-9]{1,8}", fullmatch=True)
 _registry = st.none() | st.sampled_from(
@@ -63,5 +63,5 @@ def test_a_name_chooses_every_image_that_has_it_and_no_other(written: list[str],
     if len(fitting) == 1:
         assert choose(candidates, name, wanted.tag, "it") is fitting[0]
     else:
-        with pytest.raises(BadInput, match=f"holds {len(fitting)} images that fit"):
+        with pytest.raises(BadInput, match=f"contains {len(fitting)} images that match"):
             choose(candidates, name, wanted.tag, "it")

@@ -13,10 +13,11 @@ from pathlib import Path
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from builder.closure import PathInfo, reachable
-from builder.pipeline import run_pipeline
-from builder.plan import Lock, PlannedLayer, lock_bytes, lock_of, parse_lock, plan
-from builder.planners import index, merge
+from lamina.planning.lock import Lock, lock_bytes, lock_of, parse_lock
+from lamina.planning.pipeline import run_pipeline
+from lamina.planning.plan import PlannedLayer, plan
+from lamina.planning.planners import index, merge
+from lamina.store.closure import PathInfo, reachable
 
 from ..unit.closures import store_path
 
@@ -166,8 +167,9 @@ def test_merging_takes_the_cheapest_pair_each_time(drawn: Drawn, room: int) -> N
 
 _PRINT = """
 import random, sys
-from builder.pipeline import run_pipeline
-from builder.plan import Lock, lock_bytes, lock_of, plan
+from lamina.planning.pipeline import run_pipeline
+from lamina.planning.lock import Lock, lock_bytes, lock_of
+from lamina.planning.plan import plan
 from tests.property.test_plan import infos_of, many
 for infos in map(infos_of, many()):
     pipeline = [["popularity_contest"], ["limit_layers", 9]]

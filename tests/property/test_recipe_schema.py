@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from builder.errors import BadInput
-from builder.recipe import parse_recipe, recipe_json
+from lamina.errors import BadInput
+from lamina.recipe.recipe import parse_recipe, recipe_json
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/design/recipe.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)

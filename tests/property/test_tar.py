@@ -9,10 +9,10 @@ import tarfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.blob import Bytes
-from builder.errors import BadInput
-from builder.tar import BLOCK, DIRECTORY, END, FILE, Member, check_name, header, padding, stored_size
-from builder.tar_index import entries
+from lamina.data.blob import Bytes
+from lamina.errors import BadInput
+from lamina.tar.read import entries
+from lamina.tar.write import BLOCK, DIRECTORY, END, FILE, Member, check_name, header, padding, stored_size
 
 from .strategies import files, members, names
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.checks.check import ALL
-from builder.verify import verify
+from lamina.compat.check import ALL
+from lamina.report.verify import verify
 
 from ..consumers.registry import Registry
 from ..consumers.skopeo import Skopeo

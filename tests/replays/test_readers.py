@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.checks import CHECKS
+from lamina.compat import CHECKS
 
 from ..examples import EXAMPLES
 from ..fixtures import Built

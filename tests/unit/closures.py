@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 
-from builder.closure import PathInfo
-from builder.plan import PlannedLayer
+from lamina.planning.plan import PlannedLayer
+from lamina.store.closure import PathInfo
 
 _DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"  # Nix's base-32
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import attrs
 
-from builder.blob import Bytes
-from builder.digest import chain_ids
-from builder.image import Image
-from builder.layer import Layer, hashed
-from builder.media import classic, universal
-from builder.media.tarball import Arrangement
-from builder.reference import parse_reference
+from lamina.data.blob import Bytes
+from lamina.image.image import Image
+from lamina.image.layer import Layer, hashed
+from lamina.media import classic, universal
+from lamina.media.tarball import Arrangement
+from lamina.oci.digest import chain_ids
+from lamina.oci.reference import parse_reference
 
 from .archives import digest, hexdigest, to_json
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from builder.build import build_image
-from builder.image import Image
-from builder.layer import Layer
-from builder.media import classic, universal
-from builder.media.tarball import write
-from builder.recipe import parse_recipe
+from lamina.image.image import Image
+from lamina.image.layer import Layer
+from lamina.media import classic, universal
+from lamina.media.tarball import write
+from lamina.recipe.build import build_image
+from lamina.recipe.recipe import parse_recipe
 
 from .archives import Piece, tar_of
 from .trees import path_info

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from builder.errors import BadInput
-from builder.image import Image
-from builder.layer import hashed
+from lamina.errors import BadInput
+from lamina.image.image import Image
+from lamina.image.layer import hashed
 
 from .archives import WRAPPERS, Piece, docker_save, folder, layer_of, oci_platforms, sample, tar_of
 from .recipes import base, bytes_of, image_of, names_in, recipe, root_layer, save, store_layer, tar_layer
@@ -111,7 +111,7 @@ def test_a_base_is_chosen_by_name(tmp_path: Path) -> None:
     images = [sample("one", names=("a:1",)), sample("two", names=("b:1",))]
     path = save(docker_save(images), tmp_path / "base.tar")
     assert names_in(image_of(recipe(base=base(path, "b"))).layers[0]) == ["file-two"]
-    with pytest.raises(BadInput, match="holds 2 images that fit"):
+    with pytest.raises(BadInput, match="contains 2 images that match"):
         image_of(recipe(base=base(path)))
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from builder.cache import Cache, recall
-from builder.digest import sha256
-from builder.errors import BadInput
-from builder.learn import known
-from builder.media import universal
-from builder.media.tarball import stream, write
+from lamina.errors import BadInput
+from lamina.image.cache import Cache, recall
+from lamina.image.hashing import known
+from lamina.media import universal
+from lamina.media.tarball import stream, write
+from lamina.oci.digest import sha256
 
 from .recipes import archive_of, image_of, recipe, store_layer
 from .trees import Store

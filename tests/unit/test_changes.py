@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from builder.blob import Bytes
-from builder.layer import Layer
-from builder.rootfs import merged
-from builder.rootless.changes import changes
-from builder.rootless.records import Records
-from builder.rootless.unpack import unpack
+from lamina.data.blob import Bytes
+from lamina.image.layer import Layer
+from lamina.image.rootfs import merged
+from lamina.rootless.changes import changes
+from lamina.rootless.records import Records
+from lamina.rootless.unpack import unpack
 
 from .archives import Piece, folder, tar_of
 

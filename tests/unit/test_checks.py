@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.checks import CHECKS, checks_for, consumers, facts
-from builder.checks.check import ALL, BY_NAME_ONLY, CONSUMERS
-from builder.checks.survey import Survey, survey
-from builder.errors import BadUsage
-from builder.layer import Layer
-from builder.media import universal
-from builder.merge import merge
-from builder.verify import verify
+from lamina.commands.main import main
+from lamina.compat import CHECKS, checks_for, consumers, facts
+from lamina.compat.check import ALL, BY_NAME_ONLY, CONSUMERS
+from lamina.compat.survey import Survey, survey
+from lamina.errors import BadUsage
+from lamina.image.layer import Layer
+from lamina.media import universal
+from lamina.report.verify import verify
 
 from ..conftest import Command
 from .archives import docker_26_classic, docker_save, oci_archive, sample, skopeo
@@ -167,8 +167,8 @@ def test_docker_s_own_ids_follow_from_the_content(alpine: Path) -> None:
 
 def test_skopeo_s_own_ids_do_too(tmp_path: Path) -> None:
     """A bottom layer and its ID out of an archive that skopeo 1.9 wrote."""
-    from builder.checks.v1 import _derived
-    from builder.digest import Digest
+    from lamina.compat.v1 import _derived
+    from lamina.oci.digest import Digest
 
     diff_id = Digest("sha256:44f5e216ee8885a7a498f23dbc80b05f9617a0f385f7055c46bcc172ccba2966")
     assert "14f5526c033c4fb2269327fbe4bb01e57eb1defb219960315dbce1746ceb5b89" in _derived({"id": "x"}, diff_id, False)
@@ -228,7 +228,7 @@ def test_layers_beyond_counting_are_not_read_for_ever(tmp_path: Path, monkeypatc
     it.edit_item(Layers=layers * 400)
     it.edit_manifest(lambda manifest: manifest.update(layers=manifest["layers"] * 400))
     assert failing(it.write(tmp_path / "it.tar")) >= {"layers-match"}
-    monkeypatch.setattr("builder.checks.survey.LAYER_NAMES_BYTES", 3)
+    monkeypatch.setattr("lamina.compat.survey.LAYER_NAMES_BYTES", 3)
     verdict = verify(archive().write(tmp_path / "it.tar"), consumers=ALL)
     assert len(verdict.problems) == 2 and "more than 3 bytes of names" in verdict.problems[0]
 
@@ -254,8 +254,8 @@ def test_a_merged_archive_has_several_images(tmp_path: Path) -> None:
     for name, tag in (("one", "1"), ("two", "2"), ("three", "1")):
         fields = recipe(root_layer(make_tree(tmp_path / name, {"etc/name": name.encode()})))
         archive_of(fields | {"names": [{"name": name, "tag": tag}]}, tmp_path / f"{name}.tar")
-    merge([tmp_path / "one.tar", tmp_path / "two.tar"], str(tmp_path / "both.tar"))
-    merge([tmp_path / "one.tar", tmp_path / "three.tar"], str(tmp_path / "same-tag.tar"))
+    main(["merge", f"{tmp_path}/one.tar", f"{tmp_path}/two.tar", "-o", f"{tmp_path}/both.tar"])
+    main(["merge", f"{tmp_path}/one.tar", f"{tmp_path}/three.tar", "-o", f"{tmp_path}/same-tag.tar"])
     assert failing(tmp_path / "same-tag.tar", ALL) == {"docker-one-image", "index-tags"}, "umoci knows tags only"
     [finding] = verify(tmp_path / "both.tar", consumers=ALL).findings
     assert finding.check == "docker-one-image" and "docker" not in finding.hurts and "podman" not in finding.hurts

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.media.clients import CLIENTS
+from lamina.media.clients import CLIENTS
 
 QUESTIONS = {"docker": 2, "podman": 1, "containerd": 1}
 """How many each kind of daemon is asked before the image is read."""
@@ -39,6 +39,9 @@ def test_questions_end_with_the_command(to: str, tmp_path: Path, monkeypatch: py
 
 def test_the_first_questions_need_few_imports() -> None:
     """They are at work while the rest is imported."""
-    code = "import builder.media.clients, sys; print(*sys.modules)"
+    code = "import lamina.media.clients, sys; print(*sys.modules)"
     modules = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
-    assert not {"attr", "tempfile", "builder.image", "builder.cache", "builder.tree", "builder.media.members"} & modules
+    assert (
+        not {"attr", "tempfile", "lamina.image.image", "lamina.image.cache", "lamina.store.tree", "lamina.media.files"}
+        & modules
+    )

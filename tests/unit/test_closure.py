@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from builder.closure import PathInfo, parse_graph, reachable, split_store_path
-from builder.errors import BadInput
+from lamina.errors import BadInput
+from lamina.store.closure import PathInfo, parse_graph, reachable, split_store_path
 
 from .trees import hashed_name
 

@@ -58,12 +58,12 @@ def a_base_that_is_not_there(directory: Path) -> tuple[list[object], str]:
 
 def two_images_and_no_choice(directory: Path) -> tuple[list[object], str]:
     pieces = docker_save([IMAGE, sample("x", names=("other:2",))])
-    remedy = "choose one with fromImageName and fromImageTag"
-    return build_on(pieces, directory), "{}/base.tar: holds 2 images that fit: env/two:1; other:2; " + remedy
+    remedy = "choose one by its name and tag"
+    return build_on(pieces, directory), "{}/base.tar: contains 2 images that match: env/two:1; other:2; " + remedy
 
 
 def a_choice_that_none_fits(directory: Path) -> tuple[list[object], str]:
-    return build_on(SAVED, directory, "redis"), "{}/base.tar: holds no image redis:(any tag); there is: env/two:1"
+    return build_on(SAVED, directory, "redis"), "{}/base.tar: contains no image redis:(any tag); it contains: env/two:1"
 
 
 def a_layer_with_other_bytes(directory: Path) -> tuple[list[object], str]:

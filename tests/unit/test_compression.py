@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from builder.blob import Bytes, FileRange, Source
-from builder.compression import COMPRESSORS, EXTENSIONS, compress, detect, plain
-from builder.errors import BadInput
+from lamina.data.blob import Bytes, FileRange, Source
+from lamina.data.compression import compress, detect, plain
+from lamina.data.compressors import COMPRESSORS
+from lamina.errors import BadInput
 
 from .archives import WRAPPERS, layer_of
 
@@ -184,7 +185,3 @@ def test_ordinary_tools_unpack_it(data: bytes) -> None:
 
 def test_the_gzip_header_has_no_name_and_no_time() -> None:
     assert packed_by("gz", b"x")[:8] == b"\x1f\x8b\x08\0\0\0\0\0"
-
-
-def test_every_compressor_has_an_extension() -> None:
-    assert set(EXTENSIONS) == set(COMPRESSORS)

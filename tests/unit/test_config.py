@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from builder.config import check_config, inherit, merge_env
-from builder.errors import BadInput
+from lamina.errors import BadInput
+from lamina.oci.config import check_config, inherit, merge_env
 
 BASE: dict[str, Any] = {
     "User": "me",

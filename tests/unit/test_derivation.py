@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from builder.derivation import attributes_file, json_text, make_recipe
-from builder.errors import BadInput
-from builder.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, TarLayer, recipe_json
-from builder.stamp import Stamp
+from lamina.errors import BadInput
+from lamina.recipe.derivation import attributes_file, json_text, make_recipe
+from lamina.recipe.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, TarLayer, recipe_json
+from lamina.store.ownership import Stamp
 
+from .archives import oci_platforms, sample, tar_of
 from .trees import Store, hashed_name
 
 IMAGE = {
@@ -161,3 +162,17 @@ def test_where_nix_puts_the_attributes(tmp_path: Path, monkeypatch: pytest.Monke
     assert attributes_file() == tmp_path / ".attrs.json", "Nix 2.8 tells a path that is not there in the sandbox"
     told.write_text("{}")
     assert attributes_file() == told
+
+
+@pytest.mark.parametrize("platforms", [["arm64"], ["amd64", "arm64"]], ids=["only it", "beside this machine's"])
+def test_max_layers_counts_the_layers_of_the_platform_of_the_base(
+    derivation: Derivation, tmp_path: Path, platforms: list[str]
+) -> None:
+    """The image's architecture selects the base's platform, not this machine's: arm64 has one layer, amd64 has two."""
+    images = {"amd64": sample("a", "b", architecture="amd64"), "arm64": sample("a", architecture="arm64")}
+    path = tmp_path / "base.tar"
+    path.write_bytes(tar_of(oci_platforms([images[name] for name in platforms])))
+    derivation.attributes["image"] |= {"architecture": "arm64", "base": {"path": str(path)}}
+    derivation.refers |= {"config": ["hello"], "hello": []}
+    derivation.attributes["maxLayers"] = 2
+    assert derivation.shipped() == ["hello"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from builder.digest import UNKNOWN, Digest, chain_ids, hex_of, parse_digest, sha256
-from builder.errors import BadInput
+from lamina.errors import BadInput
+from lamina.oci.digest import UNKNOWN, Digest, chain_ids, hex_of, parse_digest, sha256
 
 EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 

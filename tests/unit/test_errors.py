@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.errors import BadInput, BadUsage, LaminaError, printable
+from lamina.errors import BadInput, BadUsage, LaminaError, printable
 
 
 @pytest.mark.parametrize(

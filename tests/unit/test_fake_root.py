@@ -369,7 +369,7 @@ def test_in_a_root_of_its_own(own: tuple[str, ...], tmp_path: Path) -> None:
     (top / "script").write_text(CHROOTED + "".join(f"read -r line < $NIX_STORE/{name}\n" for name in own))
     environment = {**os.environ, "NIX_BUILD_TOP": str(top), "NIX_STORE": str(store)}
     arguments = ["root", "/bin/sh", str(top / "script"), "-o", "layer.tar", "--chroot"]
-    command = [PYTHON, "-m", "builder", "fake-root", *arguments]
+    command = [PYTHON, "-m", "lamina", "fake-root", *arguments]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
     with tarfile.open(tmp_path / "layer.tar") as archive:
@@ -419,7 +419,7 @@ def test_without_user_namespaces(tmp_path: Path) -> None:
     need_namespaces()
     (tmp_path / "root").mkdir()
     (tmp_path / "script").write_text("true")
-    inner = f"echo 0 > /proc/sys/user/max_user_namespaces && exec {PYTHON} -m builder fake-root root bash script -o out"
+    inner = f"echo 0 > /proc/sys/user/max_user_namespaces && exec {PYTHON} -m lamina fake-root root bash script -o out"
     command = ["unshare", "--user", "--map-root-user", "sh", "-c", inner]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
     assert done.returncode == 1

@@ -20,13 +20,13 @@ from typing import Any
 import attrs
 import pytest
 
-from builder import tree
-from builder.cli import main
-from builder.errors import BadInput
-from builder.pieces import Span
-from builder.stamp import Stamp
-from builder.tree import store_items
-from builder.tree_blob import TreeBlob
+from lamina.commands.main import main
+from lamina.data.span import Span
+from lamina.errors import BadInput
+from lamina.store import root_tree
+from lamina.store.ownership import Stamp
+from lamina.store.tree import store_items
+from lamina.store.tree_blob import TreeBlob
 
 from ..needs import absent, need_root
 from .archives import docker_save, sample, tar_of
@@ -49,7 +49,7 @@ class Bench:
         return {**os.environ, "XDG_CACHE_HOME": str(self.top / "cache"), "TMPDIR": str(self.top / "tmp")}
 
     def command(self, *arguments: object) -> list[str]:
-        return [sys.executable, "-m", "builder", *map(str, arguments)]
+        return [sys.executable, "-m", "lamina", *map(str, arguments)]
 
     def start(self, *arguments: object) -> subprocess.Popen[bytes]:
         pipe = subprocess.PIPE
@@ -128,7 +128,7 @@ def test_a_kill_at_any_time_leaves_all_or_nothing(bench: Bench, monkeypatch: pyt
 @pytest.mark.parametrize("name", ["image.tar", "i" * 255])
 def test_what_a_kill_left_in_the_moment_of_naming_goes_with_the_next_run(name: str, tmp_path: Path) -> None:
     """Killed between the two calls that put a file in the place of another, a run leaves a hidden name."""
-    from builder.output import whole_file
+    from lamina.data.output import whole_file
 
     path = tmp_path / name
     path.write_bytes(b"from before")
@@ -296,7 +296,7 @@ def test_a_file_that_changes_between_two_reads(change: str, store: Store, monkey
             os.truncate(victim, (4 << 20) if change == "grows" else (1 << 20) + 5)
         return real(descriptor, size, position)
 
-    monkeypatch.setattr("builder.pieces.os.pread", read)
+    monkeypatch.setattr("lamina.data.span.os.pread", read)
     with pytest.raises(BadInput, match=f"{path}/f: changed its size while it was read"):
         list(TreeBlob.of(store_items([path], Stamp())).chunks())
 
@@ -320,7 +320,7 @@ def test_a_directory_that_vanishes_while_it_is_walked(store: Store, monkeypatch:
             os.rmdir(directory)
         return real(directory)
 
-    monkeypatch.setattr("builder.tree.os.scandir", scandir)
+    monkeypatch.setattr("lamina.store.tree.os.scandir", scandir)
     with pytest.raises(BadInput, match=f"{path}/d: No such file or directory"):
         store_items([path], Stamp())
 
@@ -351,13 +351,13 @@ def test_links_that_lead_to_each_other_crosswise(tmp_path: Path) -> None:
 
 def few_repeats(path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tree, "ROOT_REPEATS", 1000)
-        tree.root_items([str(path)], Stamp())
+        patch.setattr(root_tree, "ROOT_REPEATS", 1000)
+        root_tree.root_items([str(path)], Stamp())
 
 
 def test_a_directory_that_two_links_lead_to_is_there_three_times(tmp_path: Path) -> None:
     made = make_tree(tmp_path / "tree", {"d/f": b"x", "a": Link("d"), "b": Link("d")})
-    assert [item.member.name for item in tree.root_items([str(made)], Stamp())] == [
+    assert [item.member.name for item in root_tree.root_items([str(made)], Stamp())] == [
         b"a", b"a/f", b"b", b"b/f", b"d", b"d/f",
     ]  # fmt: skip
 

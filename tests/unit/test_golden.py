@@ -24,11 +24,11 @@ from .trees import Link, Program, Store, Tree, make_tree
 # What is needed is read before the root changes, since Python itself is not in the new one.
 _BUILD = """
 import os, sys
-import builder.build, builder.media.docker_archive, builder.media.choice, builder.media.oci_layout, builder.onto
-import builder.media.classic, builder.media.universal, builder.media.tarball, builder.recipe
-from builder.blob import Bytes
-from builder.cli import main
-from builder.compression import detect
+import lamina.media.read, lamina.image.base, lamina.media.classic, lamina.media.universal, lamina.media.tarball
+import lamina.commands.build, lamina.recipe.build
+from lamina.data.blob import Bytes
+from lamina.commands.main import main
+from lamina.data.compression import detect
 detect(Bytes(b"x"), "libmagic reads its tables")
 os.umask(int(sys.argv[2], 8))
 os.chroot(sys.argv[1])

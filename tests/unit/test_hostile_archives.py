@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 import pytest
 
-from builder.errors import BadInput
-from builder.layer import hashed
-from builder.media import read_image
+from lamina.errors import BadInput
+from lamina.image.layer import hashed
+from lamina.media.read import read_image
 
 from .archives import (
     SHAPES,
@@ -170,8 +170,10 @@ def test_neither_kind_of_archive(tmp_path: Path) -> None:
 
 
 def test_an_archive_without_an_image(tmp_path: Path) -> None:
-    refused([Piece("manifest.json", b"[]")], tmp_path / "it.tar", "holds no image; give an archive with an image in it")
-    refused(oci_layout([], []), tmp_path / "it.tar", "holds no image")
+    refused(
+        [Piece("manifest.json", b"[]")], tmp_path / "it.tar", "contains no image; give an archive with an image in it"
+    )
+    refused(oci_layout([], []), tmp_path / "it.tar", "contains no image")
 
 
 @pytest.mark.parametrize("version", ["2.0.0", 1, None])
@@ -314,7 +316,7 @@ def test_a_document_larger_than_any_image_has(tmp_path: Path) -> None:
 
 
 def test_more_members_than_any_image_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.media.members.MEMBERS", 50)
+    monkeypatch.setattr("lamina.media.files.MEMBERS", 50)
     refused([Piece(f"member-{number}") for number in range(51)], tmp_path / "it.tar", "more than 50 members")
 
 
@@ -323,7 +325,7 @@ def test_control_characters_are_never_printed(tmp_path: Path) -> None:
     path = save(pieces, tmp_path / "it.tar")
     with pytest.raises(BadInput) as caught:
         read_image(path, "other")
-    assert str(caught.value) == rf"{path}: holds no image other:(any tag); there is: \x1b[31mred\n:1"
+    assert str(caught.value) == rf"{path}: contains no image other:(any tag); it contains: \x1b[31mred\n:1"
 
 
 def test_an_archive_cut_at_every_block(tmp_path: Path) -> None:

@@ -13,18 +13,20 @@ from typing import Any
 
 import pytest
 
-from builder.blob import Bytes
-from builder.build import build_image
-from builder.compression import Decompressed, plain
-from builder.errors import BadInput
-from builder.layer import Layer, hashed, store_paths
-from builder.media import classic, read_image, universal
-from builder.media.tarball import Arrangement, stream
-from builder.pieces import as_chunks
-from builder.recipe import parse_recipe
-from builder.spec import parse_json
-from builder.tar_index import entries
-from builder.verify import verify
+from lamina.data.blob import Bytes
+from lamina.data.compression import Decompressed, plain
+from lamina.data.span import as_chunks
+from lamina.errors import BadInput
+from lamina.image.contents import store_paths
+from lamina.image.layer import Layer, hashed
+from lamina.media import classic, universal
+from lamina.media.read import read_image
+from lamina.media.tarball import Arrangement, stream
+from lamina.oci.strict_json import parse_json
+from lamina.recipe.build import build_image
+from lamina.recipe.recipe import parse_recipe
+from lamina.report.verify import verify
+from lamina.tar.read import entries
 
 from ..needs import absent
 from .archives import (
@@ -219,8 +221,8 @@ def test_an_xz_decoder_that_wants_gigabytes() -> None:
 
 
 def test_parts_of_an_archive_spend_from_one_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.compression.UNPACKED_FREE", 100_000)
-    monkeypatch.setattr("builder.compression.UNPACKED_RATIO", 1)
+    monkeypatch.setattr("lamina.data.compression.UNPACKED_FREE", 100_000)
+    monkeypatch.setattr("lamina.data.compression.UNPACKED_RATIO", 1)
     layers = tuple(tar_of([Piece(f"f{number}", bytes(40_000))]) for number in range(5))
     path = save(oci_archive([sample(layers=layers)]), tmp_path / "it.tar")
     image = read_image(path)

@@ -29,7 +29,7 @@ SECONDS = 10
 
 _MEASURED = """
 import os, subprocess, sys
-process = subprocess.Popen([sys.executable, "-m", "builder", *sys.argv[1:]], stdout=subprocess.DEVNULL)
+process = subprocess.Popen([sys.executable, "-m", "lamina", *sys.argv[1:]], stdout=subprocess.DEVNULL)
 _, status, used = os.wait4(process.pid, 0)
 print(os.waitstatus_to_exitcode(status), used.ru_maxrss >> 10)
 """

@@ -36,7 +36,7 @@ def harmless(printed: bytes) -> None:
 
 def ran(directory: Path, *arguments: object, env: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[bytes]:
     words = [os.fsencode(str(word)) for word in arguments]
-    command: list[str | bytes] = [sys.executable, "-m", "builder", *words]
+    command: list[str | bytes] = [sys.executable, "-m", "lamina", *words]
     done = subprocess.run(command, cwd=directory, env=env, capture_output=True, timeout=60)
     harmless(done.stdout)
     harmless(done.stderr)
@@ -164,7 +164,10 @@ def test_progress_on_a_terminal_steers_it_no_further(tmp_path: Path) -> None:
     """The progress line goes back to the line's start and clears it; nothing else that a name holds gets through."""
     path = tmp_path / f"{EVIL_NAME.replace('/', '')}.tar"
     path.write_bytes(tar_of([*docker_save([sample()]), Piece("much", bytes(1000))]))
-    code = "import builder.progress as p, builder.cli, sys; p._INTERVAL = 0; sys.exit(builder.cli.main(sys.argv[1:]))"
+    code = """import sys, lamina.data.progress as p, lamina.commands.main as m
+p._INTERVAL = 0
+sys.exit(m.main(sys.argv[1:]))
+"""
     ours, theirs = pty.openpty()
     environment = {key: value for key, value in os.environ.items() if key != "NIX_BUILD_TOP"}
     command = [sys.executable, "-c", code, "verify", str(path)]
@@ -185,6 +188,6 @@ def test_progress_on_a_terminal_steers_it_no_further(tmp_path: Path) -> None:
 def test_a_locale_without_these_letters_is_no_reason_to_fail(tmp_path: Path) -> None:
     path = save(docker_save([sample(config={"Labels": {"a": "ü€"}})]), tmp_path / "it.tar")
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    command = [sys.executable, "-m", "builder", "inspect", str(path)]
+    command = [sys.executable, "-m", "lamina", "inspect", str(path)]
     done = subprocess.run(command, env=environment, capture_output=True, timeout=60)
     assert done.returncode == 0 and rb"a=\xfc\u20ac" in done.stdout, done

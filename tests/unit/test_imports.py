@@ -16,7 +16,7 @@ from .trees import Store, make_tree
 
 _RUN = """
 import sys
-from builder.cli import main
+from lamina.commands.main import main
 try:
     status = main(sys.argv[1:])
 except SystemExit as end:
@@ -34,14 +34,16 @@ def imported(*arguments: object, **environment: str) -> set[str]:
     return set(json.loads(out.splitlines()[-1]))
 
 
+ALWAYS = "commands commands.main commands.parser data data.compressors errors limits"
 HEAVY = {"attr", "attrs", "magic", "zstandard", "http", "ssl", "asyncio", "hashlib", "subprocess", "multiprocessing"}
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("build", "--help")], ids=" ".join)
-def test_to_say_what_it_is_it_needs_next_to_nothing(arguments: tuple[str, ...]) -> None:
+def test_help_and_version_import_next_to_nothing(arguments: tuple[str, ...]) -> None:
     modules = imported(*arguments)
-    own = {name for name in modules if name.partition(".")[0] == "builder"}
-    assert own == {f"builder{name}" for name in ("", ".arguments", ".cli", ".cli_inside", ".errors", ".limits")}
+    own = {name for name in modules if name.partition(".")[0] == "lamina"}
+    always = {"lamina", *(f"lamina.{name}" for name in ALWAYS.split())}
+    assert own == always | ({"lamina.commands.build"} if "build" in arguments else set())
     assert not (HEAVY | {"json", "pathlib", "shutil", "typing"}) & modules
 
 
@@ -58,17 +60,21 @@ def test_a_recipe_is_made_without_what_only_building_needs(store: Store, tmp_pat
     told.write_text(json.dumps({"image": image, "config": config, "closure": graph}))
     modules = imported("recipe", "-o", tmp_path / "image.json", NIX_ATTRS_JSON_FILE=str(told))
     assert json.loads((tmp_path / "image.json").read_text())["layers"]
-    own = "arguments cli cli_inside closure config derivation digest errors limits output recipe reference spec stamp"
-    assert {name for name in modules if name.startswith("builder.")} == {f"builder.{name}" for name in own.split()}
+    own = f"""
+        {ALWAYS} commands.recipe data.output
+        oci oci.config oci.digest oci.reference oci.strict_json oci.timestamps
+        recipe recipe.base recipe.derivation recipe.recipe store store.closure store.ownership
+    """
+    assert {name for name in modules if name.startswith("lamina.")} == {f"lamina.{name}" for name in own.split()}
     assert not (HEAVY | {"inspect", "secrets", "random", "shutil", "tempfile", "dataclasses"}) & modules
 
 
 def test_building_without_a_base_needs_no_decoder(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "tree", {"f": b"x"})
     modules = imported("build", write_recipe(recipe(root_layer(tree)), tmp_path), "-o", tmp_path / "out.tar")
-    assert "builder.media.universal" in modules
-    readers = {f"builder.{name}" for name in ("media.members", "media.docker_archive", "media.oci_layout", "onto")}
-    assert not (readers | {"builder.media.clients", "subprocess", "multiprocessing"}) & modules
+    assert "lamina.media.universal" in modules
+    readers = {f"lamina.{name}" for name in ("media.files", "media.docker_archive", "media.oci_layout", "image.base")}
+    assert not (readers | {"lamina.media.clients", "subprocess", "multiprocessing"}) & modules
     assert not {"magic", "zstandard", "http", "ssl", "asyncio"} & modules
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from builder.blob import Bytes
-from builder.digest import UNKNOWN, Digest, sha256
-from builder.errors import BadInput
-from builder.layer import Layer, hashed, hashing, store_paths
+from lamina.data.blob import Bytes
+from lamina.errors import BadInput
+from lamina.image.contents import store_paths
+from lamina.image.layer import Layer, hashed, hashing
+from lamina.oci.digest import UNKNOWN, Digest, sha256
 
 from .archives import Piece, folder, layer_of, tar_of
 from .trees import hashed_name

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from builder.media import classic, read_image
-from builder.verify import verify
+from lamina.media import classic
+from lamina.media.read import read_image
+from lamina.report.verify import verify
 
 from ..conftest import Command
 from .archive_checks import Opened
@@ -124,7 +125,7 @@ def test_two_images_with_one_name_are_refused(tmp_path: Path, lamina: Command) -
     paths = [saved(docker_save([image]), tmp_path / f"{n}.tar") for n, image in enumerate((ONE, other))]
     done = lamina("merge", *paths, "-o", "out.tar")
     assert done.returncode == 1
-    said = b"lamina: one:1: two different images are called so; give them different names or tags\n"
+    said = b"lamina: one:1: two different images have this name; give them other names or tags\n"
     assert done.stderr == said
     assert not (tmp_path / "out.tar").exists()
 

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.blob import Bytes
-from builder.errors import BadInput
-from builder.layer import Layer
-from builder.nix_db import Registration, database, database_layer, hex_hash, registered_in
-from builder.stamp import Stamp
+from lamina.data.blob import Bytes
+from lamina.errors import BadInput
+from lamina.image.layer import Layer
+from lamina.recipe.nix_database import Registration, database, database_layer, hex_hash, registered_in
+from lamina.store.ownership import Stamp
 
 from ..needs import need
 from .archives import Piece, folder, tar_of

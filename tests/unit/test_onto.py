@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from builder.cache import Cache
-from builder.errors import BadInput
-from builder.image import Image
-from builder.layer import Layer
-from builder.learn import known
-from builder.onto import nar_size
-from builder.rootfs import Node, merged
+from lamina.errors import BadInput
+from lamina.image.cache import Cache
+from lamina.image.hashing import known
+from lamina.image.image import Image
+from lamina.image.layer import Layer
+from lamina.image.nar import nar_size
+from lamina.image.rootfs import Node, merged
 
 from . import trees
 from .archives import Piece, docker_save, folder, sample, tar_of

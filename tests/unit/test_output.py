@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from builder import output
-from builder.errors import BadInput, LaminaError
-from builder.output import reserve, whole_file, written_early
+from lamina.data import output
+from lamina.data.output import reserve, whole_file, written_early
+from lamina.errors import BadInput, LaminaError
 
 
 @pytest.fixture(params=["with O_TMPFILE", "without"])

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from builder.errors import BadInput, LaminaError
-from builder.parallel import Crew, Task, balanced
+from lamina.data.parallel import Crew, Task, balanced
+from lamina.errors import BadInput, LaminaError
 
 Counter = Callable[[int], None]
 

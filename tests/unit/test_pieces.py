@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from builder.errors import BadInput
-from builder.pieces import CHUNK, Span, as_chunks, put
+from lamina.data.span import CHUNK, Span, as_chunks, put
+from lamina.errors import BadInput
 
 DATA = bytes(range(256)) * (3 * CHUNK // 256) + b"end"
 
@@ -37,9 +37,9 @@ def by_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         return real(source, target, min(count, CHUNK), offset_src=offset_src)
 
     if request.param.startswith("refused"):
-        monkeypatch.setattr("builder.pieces.os.splice", refuse)
+        monkeypatch.setattr("lamina.data.span.os.splice", refuse)
     elif request.param == "absent":
-        monkeypatch.delattr("builder.pieces.os.splice")
+        monkeypatch.delattr("lamina.data.span.os.splice")
     return str(request.param)
 
 

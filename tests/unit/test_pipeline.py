@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from builder.errors import BadInput
-from builder.pipeline import run_pipeline
+from lamina.errors import BadInput
+from lamina.planning.pipeline import run_pipeline
 
 from .closures import closure, names, store_path
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from builder.closure import PathInfo
-from builder.errors import BadInput, LaminaError
-from builder.plan import Lock, PlannedLayer, lock_bytes, lock_names, lock_of, parse_lock, plan, read_lock, write_lock
+from lamina.errors import BadInput, LaminaError
+from lamina.planning.lock import Lock, lock_bytes, lock_names, lock_of, parse_lock, read_lock, write_lock
+from lamina.planning.plan import PlannedLayer, plan
+from lamina.store.closure import PathInfo
 
 from .closures import MIB, closure, names, store_path
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from builder.progress import Progress, human
+from lamina.data.progress import Progress, human
 
 
 class Terminal(io.StringIO):
@@ -17,7 +17,7 @@ class Terminal(io.StringIO):
 
 def shown(monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO) -> str:
     monkeypatch.setattr(sys, "stderr", stderr)
-    monkeypatch.setattr("builder.progress._INTERVAL", 0.0)
+    monkeypatch.setattr("lamina.data.progress._INTERVAL", 0.0)
     with Progress("writing x", 4000) as progress:
         progress(1000)
         progress(2000)

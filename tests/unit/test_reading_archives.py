@@ -11,10 +11,10 @@ from pathlib import Path
 import attrs
 import pytest
 
-from builder.errors import BadInput
-from builder.image import Image
-from builder.layer import hashed
-from builder.media import read_image
+from lamina.errors import BadInput
+from lamina.image.image import Image
+from lamina.image.layer import hashed
+from lamina.media.read import read_image
 
 from .archives import (
     SHAPES,
@@ -135,7 +135,7 @@ def test_a_choice_that_none_fits_names_what_there_is(
     with pytest.raises(BadInput) as caught:
         read_image(path, name, tag)
     assert str(caught.value).startswith(
-        f"{path}: holds no image {name or '(any name)'}:{tag or '(any tag)'}; there is: "
+        f"{path}: contains no image {name or '(any name)'}:{tag or '(any tag)'}; it contains: "
     )
     assert all(text in str(caught.value) for text in ("env/two:1", "alpine:3.10"))
 
@@ -144,7 +144,7 @@ def test_a_choice_that_none_fits_names_what_there_is(
 def test_a_choice_that_several_fit_is_an_error(name: str | None, tag: str | None, tmp_path: Path) -> None:
     images = [SEVERAL[0], SEVERAL[2]]
     path = save(docker_save(images), tmp_path / "it.tar")
-    with pytest.raises(BadInput, match=r"holds 2 images that fit: .*; choose one with fromImageName and fromImageTag"):
+    with pytest.raises(BadInput, match=r"contains 2 images that match: .*; choose one by its name and tag"):
         read_image(path, name, tag)
 
 
@@ -174,7 +174,9 @@ def test_an_index_of_platforms_gives_the_one_asked_for(machine: str, tmp_path: P
 
 def test_an_index_without_the_platform_tells_those_it_has(tmp_path: Path) -> None:
     path = save(oci_platforms(PLATFORMS), tmp_path / "it.tar")
-    with pytest.raises(BadInput, match="no image for linux/s390x; there is: linux/amd64, linux/arm64, linux/riscv64"):
+    with pytest.raises(
+        BadInput, match="contains no image for linux/s390x; it contains: linux/amd64, linux/arm64, linux/riscv64"
+    ):
         read_image(path, architecture="s390x")
 
 

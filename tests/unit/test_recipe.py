@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from builder.errors import BadInput
-from builder.recipe import Base, RootLayer, StoreLayer, TarLayer, parse_recipe, read_recipe, recipe_json
-from builder.reference import Reference
-from builder.stamp import Stamp
+from lamina.errors import BadInput
+from lamina.oci.reference import Reference
+from lamina.recipe.recipe import Base, RootLayer, StoreLayer, TarLayer, parse_recipe, read_recipe, recipe_json
+from lamina.store.ownership import Stamp
 
 from .trees import hashed_name, path_info
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from builder.errors import BadInput
-from builder.reference import make_reference, parse_reference
+from lamina.errors import BadInput
+from lamina.oci.reference import make_reference, parse_reference
 
 SPELLINGS = [
     # given, qualified, familiar

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.report import describe, table
+from lamina.report.describe import describe, table
 
 from ..conftest import Command
 from .archives import SHAPES, Piece, Shape, digest, docker_save, folder, sample, tar_of

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from builder.blob import Bytes
-from builder.errors import BadInput
-from builder.export import export
-from builder.image import Image
-from builder.layer import Layer
-from builder.rootfs import Node, merged
+from lamina.data.blob import Bytes
+from lamina.errors import BadInput
+from lamina.image.export import export
+from lamina.image.image import Image
+from lamina.image.layer import Layer
+from lamina.image.rootfs import Node, merged
 
 from ..conftest import Command
 from .archives import docker_save, sample
@@ -141,7 +141,7 @@ def test_what_no_layer_may_hold(contents: list[Content], said: str) -> None:
 
 
 def test_deleting_again_and_again_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.rootfs.FILES", 1000)
+    monkeypatch.setattr("lamina.image.rootfs.FILES", 1000)
     merged([layer(*(f"d/{n}" for n in range(100)), *["d/.wh..wh..opq"] * 8)])
     with pytest.raises(BadInput, match="more than 1000 files"):
         merged([layer(*(f"d/{n}" for n in range(100)), *["d/.wh..wh..opq"] * 9)])

@@ -7,21 +7,12 @@ import re
 
 import pytest
 
-from builder.digest import sha256
-from builder.errors import BadInput
-from builder.limits import JSON_BYTES
-from builder.spec import (
-    OCI_CONFIG,
-    OCI_LAYER,
-    Descriptor,
-    any_time,
-    canonical,
-    check_timestamp,
-    oci_index,
-    oci_manifest,
-    parse_json,
-    seconds,
-)
+from lamina.errors import BadInput
+from lamina.limits import JSON_BYTES
+from lamina.oci.digest import sha256
+from lamina.oci.documents import OCI_CONFIG, OCI_LAYER, Descriptor, oci_index, oci_manifest
+from lamina.oci.strict_json import canonical, parse_json
+from lamina.oci.timestamps import any_time, check_timestamp, seconds
 
 A = sha256(b"a")
 

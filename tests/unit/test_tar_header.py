@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.errors import BadInput
-from builder.tar import BLOCK, DIRECTORY, END, SYMLINK, Member, check_name, header, padding, stored_size
+from lamina.errors import BadInput
+from lamina.tar.write import BLOCK, DIRECTORY, END, SYMLINK, Member, check_name, header, padding, stored_size
 
 # From 986 on, the length of a PAX record gets a digit more, and that digit counts too.
 LENGTHS = (1, 2, 99, 100, 101, 102, 154, 155, 156, 157, 199, 255, 256, 257, *range(985, 995), 3000, 4000)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from builder.blob import Blob, Bytes, FileRange, Source
-from builder.errors import BadInput
-from builder.tar import BLOCK, DIRECTORY, END, FILE, HARD_LINK, SYMLINK, Member, header, padding
-from builder.tar_index import Entry, entries
+from lamina.data.blob import Blob, Bytes, FileRange, Source
+from lamina.errors import BadInput
+from lamina.tar.read import Entry, entries
+from lamina.tar.write import BLOCK, DIRECTORY, END, FILE, HARD_LINK, SYMLINK, Member, header, padding
 
 from .archives import Piece, layer_of, tar_of
 

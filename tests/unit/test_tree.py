@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from builder.errors import BadInput
-from builder.stamp import Stamp
-from builder.tar import Member
-from builder.tree import Item, packed_items, root_items, store_items
-from builder.tree_blob import TreeBlob
+from lamina.errors import BadInput
+from lamina.store.ownership import Stamp
+from lamina.store.root_tree import root_items
+from lamina.store.tree import Item, packed_items, store_items
+from lamina.store.tree_blob import TreeBlob
+from lamina.tar.write import Member
 
 from .trees import Link, Program, Store, Tree, make_tree
 
@@ -124,9 +125,9 @@ def test_the_order_in_which_files_were_made_changes_nothing(store: Store, tmp_pa
 _DUMP = """
 import os, sys
 os.umask(int(sys.argv[1], 8))
-from builder.stamp import Stamp
-from builder.tree import store_items
-from builder.tree_blob import TreeBlob
+from lamina.store.ownership import Stamp
+from lamina.store.tree import store_items
+from lamina.store.tree_blob import TreeBlob
 sys.stdout.buffer.writelines(TreeBlob.of(store_items(sys.argv[2:], Stamp())).chunks())
 """
 

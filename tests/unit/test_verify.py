@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
-from builder.verify import verify
+from lamina.report.verify import verify
 
 from ..conftest import Command
 from .archive_checks import Opened

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from builder.compression import COMPRESSORS
-from builder.errors import BadInput
-from builder.media.tarball import write
+from lamina.data.compressors import COMPRESSORS
+from lamina.errors import BadInput
+from lamina.media.tarball import write
 
 from ..conftest import Command
 from ..needs import need_root
@@ -117,7 +117,7 @@ def test_a_kill_on_the_way_leaves_nothing(enough: int, existed: bool, tmp_path: 
     out.mkdir()
     if existed:
         (out / "out.tar").write_bytes(b"before")
-    command = [sys.executable, "-m", "builder", "build", str(large_recipe(tmp_path)), "-o", str(out / "out.tar")]
+    command = [sys.executable, "-m", "lamina", "build", str(large_recipe(tmp_path)), "-o", str(out / "out.tar")]
     with subprocess.Popen(command, start_new_session=True) as process:
         limit = time.monotonic() + 30
         while written_so_far(process) < enough and process.poll() is None and time.monotonic() < limit:
@@ -145,7 +145,7 @@ def test_a_disk_that_fills_up(compressor: str, tmp_path: Path) -> None:
     disk.mkdir()
     tree = make_tree(tmp_path / "tree", {"noise": b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(100_000))})
     path = write_recipe(recipe(root_layer(tree)), tmp_path)
-    command = shlex.join([sys.executable, "-m", "builder", "build", str(path), "--compressor", compressor, "-o"])
+    command = shlex.join([sys.executable, "-m", "lamina", "build", str(path), "--compressor", compressor, "-o"])
     done = small_disk(disk, f'{command} "$DISK/out.tar"; status=$?; ls -A "$DISK"; exit $status')
     told = f"lamina: {disk}/out.tar: cannot be written: No space left on device; nothing was left behind\n"
     assert (done.stderr.decode(), done.returncode, done.stdout) == (told, 1, b"")
@@ -156,14 +156,14 @@ def test_a_disk_that_fills_up_while_a_base_is_unpacked(tmp_path: Path) -> None:
     disk.mkdir()
     archive = b"".join(hashlib.sha256(b"%d" % n).digest() for n in range(100_000))
     (tmp_path / "base.tar.gz").write_bytes(gzip.compress(archive))
-    command = shlex.join([sys.executable, "-m", "builder", "inspect", str(tmp_path / "base.tar.gz")])
+    command = shlex.join([sys.executable, "-m", "lamina", "inspect", str(tmp_path / "base.tar.gz")])
     done = small_disk(disk, f'TMPDIR="$DISK" {command}; status=$?; ls -A "$DISK"; exit $status')
     told = f"lamina: {tmp_path}/base.tar.gz: cannot be unpacked: No space left on device; make room in {disk}\n"
     assert (done.stderr.decode(), done.returncode, done.stdout) == (told, 1, b"")
 
 
 def test_a_pipe_that_is_closed_is_no_traceback(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "builder", "build", str(large_recipe(tmp_path)), "-o", "-"]
+    command = [sys.executable, "-m", "lamina", "build", str(large_recipe(tmp_path)), "-o", "-"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout and process.stderr
         process.stdout.read(10_000)

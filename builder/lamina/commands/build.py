@@ -1,0 +1,46 @@
+"""`lamina build`: write the archive of an image from its recipe."""
+
+from __future__ import annotations
+
+import argparse
+
+from lamina.commands.parser import add_compressor, path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", type=path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
+    parser.add_argument(
+        *("-t", "--name", "--repo_tag"),
+        metavar="NAME:TAG",
+        help="what to call the image, in the place of its own names",
+    )
+    parser.add_argument(
+        *("--format", "--layout"),
+        choices=("universal", "docker-1.9", "classic"),
+        default="universal",
+        help="form of the archive; default: universal",
+    )
+    add_compressor(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    import attrs
+
+    from lamina.image.cache import Cache
+    from lamina.media import classic, universal
+    from lamina.media.tarball import Arrangement, write
+    from lamina.oci.reference import parse_reference
+    from lamina.recipe.build import build_image
+    from lamina.recipe.recipe import read_recipe
+
+    formats: dict[str, Arrangement] = {
+        "universal": universal.arrange,
+        "docker-1.9": universal.arrange_for_docker_1_9,
+        "classic": classic.arrange,
+    }
+    image = build_image(read_recipe(options.recipe))
+    if options.name:
+        image = attrs.evolve(image, names=(parse_reference(options.name, "--name"),))
+    write(image, formats[options.format], options.output, options.compressor, Cache.of_user())
+    return 0

@@ -1,0 +1,33 @@
+"""`lamina fake-root`: make a layer from a directory after a script that appears to run as root."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from lamina.commands.parser import path, sourcing
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", help="what lies at the root; it stays as it is")
+    parser.add_argument("shell", metavar="SHELL")
+    parser.add_argument("script", metavar="FILE", help="shell commands")
+    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
+    parser.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
+    parser.add_argument("--chroot", action="store_true", help="with the directory as the root directory")
+
+
+def run(options: argparse.Namespace) -> int:
+    from lamina.data.output import whole_file
+    from lamina.oci.timestamps import seconds
+    from lamina.rootless.script import fake_root
+    from lamina.store.ownership import Stamp
+    from lamina.store.tree import packed_items, timed
+    from lamina.store.tree_blob import TreeBlob
+
+    mtime = seconds(options.mtime, "--mtime", "fake-root")
+    at_root = packed_items(os.fsencode(options.directory), Stamp())
+    script = sourcing(options.shell, options.script)
+    with fake_root(at_root, script, chroot=options.chroot) as items, whole_file(options.output) as out:
+        out.writelines(TreeBlob.of(timed(items, mtime)).chunks())
+    return 0

@@ -1,0 +1,88 @@
+"""The command `lamina`: its list of commands, and what every command has in common."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from lamina import __version__
+from lamina.commands.parser import Command, Parser, add_commands
+from lamina.errors import LaminaError
+
+_EPILOG = """\
+example: lamina build image.json -o image.tar && lamina inspect image.tar && docker load < image.tar
+exit status: 0 success, 1 bad input, 2 bad usage
+"""
+
+COMMANDS = (
+    Command("build", "write the archive of an image from its recipe", "lamina build image.json -o image.tar"),
+    Command("merge", "put several images into one archive", "lamina merge a.tar b.tar -o ab.tar"),
+    Command("inspect", "show what an image contains", "lamina inspect image.tar --json"),
+    Command(
+        "verify",
+        "check the structure and every digest of an image, and what consumers need",
+        "lamina verify image.tar --for mesos,podman",
+    ),
+    Command("plan", "show which store paths are in each layer, and why", "lamina plan image.json"),
+    Command("load", "load an image into a daemon, sending only missing layers", "lamina load image.json"),
+    Command("prefetch", "print the arguments for pullImage", "lamina prefetch redis:7"),
+    Command("export", "write the file system of an image as a plain tar", "lamina export image.tar -o fs.tar"),
+)
+
+INTERNAL_COMMANDS = (
+    Command("recipe", "make a recipe inside a Nix derivation", "lamina recipe -o $out  # see nix/lib/recipe.nix"),
+    Command("pack", "make a layer from directories", "lamina pack root -o layer.tar --uid 1000"),
+    Command(
+        "run-as-root",
+        "make the layer of a script that runs as root on a base",
+        "lamina run-as-root /bin/sh /script.sh --base base.tar -o layer.tar  # see nix/lib/run-as-root.nix",
+    ),
+    Command(
+        "fake-root",
+        "make a layer from a directory after a script that appears to run as root",
+        "lamina fake-root root bash commands.sh -o layer.tar",
+    ),
+)
+"""Commands that Nix derivations run; `lamina --help` does not list them."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. An error is one line on standard error."""
+    try:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # the locale may lack characters of a name
+        words = sys.argv[1:] if arguments is None else arguments
+        options = _parser(words).parse_args(words)
+        status: int = options.run(options)
+        sys.stdout.flush()
+        return status
+    except LaminaError as error:
+        print(f"lamina: {error}", file=sys.stderr)
+        return error.exit_status
+    except BrokenPipeError:
+        _discard_output()
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        print(f"lamina: {LaminaError(error.filename or 'output', error.strerror or str(error))}", file=sys.stderr)
+        _discard_output()
+        return 1
+
+
+def _discard_output() -> None:
+    """Python would try once more to write the rest when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parser(words: Sequence[str]) -> Parser:
+    parser = Parser(prog="lamina", description="Container images from Nix store paths.", epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=f"lamina {__version__}")
+    add_commands(parser, COMMANDS, INTERNAL_COMMANDS, words)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

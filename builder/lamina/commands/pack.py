@@ -1,0 +1,43 @@
+"""`lamina pack`: make a layer from directories, inside a Nix derivation."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from lamina.commands.parser import owner, path
+from lamina.errors import BadUsage
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directories", nargs="+", metavar="DIR", help="what is to lie at the root; later over earlier")
+    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
+    parser.add_argument("--uid", type=owner, default=0, help="owner of everything; default: 0")
+    parser.add_argument("--gid", type=owner, default=0, help="group of everything; default: 0")
+    parser.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
+    parser.add_argument("--keep-modes", action="store_true", help="of one DIR, instead of those that Nix gives files")
+    parser.add_argument("--keep-owners", action="store_true", help="with --keep-modes: the owners too")
+    parser.add_argument("--links", action="store_true", help="files become links to where they are")
+    parser.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
+
+
+def run(options: argparse.Namespace) -> int:
+    from lamina.data.output import whole_file
+    from lamina.oci.timestamps import seconds
+    from lamina.store.ownership import Stamp
+    from lamina.store.root_tree import link_items, root_items
+    from lamina.store.tree import packed_items
+    from lamina.store.tree_blob import TreeBlob
+
+    stamp = Stamp(options.uid, options.gid, seconds(options.mtime, "--mtime", "pack"))
+    if options.links:
+        items = link_items(options.directories, stamp)
+    elif not options.keep_modes:
+        items = root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
+    elif len(options.directories) == 1:
+        items = packed_items(os.fsencode(options.directories[0]), stamp, keep_owners=options.keep_owners)
+    else:
+        raise BadUsage("--keep-modes", f"{len(options.directories)} directories", "give one")
+    with whole_file(options.output) as out:
+        out.writelines(TreeBlob.of(items).chunks())
+    return 0

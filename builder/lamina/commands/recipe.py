@@ -1,0 +1,29 @@
+"""`lamina recipe`: make a recipe inside a Nix derivation."""
+
+from __future__ import annotations
+
+import argparse
+
+from lamina.commands.parser import path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--layers", action="store_true", help="the layers of buildLayer instead")
+    what.add_argument("--database", action="store_true", help="the layer with a database of its store paths instead")
+    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
+
+
+def run(options: argparse.Namespace) -> int:
+    from lamina.data.output import whole_file
+    from lamina.recipe.derivation import attributes_file, json_text, make_database, make_layers, make_recipe
+    from lamina.recipe.recipe import recipe_json
+
+    path = attributes_file()
+    if options.database:
+        made = make_database(path)
+    else:
+        made = iter([json_text(make_layers(path) if options.layers else recipe_json(make_recipe(path)))])
+    with whole_file(options.output) as out:
+        out.writelines(made)
+    return 0

@@ -1,0 +1,49 @@
+"""`lamina run-as-root`: make the layer of a script that runs as root on a base, inside a Nix derivation."""
+
+from __future__ import annotations
+
+import argparse
+
+from lamina.commands.parser import owner, path, sourcing
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", metavar="SHELL", help="the program to run, by its path in the image or in the store")
+    parser.add_argument("script", metavar="FILE", help="shell commands, the same")
+    parser.add_argument("directories", nargs="*", metavar="DIR", help="what lies at the root over the base")
+    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
+    parser.add_argument("--base", type=path, metavar="IMAGE", help="an archive or a layout; default: nothing")
+    parser.add_argument("--base-name", metavar="NAME", help="which image of it")
+    parser.add_argument("--base-tag", metavar="TAG", help="which image of it")
+    parser.add_argument("--architecture", metavar="ARCH", help="which platform of it; default: this machine's")
+    parser.add_argument("--uid", type=owner, default=0, help="owner of what lies in DIR; default: 0")
+    parser.add_argument("--gid", type=owner, default=0, help="group of it; default: 0")
+    parser.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
+    parser.add_argument("--then", nargs=2, metavar=("SHELL", "FILE"), help="runs afterwards, in the layer's root")
+
+
+def run(options: argparse.Namespace) -> int:
+    from lamina.data.output import whole_file
+    from lamina.image.rootfs import empty
+    from lamina.rootless.script import run_as_root
+    from lamina.store.ownership import Stamp
+    from lamina.store.root_tree import root_items
+    from lamina.store.tree_blob import TreeBlob
+
+    stamp = Stamp(uid=options.uid, gid=options.gid)
+    if options.base:
+        from lamina.recipe.base import open_ground
+        from lamina.recipe.recipe import Base
+
+        base = Base(str(options.base), options.base_name, options.base_tag)
+        ground = open_ground(base, options.architecture, data=True)[1]
+        below = ground.has_directory
+        items = root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks, below=below)
+        root, at_root = ground.root, ground.place(items)
+    else:
+        root, at_root = empty(), root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
+    extra = sourcing(*options.then) if options.then else None
+    script = [options.shell, options.script]
+    with run_as_root(root, at_root, script, extra) as items, whole_file(options.output) as out:
+        out.writelines(TreeBlob.of(items).chunks())
+    return 0

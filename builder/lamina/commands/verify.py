@@ -1,0 +1,39 @@
+"""`lamina verify`: check the structure and every digest of an image, and what consumers need."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from lamina.commands.parser import json_text, path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, a docker or OCI archive, or an OCI layout")
+    parser.add_argument("--for", dest="consumers", metavar="NAME,...", help="what these need of an archive; or all")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(options: argparse.Namespace) -> int:
+    import attrs
+
+    from lamina.compat import checks_for, consumers
+    from lamina.data.progress import Progress, human
+    from lamina.report.verify import verify
+
+    wanted = () if options.consumers is None else consumers(options.consumers)
+    with Progress(f"verifying {options.image}") as progress:
+        verdict = verify(options.image, progress, wanted)
+    if options.json:
+        report: dict[str, object] = {"sound": not verdict.problems, "images": verdict.images}
+        report |= {"layers": verdict.layers, "size": verdict.size, "problems": verdict.problems}
+        if wanted:
+            report |= {"for": wanted, "findings": [attrs.asdict(finding) for finding in verdict.findings]}
+        print(json_text(report))
+    elif not verdict.problems:
+        print(f"sound: {verdict.images} image(s), {verdict.layers} layer(s), {human(verdict.size)}")
+        if wanted and not verdict.findings:
+            print(f"fit: {len(checks_for(wanted))} checks for {', '.join(wanted)}")
+    for line in (*verdict.problems, *map(str, verdict.findings)):
+        print(f"lamina: {line}", file=sys.stderr)
+    return 1 if verdict.problems or verdict.findings else 0

@@ -1,0 +1,141 @@
+"""The archive as a tar: its members' names, kinds and headers."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterator
+
+from lamina.compat.check import ALL, Check, Fault
+from lamina.compat.facts import Facts
+from lamina.tar.write import DIRECTORY, FILE, SYMLINK
+
+
+def uncompressed(facts: Facts) -> Iterator[Fault]:
+    if facts.archive.compression:
+        yield "the archive", f"compressed as a whole ({facts.archive.compression})"
+
+
+def names(facts: Facts) -> Iterator[Fault]:
+    for head in facts.members:
+        if head.name.startswith("/") or head.name != posixpath.normpath(head.name) or ".." in head.name.split("/"):
+            yield head.name, "not the plain relative name that readers compare with"
+
+
+def unique(facts: Facts) -> Iterator[Fault]:
+    counts = Counter(posixpath.normpath(head.name) for head in facts.members)
+    for name, count in counts.items():
+        if count > 1:
+            yield name, f"{count} members of this name"
+
+
+def directories(facts: Facts) -> Iterator[Fault]:
+    """Both unpack an archive that has an OCI layout, and look into any other where it is."""
+    there = {""}
+    for head in facts.members if facts.index is not None else ():
+        name = posixpath.normpath(head.name)
+        if posixpath.dirname(name) not in there:
+            yield head.name, "its directory is no member before it"
+        if head.entry.kind == DIRECTORY:
+            there.add(name)
+
+
+def kinds(facts: Facts) -> Iterator[Fault]:
+    for head in facts.members:
+        if head.entry.kind not in (FILE, DIRECTORY, SYMLINK):
+            yield head.name, f"a member of type {head.kind!r}"
+
+
+def plain_headers(facts: Facts) -> Iterator[Fault]:
+    for head in facts.members:
+        if any(kind != b"x" for kind in head.extensions) or any(key != b"size" for key in head.keys):
+            yield head.name, "a header of PAX or GNU tar before its own"
+
+
+def one_step_links(facts: Facts) -> Iterator[Fault]:
+    for head in facts.members:
+        if head.entry.kind == SYMLINK and not facts.is_file(facts.target(posixpath.normpath(head.name))):
+            yield head.name, f"leads to {head.link}, which is no file of the archive"
+
+
+def links_apart(facts: Facts) -> Iterator[Fault]:
+    for head in facts.members:
+        if head.entry.kind == SYMLINK and posixpath.basename(head.link) == "layer.tar":
+            yield head.name, f"leads to {head.link}, which Mesos deletes when it has extracted it"
+
+
+def stored_once(facts: Facts) -> Iterator[Fault]:
+    """Only where there are blobs: a classic archive has a file for each layer by design."""
+    blobs = {survey.digest for path, survey in facts.surveys.items() if path.startswith("blobs/")}
+    for head in facts.members:
+        name = posixpath.normpath(head.name)
+        is_layer = blobs and posixpath.basename(name) == "layer.tar" and facts.is_file(name)
+        if is_layer and facts.digest(name) in blobs:
+            yield head.name, "a second copy of a layer that lies under blobs/ too"
+
+
+CHECKS = (
+    Check(
+        "outer-uncompressed",
+        "The archive is not compressed as a whole.",
+        ("containerd", "kind", "oras", "skopeo", "buildah", "dive", "syft", "apptainer", "docker-spec"),
+        "containerd core/images/archive/importer.go ImportIndex; skopeo 1.9 with containers/image#1668",
+        uncompressed,
+    ),
+    Check(
+        "outer-names",
+        "Member names are relative, without `./`, `..` and doubled slashes.",
+        ("dive", "syft", "kind", "containerd", "docker-containerd", "apptainer", "docker", "docker-spec"),
+        "dive dive/image/docker/image_archive.go; kind pkg/cluster/nodeutils; containerd importer.go",
+        names,
+    ),
+    Check(
+        "outer-unique",
+        "No member name stands twice.",
+        ("apptainer", "crane", "trivy", "skopeo", "podman", "buildah", "oras", "docker-spec"),
+        "readers that look a name up take the first, those that unpack are left with the last",
+        unique,
+    ),
+    Check(
+        "outer-directories",
+        "Where there is an OCI layout, every directory that something lies in is a member before it.",
+        ("apptainer", "syft"),
+        "Apptainer internal/pkg/ociimage/fetch.go extractArchive; stereoscope pkg/file/tarutil.go UntarToDirectory",
+        directories,
+    ),
+    Check(
+        "outer-kinds",
+        "Members are files, directories and symbolic links only.",
+        ("crane", "trivy", "containerd", "docker-containerd", "skopeo", "podman", "buildah", "dive"),
+        "go-containerregistry pkg/v1/tarball/image.go followLinks; containerd importer.go (hard links are passed over)",
+        kinds,
+    ),
+    Check(
+        "outer-headers",
+        "No member needs a header of PAX or GNU tar for its name.",
+        ("docker-spec",),
+        "readers that follow the format no further than the specification needs it",
+        plain_headers,
+    ),
+    Check(
+        "links-in-one-step",
+        "Every symbolic link leads to a file of the archive, in one step.",
+        ("containerd", "docker-containerd", "skopeo", "podman", "buildah", "mesos", "docker-1.9"),
+        "containerd importer.go (no target for symlink); containers/image docker/internal/tarfile/reader.go",
+        one_step_links,
+    ),
+    Check(
+        "links-apart",
+        "No symbolic link leads to a `layer.tar`.",
+        ("mesos",),
+        "Mesos image_tar_puller.cpp extractLayer: all layers at once, each file deleted at its end",
+        links_apart,
+    ),
+    Check(
+        "layers-once",
+        "A layer under `blobs/` is not stored as `layer.tar` again.",
+        ALL,
+        "whoever unpacks or copies the archive needs room for both",
+        stored_once,
+    ),
+)

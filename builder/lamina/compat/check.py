@@ -1,0 +1,70 @@
+"""What a compatibility check is, and the consumers that checks protect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from lamina.compat.facts import Facts
+
+CONSUMERS = {
+    "docker": "Docker 1.10 and later, classic store",
+    "docker-containerd": "Docker that keeps images in containerd",
+    "docker-1.9": "Docker up to 1.9",
+    "docker-spec": "tools written to Docker's image specification v1.2",
+    "podman": "podman load",
+    "buildah": "buildah, and CRI-O",
+    "skopeo": "Skopeo, docker-archive: and oci-archive:",
+    "containerd": "ctr, nerdctl, k3s, RKE2",
+    "kind": "kind load image-archive, kind build node-image",
+    "mesos": "Mesos' local puller",
+    "umoci": "umoci, on the archive unpacked",
+    "oras": "oras",
+    "buildkit": "BuildKit's oci-layout, on the archive unpacked",
+    "apptainer": "Apptainer 1.3 and later",
+    "crane": "go-containerregistry: crane, ko, minikube",
+    "trivy": "Trivy",
+    "syft": "Syft and Grype, docker-archive: and oci-archive:",
+    "dive": "dive",
+}
+"""Each by the name that `--for` takes."""
+
+BY_NAME_ONLY = frozenset({"docker-1.9"})
+"""Not among `all`: it asks for files that no other reader needs, see docs/archive.md, "Docker 1.9"."""
+
+ALL = tuple(name for name in CONSUMERS if name not in BY_NAME_ONLY)
+
+Fault = tuple[str, str]
+"""(where in the archive, what is wrong there)."""
+
+
+@attrs.frozen
+class Check:
+    """`id` is stable; `sentence` says what must hold; `source` is where that is known from.
+
+    `run` gives each place where it does not hold. `needs` are checks whose failure makes this one's certain: it is
+    then left out, so that one fault is told once.
+    """
+
+    id: str
+    sentence: str
+    protects: tuple[str, ...]
+    source: str
+    run: Callable[[Facts], Iterator[Fault]]
+    needs: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Finding:
+    """A check that failed: the first place, in how many others too, and who of those that were asked for is hurt."""
+
+    check: str
+    where: str
+    what: str
+    more: int
+    hurts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        more = f" (and {self.more} more)" if self.more else ""
+        return f"{self.check}: {self.where}: {self.what}{more}; hurts {', '.join(self.hurts)}"

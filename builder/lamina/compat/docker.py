@@ -1,0 +1,247 @@
+"""The docker archive's side: `manifest.json` and what it leads to (Docker image spec v1.2)."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from lamina.compat.check import ALL, Check, Fault
+from lamina.compat.facts import Facts, Told, items, mapping, named, texts
+from lamina.errors import BadInput
+from lamina.oci.timestamps import check_timestamp
+
+_SYSTEMS = (
+    "linux",
+    "windows",
+    "darwin",
+    "freebsd",
+    "netbsd",
+    "openbsd",
+    "dragonfly",
+    "solaris",
+    "illumos",
+    "android",
+    "aix",
+    "plan9",
+)
+_MACHINES = (
+    *("amd64", "arm64", "386", "arm", "riscv64", "loong64", "ppc64le", "ppc64", "s390x"),
+    *("mips", "mipsle", "mips64", "mips64le", "wasm"),
+)
+"""GOOS and GOARCH, which are an image's words for them (OCI image spec, config.md)."""
+
+
+def there(facts: Facts) -> Iterator[Fault]:
+    if facts.docker is None:
+        yield "manifest.json", "no such document"
+    elif not facts.is_file("manifest.json"):
+        yield "manifest.json", "is no regular file"
+
+
+def one_image(facts: Facts) -> Iterator[Fault]:
+    if facts.docker is not None and len(facts.docker) != 1:
+        yield "manifest.json", f"tells of {len(facts.docker)} images"
+
+
+def sources(facts: Facts) -> Iterator[Fault]:
+    for image in facts.docker or ():
+        if "LayerSources" in image.fields:
+            yield "manifest.json", "has LayerSources"
+
+
+def regular(facts: Facts) -> Iterator[Fault]:
+    """A repeated layer may be a link: its second place is not looked into."""
+    for image in facts.docker or ():
+        seen = set()
+        for path in texts(image.fields.get("Layers")):
+            survey = facts.surveys.get(path)
+            if survey and survey.digest in seen:
+                continue
+            seen.add(survey and survey.digest)
+            if _is_odd(facts, path):
+                yield "manifest.json", f"the layer {path} is no regular file of this name"
+        if _is_odd(facts, image.config_path):
+            yield "manifest.json", f"the config {image.config_path} is no regular file of this name"
+
+
+def _is_odd(facts: Facts, path: str) -> bool:
+    """Whether what is there is no file, or the path is written in another way than members' names are."""
+    clean = posixpath.normpath(path)
+    return clean in facts.by_name and (clean != path or not facts.is_file(clean))
+
+
+def diff_ids(image: Told) -> list[str]:
+    return texts(mapping(mapping(image.config).get("rootfs")).get("diff_ids"))
+
+
+def matching(facts: Facts) -> Iterator[Fault]:
+    for image in facts.images:
+        claimed = diff_ids(image)
+        if len(claimed) != len(image.layers):
+            yield image.config_path, f"tells of {len(claimed)} layers, there are {len(image.layers)}"
+            continue
+        for path, diff_id in zip(image.layers, claimed, strict=True):
+            if path in facts.surveys and facts.surveys[path].digest != diff_id:
+                yield path, f"is not the layer {diff_id} that the config has in its place"
+
+
+def plain(facts: Facts) -> Iterator[Fault]:
+    for image in facts.images:
+        packed = [survey for survey in facts.stack(image) if survey.compression]
+        if packed and len(packed) == len(image.layers):
+            yield image.layers[0], f"compressed ({packed[0].compression}), as all layers are"
+
+
+def alike(facts: Facts) -> Iterator[Fault]:
+    for image in facts.images:
+        kinds = {path: facts.surveys[path].compression for path in image.layers if path in facts.surveys}
+        if len(set(kinds.values())) > 1:
+            path = next(path for path in kinds if kinds[path])
+            yield path, f"compressed ({kinds[path]}), which other layers are not"
+
+
+def tags(facts: Facts) -> Iterator[Fault]:
+    for image in facts.docker or ():
+        if not isinstance(image.fields.get("RepoTags") or [], list):
+            yield "manifest.json", "RepoTags is no array"
+        for text in items(image.fields.get("RepoTags")):
+            name = str(text).rpartition(":")[0]
+            tagged = bool(name) and "/" not in str(text).rpartition(":")[2]
+            if not tagged or named(str(text)) is None or name != name.lower():
+                yield "manifest.json", f"{text!r:.100} is no name in lower case with a tag"
+
+
+def platform(facts: Facts) -> Iterator[Fault]:
+    for image in facts.images:
+        config = mapping(image.config)
+        told = f"{config.get('os')}/{config.get('architecture')}"
+        if config.get("os") not in _SYSTEMS or config.get("architecture") not in _MACHINES:
+            yield image.config_path, f"for {told}, which is no platform"
+
+
+def config_types(facts: Facts) -> Iterator[Fault]:
+    for image in facts.images:
+        if image.config is None:
+            yield image.config_path or "the image", "has no config document"
+            continue
+        inner = image.config.get("config")
+        if not isinstance(inner, dict | None):
+            yield image.config_path, "config is no object"
+        for key in ("Cmd", "Entrypoint", "Env"):
+            if not isinstance(mapping(inner).get(key), list | None):
+                yield image.config_path, f"config.{key} is no array"
+
+
+def times(facts: Facts) -> Iterator[Fault]:
+    for image in facts.images:
+        config = mapping(image.config)
+        if not _is_time(config.get("created")):
+            yield image.config_path, "created is no RFC 3339 time"
+        if not all(_is_time(mapping(entry).get("created")) for entry in items(config.get("history"))):
+            yield image.config_path, "a time in its history is none of RFC 3339"
+
+
+def _is_time(value: object) -> bool:
+    """Absent, or such a time."""
+    try:
+        return value is None or (isinstance(value, str) and bool(check_timestamp(value, "created", "")))
+    except BadInput:
+        return False
+
+
+def history(facts: Facts) -> Iterator[Fault]:
+    for image in facts.images:
+        told = [mapping(entry) for entry in items(mapping(image.config).get("history"))]
+        count = sum(not entry.get("empty_layer") for entry in told)
+        if told and count != len(diff_ids(image)):
+            yield image.config_path, f"its history tells of {count} layers, it has {len(diff_ids(image))}"
+
+
+_CONTAINERS_IMAGE = ("podman", "buildah", "skopeo")
+
+CHECKS = (
+    Check(
+        "docker-side",
+        "There is a `manifest.json`.",
+        ("docker", "docker-spec", "dive", "crane", "trivy", "kind"),
+        "moby image/tarexport/load.go; go-containerregistry pkg/v1/tarball; trivy pkg/fanal/image/archive.go",
+        there,
+    ),
+    Check(
+        "docker-one-image",
+        "`manifest.json` tells of one image.",
+        ("skopeo", "buildah", "syft", "dive", "crane", "trivy"),
+        "containers/image docker/internal/tarfile/reader.go (expected 1 item); stereoscope ErrMultipleManifests",
+        one_image,
+    ),
+    Check(
+        "docker-no-sources",
+        "`manifest.json` has no `LayerSources`.",
+        ("crane", "trivy"),
+        "go-containerregistry#1870: layers get media types from there",
+        sources,
+    ),
+    Check(
+        "layers-regular",
+        "Config and layers in `manifest.json` are regular files, by their plain names.",
+        (*_CONTAINERS_IMAGE, "docker-spec", "dive"),
+        "containers/image docker/internal/tarfile/src.go prepareLayerData takes sizes from the header of that name",
+        regular,
+    ),
+    Check(
+        "layers-match",
+        "Each layer is the one that the config has in its place.",
+        ALL,
+        "OCI image spec config.md, rootfs.diff_ids; moby load.go (invalid diffID)",
+        matching,
+    ),
+    Check(
+        "layers-plain",
+        "Layers are not compressed.",
+        ("docker-spec",),
+        "Docker image spec v1.2, layer.tar",
+        plain,
+    ),
+    Check(
+        "layers-alike",
+        "Layers are all plain or all compressed.",
+        ("crane", "trivy", "docker-spec"),
+        "go-containerregistry pkg/v1/tarball/image.go areLayersCompressed looks at the first",
+        alike,
+    ),
+    Check(
+        "tags-whole",
+        "`RepoTags` are names in lower case, each with a tag.",
+        ("docker", "skopeo", "buildah", "docker-spec"),
+        "moby load.go (invalid tag); containers/image docker/internal/tarfile",
+        tags,
+    ),
+    Check(
+        "config-platform",
+        "The config names a platform that exists.",
+        ("containerd", "docker-containerd"),
+        "containerd client/import.go passes over images for other platforms",
+        platform,
+    ),
+    Check(
+        "config-types",
+        "The config is an object; commands and variables in it are arrays.",
+        ("docker", "containerd", "podman", "buildah", "umoci", "docker-spec"),
+        "image-spec specs-go/v1/config.go, which readers in Go decode into",
+        config_types,
+    ),
+    Check(
+        "config-times",
+        "Times in the config are such as RFC 3339 has them.",
+        ("docker", "containerd", *_CONTAINERS_IMAGE, "umoci", "docker-spec"),
+        "image-spec specs-go/v1/config.go, time.Time",
+        times,
+    ),
+    Check(
+        "config-history",
+        "The history is empty or tells of every layer.",
+        ("docker", "dive", "docker-spec"),
+        "moby load.go (too many non-empty layers in History section); dive indexes diff_ids by history",
+        history,
+    ),
+)

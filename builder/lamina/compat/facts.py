@@ -1,0 +1,237 @@
+"""What an archive holds, gathered once for all checks: member headers, documents, surveys of the layers.
+
+Everything here comes from elsewhere, so nothing has to be as it should be: a document that cannot be read is None,
+and whoever looks into one uses `mapping`, `texts` and `items`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from lamina.compat.survey import Survey, survey
+from lamina.data.blob import FileRange
+from lamina.data.compression import plain
+from lamina.errors import BadInput, LaminaError
+from lamina.image.layer import Layer, hashed
+from lamina.limits import IMAGES, LAYERS
+from lamina.media.files import Archive, read_json
+from lamina.oci.digest import Digest
+from lamina.oci.documents import CONTAINERD_NAME, REF_NAME
+from lamina.oci.reference import Reference, parse_reference
+from lamina.oci.strict_json import Json
+from lamina.tar.headers import Head, heads
+from lamina.tar.write import FILE, SYMLINK
+
+V1_ID = re.compile(r"[0-9a-f]{64}")
+_BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
+
+
+def mapping(value: object) -> Json:
+    """The object that `value` is, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def texts(value: object) -> list[str]:
+    return [item for item in items(value) if isinstance(item, str)]
+
+
+def named(text: str) -> Reference | None:
+    """The name that `text` is, or None where it follows no grammar."""
+    try:
+        return parse_reference(text, text)
+    except BadInput:
+        return None
+
+
+@attrs.frozen(eq=False)
+class Told:
+    """An image as one side tells of it in `fields`; `layers` are paths in the archive, bottom first."""
+
+    fields: Json
+    config_path: str
+    config: Json | None
+    layers: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+@attrs.frozen(eq=False)
+class Facts:
+    """`members` are in the archive's order; `surveys` are by the path of a layer's file.
+
+    `docker` is None without a `manifest.json`, `index` without an OCI layout, `repositories` without that file.
+    `manifests` are the OCI manifests that the index leads to, and `missing` the digests on the way that nothing has.
+    `v1` has the documents of all `<id>/json`.
+    """
+
+    members: tuple[Head, ...]
+    archive: Archive
+    docker: tuple[Told, ...] | None
+    manifest_json: Any
+    layout: Json | None
+    index: Json | None
+    entries: tuple[Json, ...]
+    manifests: tuple[Told, ...]
+    missing: tuple[str, ...]
+    repositories: Json | None
+    v1: Mapping[str, Json]
+    surveys: Mapping[str, Survey]
+    by_name: Mapping[str, Head]
+    _read: dict[int, Digest | None] = attrs.field(factory=dict)
+
+    @property
+    def images(self) -> tuple[Told, ...]:
+        """As most readers find them: by `manifest.json` where there is one."""
+        return self.manifests if self.docker is None else self.docker
+
+    def target(self, name: str) -> str:
+        """The member that `name` is, or that it leads to as a symbolic link, in one step."""
+        head = self.by_name.get(name)
+        if head is None or head.entry.kind != SYMLINK:
+            return name
+        return posixpath.normpath(posixpath.join(posixpath.dirname(name), head.link))
+
+    def json(self, name: str) -> Any:
+        """The JSON value in a file; None where there is none."""
+        return _json(self.archive, name)
+
+    def digest(self, path: str) -> Digest | None:
+        """Of a file's bytes, which are read for it at most once; None where there is no such file."""
+        known = self.surveys.get(path)
+        if known and not known.compression:
+            return known.digest
+        with contextlib.suppress(LaminaError):
+            blob = self.archive.blob(path)
+            if blob.offset not in self._read:
+                self._read[blob.offset] = hashed(Layer.of(blob, path)).diff_id
+            return self._read[blob.offset]
+        return None
+
+    def is_file(self, name: str) -> bool:
+        return name in self.by_name and self.by_name[name].entry.kind == FILE
+
+    def stack(self, image: Told) -> list[Survey]:
+        """The layers of an image that could be surveyed, bottom first."""
+        return [self.surveys[path] for path in image.layers if path in self.surveys]
+
+
+def gather(archive: Archive, surveyed: Mapping[str, Survey]) -> Facts:
+    """Read what checks need. `surveyed` has, by what errors call them, the layers that were read already."""
+    whole = FileRange(archive.source, 0, archive.source.size)
+    members = tuple(map(_bare, heads(whole, archive.where, need_end=True)))
+    by_name = {posixpath.normpath(head.name): head for head in members}
+    manifest_json = _json(archive, "manifest.json")
+    layout, index = _json(archive, "oci-layout"), _json(archive, "index.json")
+    has_oci = isinstance(layout, dict) and isinstance(index, dict)
+    found = list(_manifests(archive, index)) if has_oci else []
+    manifests = tuple(told for _, told in found if told)
+    docker = None
+    if isinstance(manifest_json, list):
+        docker = tuple(_docker(archive, mapping(item)) for item in manifest_json[:IMAGES])
+    paths = dict.fromkeys(path for told in (*(docker or ()), *manifests) for path in told.layers)
+    surveys = _surveys(archive, paths, surveyed)
+    repositories = _json(archive, "repositories")
+    return Facts(
+        members=members,
+        archive=archive,
+        docker=docker,
+        manifest_json=manifest_json,
+        layout=layout if has_oci else None,
+        index=index if has_oci else None,
+        entries=tuple(mapping(entry) for entry in items(mapping(index).get("manifests"))) if has_oci else (),
+        manifests=manifests,
+        missing=tuple(digest for digest, told in found if told is None),
+        repositories=repositories if isinstance(repositories, dict) else None,
+        v1={name: fields for name in _v1_names(by_name) if (fields := _json(archive, f"{name}/json")) is not None},
+        surveys=surveys,
+        by_name=by_name,
+    )
+
+
+def _json(archive: Archive, name: str) -> Any:
+    with contextlib.suppress(LaminaError):
+        if name in archive:
+            return read_json(archive, name)
+    return None
+
+
+def _bare(head: Head) -> Head:
+    """Without what is not looked at: there may be many members."""
+    return attrs.evolve(head, entry=attrs.evolve(head.entry, header=b"", records={}))
+
+
+def _docker(archive: Archive, item: Json) -> Told:
+    path = item.get("Config") if isinstance(item.get("Config"), str) else ""
+    config = _json(archive, posixpath.normpath(str(path)))
+    layers = [posixpath.normpath(layer) for layer in texts(item.get("Layers"))[:LAYERS]]
+    known = config if isinstance(config, dict) else None
+    return Told(item, str(path), known, tuple(layers), tuple(texts(item.get("RepoTags"))))
+
+
+def blob_path(digest: object) -> str:
+    """Where a layout keeps a blob; the empty text for what is no sha256 digest."""
+    path = f"blobs/{str(digest).replace(':', '/')}"
+    return path if _BLOB.fullmatch(path) else ""
+
+
+def _manifests(archive: Archive, index: Json) -> Iterator[tuple[str, Told | None]]:
+    """Each manifest that an index leads to, through at most one more index; None in its place where it is missing."""
+    for level in (0, 1):
+        inner: list[Json] = []
+        for entry in items(mapping(index).get("manifests"))[:IMAGES]:
+            digest = str(mapping(entry).get("digest"))
+            path = blob_path(digest)
+            document = _json(archive, path) if path in archive else None
+            if path not in archive:
+                yield digest, None
+            elif level == 0 and isinstance(document, dict) and "manifests" in document:
+                inner += items(document["manifests"])
+            elif isinstance(document, dict):
+                yield digest, _oci(archive, document, mapping(entry))
+        index = {"manifests": inner}
+
+
+def _oci(archive: Archive, document: Json, entry: Json) -> Told:
+    path = blob_path(mapping(document.get("config")).get("digest"))
+    config = _json(archive, path) if path else None
+    layers = [blob_path(mapping(layer).get("digest")) for layer in items(document.get("layers"))[:LAYERS]]
+    name = entry_name(entry)
+    known = config if isinstance(config, dict) else None
+    return Told(document, path, known, tuple(layers), (name,) if name else ())
+
+
+def entry_name(entry: Json) -> str | None:
+    """An index entry's name, as containerd takes it (core/images/archive, imageName)."""
+    notes = mapping(entry.get("annotations"))
+    name = notes.get(CONTAINERD_NAME) or notes.get(REF_NAME)
+    return name if isinstance(name, str) else None
+
+
+def _v1_names(by_name: Mapping[str, Head]) -> Iterator[str]:
+    """Directories that are v1 images by their names."""
+    return (name.removesuffix("/json") for name in by_name if V1_ID.fullmatch(name.removesuffix("/json")))
+
+
+def _surveys(archive: Archive, paths: Iterable[str], surveyed: Mapping[str, Survey]) -> dict[str, Survey]:
+    """Those of the layers at the paths: of what nobody has read yet, each file is read once, whatever leads to it."""
+    by_place: dict[int, Survey | None] = {}
+    found: dict[str, Survey | None] = {}
+    for path in paths:
+        where = f"{archive.where}({path})"
+        with contextlib.suppress(LaminaError):
+            blob = archive.blob(path)
+            if blob.offset not in by_place:
+                by_place[blob.offset] = None
+                layer = Layer.of(plain(blob, where, archive.budget), where)
+                by_place[blob.offset] = surveyed.get(where) or survey(layer)[1]
+            found[path] = by_place[blob.offset]
+    return {path: made for path, made in found.items() if made}

@@ -1,0 +1,177 @@
+"""The OCI layout's side: `oci-layout`, `index.json` and the blobs (OCI image spec, image-layout.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lamina.compat.check import ALL, Check, Fault
+from lamina.compat.facts import Facts, blob_path, items, mapping
+from lamina.oci.documents import DOCKER_INDEX, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
+from lamina.oci.strict_json import Json
+from lamina.tar.write import FILE
+
+_BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
+_MANIFESTS = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX)
+_INDEXES = (OCI_INDEX, DOCKER_INDEX)
+_PACKED = {None: ("tar",), "gzip": ("tar+gzip", "tar.gzip"), "zstd": ("tar+zstd",)}
+"""How the media type of a layer ends, by what its bytes are (layer.md; Docker's own for schema 2)."""
+
+
+def there(facts: Facts) -> Iterator[Fault]:
+    for name in ("oci-layout", "index.json"):
+        if not facts.is_file(name):
+            yield name, "no such file"
+            return
+    if facts.index is None:
+        yield "index.json", "no OCI layout"
+
+
+def version(facts: Facts) -> Iterator[Fault]:
+    if facts.layout is not None and facts.layout.get("imageLayoutVersion") != "1.0.0":
+        yield "oci-layout", f"version {facts.layout.get('imageLayoutVersion')!r:.20}, not 1.0.0"
+
+
+def regular(facts: Facts) -> Iterator[Fault]:
+    for name, head in facts.by_name.items():
+        if _BLOB.fullmatch(name) and (head.entry.kind != FILE or not head.entry.size):
+            yield name, "an empty file" if head.entry.kind == FILE else "no regular file"
+
+
+def digests(facts: Facts) -> Iterator[Fault]:
+    led_to = [blob_path(entry.get("digest")) for entry in facts.entries]
+    led_to += [path for manifest in facts.manifests for path in (manifest.config_path, *manifest.layers)]
+    for path in dict.fromkeys(led_to):
+        if facts.is_file(path) and path != blob_path(digest := facts.digest(path)):
+            yield path, f"its bytes have the digest {digest}"
+
+
+def complete(facts: Facts) -> Iterator[Fault]:
+    """What stereoscope looks for when it has unpacked all but links; it passes over what no index leads to."""
+    for digest in facts.missing:
+        yield "index.json", f"leads to {digest}, which is not there"
+    for manifest in facts.manifests:
+        for path in (manifest.config_path, *manifest.layers):
+            if path not in facts.by_name:
+                yield "index.json", f"leads to {path or 'what is no digest'}, which is not there"
+
+
+def descriptors(facts: Facts) -> Iterator[Fault]:
+    for entry in facts.entries:
+        yield from _descriptor(facts, entry, "index.json")
+        if entry.get("mediaType") not in _MANIFESTS:
+            yield "index.json", f"an entry of media type {entry.get('mediaType')!r:.80}"
+    for manifest in facts.manifests:
+        where = f"the manifest of {manifest.config_path}"
+        yield from _descriptor(facts, mapping(manifest.fields.get("config")), where)
+        for path, layer in zip(manifest.layers, items(manifest.fields.get("layers")), strict=False):
+            yield from _descriptor(facts, mapping(layer), where)
+            survey, kind = facts.surveys.get(path), str(mapping(layer).get("mediaType"))
+            if survey and not kind.endswith(_PACKED.get(survey.compression, ())):
+                yield path, f"{survey.compression or 'plain'} bytes of media type {kind:.80}"
+
+
+def _descriptor(facts: Facts, told: Json, where: str) -> Iterator[Fault]:
+    path = blob_path(told.get("digest"))
+    if facts.is_file(path) and facts.by_name[path].entry.size != told.get("size"):
+        size = facts.by_name[path].entry.size
+        yield where, f"says {told.get('size')!r:.20} bytes of {path}, which has {size}"
+
+
+def config_types(facts: Facts) -> Iterator[Fault]:
+    for manifest in facts.manifests:
+        kind = mapping(manifest.fields.get("config")).get("mediaType")
+        if kind != OCI_CONFIG:
+            yield f"the manifest of {manifest.config_path}", f"a config of media type {kind!r:.80}"
+
+
+def document_types(facts: Facts) -> Iterator[Fault]:
+    """What says of itself nothing may be either."""
+    for entry in facts.entries:
+        path = blob_path(entry.get("digest"))
+        itself, told = mapping(facts.json(path)).get("mediaType"), entry.get("mediaType")
+        if itself is not None and (itself in _INDEXES) != (told in _INDEXES):
+            yield path, f"calls itself {itself!r:.80}, and index.json calls it {told!r:.80}"
+
+
+def one_image(facts: Facts) -> Iterator[Fault]:
+    """Where both sides tell of images, they tell of the same."""
+    if facts.docker is None or not facts.manifests:
+        return
+    by_docker = {_digest(facts, image.config_path) for image in facts.docker}
+    by_oci = {_digest(facts, manifest.config_path) for manifest in facts.manifests}
+    if not by_docker <= by_oci:
+        yield "index.json", "leads to another image than manifest.json"
+
+
+def _digest(facts: Facts, path: str) -> str:
+    return str(facts.digest(path) or path)
+
+
+_CONTAINERD = ("containerd", "docker-containerd", "kind")
+
+CHECKS = (
+    Check(
+        "oci-side",
+        "There is an OCI layout.",
+        ("umoci", "oras", "buildkit"),
+        "OCI image spec image-layout.md; Apptainer and oras-go want regular files",
+        there,
+    ),
+    Check(
+        "oci-version",
+        "The OCI layout has version 1.0.0.",
+        (*_CONTAINERD, "umoci", "oras", "buildkit"),
+        "containerd core/images/archive/importer.go onUntarJSON (unsupported OCI version)",
+        version,
+    ),
+    Check(
+        "blobs-regular",
+        "What lies under `blobs/sha256` is regular files, none of them empty.",
+        ("crane", "trivy", "oras", "syft", "apptainer", "dive"),
+        "go-containerregistry pkg/v1/layout/blob.go openBlob; oras-go tarfs getEntry; stereoscope tarutil.go",
+        regular,
+    ),
+    Check(
+        "blobs-digests",
+        "The blobs that the index leads to have the digests that they are called by.",
+        (*_CONTAINERD, "umoci", "oras", "buildkit", "apptainer", "podman", "skopeo"),
+        "OCI image spec image-layout.md, blobs",
+        digests,
+    ),
+    Check(
+        "oci-complete",
+        "All that `index.json` leads to is there.",
+        ("syft", "umoci", "oras", "buildkit", "apptainer", "skopeo", "podman", "containerd", "docker-containerd"),
+        "stereoscope pkg/image/oci/directory_provider.go; containerd client/import.go",
+        complete,
+    ),
+    Check(
+        "oci-descriptors",
+        "Sizes and media types in index and manifests are those of the blobs.",
+        ("umoci", "oras", "buildkit", "apptainer"),
+        "OCI image spec descriptor.md",
+        descriptors,
+    ),
+    Check(
+        "oci-config-type",
+        "Manifests call the config one of OCI's.",
+        ("umoci",),
+        "umoci oci/layer/unpack.go UnpackRootfs (config blob is not correct mediatype)",
+        config_types,
+    ),
+    Check(
+        "oci-document-types",
+        "What the index calls a manifest does not call itself an index, nor the other way round.",
+        _CONTAINERD,
+        "containerd images/image.go validateMediaType (expected manifest but found index); CVE-2021-41190",
+        document_types,
+    ),
+    Check(
+        "oci-same-image",
+        "`index.json` leads to the image that `manifest.json` tells of.",
+        ALL,
+        "which of both is read hangs on the reader: docs/archive.md",
+        one_image,
+    ),
+)

@@ -1,0 +1,178 @@
+"""What readers that cannot be run everywhere would do with the archive: each their own loop, in a few lines."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from lamina.compat.check import Check, Fault
+from lamina.compat.facts import Facts, entry_name, mapping, named, texts
+from lamina.oci.documents import CONTAINERD_NAME, REF_NAME
+from lamina.tar.write import DIRECTORY, FILE, SYMLINK
+
+
+def apptainer(facts: Facts) -> Iterator[Fault]:
+    """Unpacked by whoever runs it: directories made as 0755, files opened for writing with the header's mode.
+
+    Docker archives are read so only when they have an OCI layout.
+    """
+    made: dict[str, int] = {}
+    for head in facts.members if facts.index is not None else ():
+        name = posixpath.normpath(head.name)
+        if head.entry.kind != FILE:
+            continue
+        if made.get(name, 0o600) & 0o600 != 0o600:
+            yield head.name, f"cannot be written a second time: its mode was {made[name]:o}"
+        made.setdefault(name, head.mode)
+    for name, mode in made.items():
+        if not mode & 0o400:
+            yield name, f"cannot be read by its owner: mode {mode:o}"
+
+
+def oras(facts: Facts) -> Iterator[Fault]:
+    """It reads a blob's size from the 512 bytes before its data, whatever PAX said."""
+    for head in facts.members:
+        if head.entry.kind == FILE and head.told_size != head.entry.size:
+            yield head.name, f"its own header says {head.told_size} bytes, it has {head.entry.size}"
+
+
+def dive(facts: Facts) -> Iterator[Fault]:
+    """It looks at the first bytes of what lies under `blobs/`, and ends where there are none; else names tell it."""
+    for head in facts.members:
+        tar = head.name.endswith(".tar") and head.entry.kind in (FILE, SYMLINK)
+        if head.name.startswith("blobs/") and head.entry.kind != DIRECTORY and not head.entry.size and not tar:
+            yield head.name, "has no bytes to tell what it is by"
+    for path, survey in facts.surveys.items():
+        if path.endswith(".tar") and survey.compression:
+            yield path, f"is called a tar, and is {survey.compression} data"
+
+
+def kind(facts: Facts) -> Iterator[Fault]:
+    """It takes the names of the first of two documents, and expects them in containerd."""
+    order = [head.name for head in facts.members if head.name in ("manifest.json", "repositories")]
+    if facts.docker is None or order[:1] != ["repositories"]:
+        return
+    wanted = {tag for image in facts.docker for tag in image.tags}
+    told = {f"{name}:{tag}" for name, tags in mapping(facts.repositories).items() for tag in mapping(tags)}
+    for tag in sorted(wanted - told):
+        yield "repositories", f"comes before manifest.json and has no {tag}"
+
+
+def podman(facts: Facts) -> Iterator[Fault]:
+    """One index entry: its name. Else all RepoTags; what names no registry there lands at localhost."""
+    wanted = _wanted(facts)
+    if facts.docker is None and len(facts.entries) > 1:
+        yield "index.json", "several images, of which none can be chosen"
+    if len(facts.entries) == 1:
+        found = {name} if (name := entry_name(facts.entries[0])) else set()
+    else:
+        found = {tag for image in facts.docker or () for tag in image.tags}
+    for name in sorted(wanted - {_local(text) for text in found}):
+        yield "index.json" if len(facts.entries) == 1 else "manifest.json", f"podman would not call the image {name}"
+
+
+def _local(text: str) -> str:
+    first, slash, _ = text.partition("/")
+    whole = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    name = named(text if whole else f"localhost/{text}")
+    return name.qualified if name else text
+
+
+def _wanted(facts: Facts) -> set[str]:
+    """The whole names of all images."""
+    told = [tag for image in facts.images for tag in image.tags]
+    return {name.qualified for tag in told if (name := named(tag))}
+
+
+def containerd(facts: Facts) -> Iterator[Fault]:
+    """The layout's names are taken as they are, one from each entry; without a layout RepoTags are made whole."""
+    if facts.index is None:
+        for tag in (tag for image in facts.docker or () for tag in image.tags if named(tag) is None):
+            yield "manifest.json", f"{tag} is no name"
+        return
+    found = {name for entry in facts.entries if (name := entry_name(entry))}
+    for name in sorted(_wanted(facts) ^ found):
+        what = "is no whole name" if name in found else "is told by no entry"
+        yield "index.json", f"{name} {what}"
+
+
+def references(facts: Facts) -> Iterator[Fault]:
+    """An image is asked for by tag: the first entry whose reference name it is."""
+    found: dict[str, str] = {}
+    for entry in facts.entries:
+        notes, digest = mapping(entry.get("annotations")), str(entry.get("digest"))
+        name, reference = notes.get(CONTAINERD_NAME), notes.get(REF_NAME)
+        parsed = named(name) if isinstance(name, str) else None
+        if parsed and reference != parsed.tag:
+            yield "index.json", f"{parsed.qualified} is not to be had by its tag, but by {reference!r:.100}"
+        if isinstance(reference, str) and found.setdefault(reference, digest) != digest:
+            yield "index.json", f"two images are to be had by {reference}"
+
+
+def crane(facts: Facts) -> Iterator[Fault]:
+    """Each file is looked up by its clean name; hard links are looked for beside the member."""
+    for image in facts.docker or ():
+        for path in (image.config_path, *texts(image.fields.get("Layers"))):
+            if posixpath.normpath(path) not in facts.by_name:
+                yield "manifest.json", f"no member {path}"
+
+
+CHECKS = (
+    Check(
+        "apptainer-unpacks",
+        "Files may be written and read by whoever unpacks them.",
+        ("apptainer",),
+        "Apptainer internal/pkg/ociimage/fetch.go extractArchive",
+        apptainer,
+    ),
+    Check(
+        "oras-sizes",
+        "The header right before a file's data tells its size.",
+        ("oras",),
+        "oras-go internal/fs/tarfs/tarfs.go",
+        oras,
+    ),
+    Check(
+        "dive-reads",
+        "Nothing under `blobs/` is empty, and what is called `.tar` is a plain one.",
+        ("dive",),
+        "dive dive/image/docker/image_archive.go",
+        dive,
+        needs=("blobs-regular",),
+    ),
+    Check(
+        "kind-names",
+        "The first of `manifest.json` and `repositories` has all names as they are loaded.",
+        ("kind",),
+        "kind pkg/cluster/nodeutils/util.go GetArchiveTags",
+        kind,
+    ),
+    Check(
+        "podman-names",
+        "podman finds every name, at its own registry.",
+        ("podman",),
+        "containers/common libimage/load.go, normalize.go NormalizeName",
+        podman,
+    ),
+    Check(
+        "containerd-names",
+        "The index tells every name once, whole.",
+        ("containerd", "docker-containerd", "kind"),
+        "containerd client/import.go imageName",
+        containerd,
+    ),
+    Check(
+        "index-tags",
+        "In the index each name's tag leads to its image, and to one only.",
+        ("umoci", "skopeo", "buildkit", "oras", "apptainer"),
+        "BuildKit client/ociindex/ociindex.go Get; umoci oci/casext ResolveReference",
+        references,
+    ),
+    Check(
+        "members-found",
+        "What `manifest.json` names is there.",
+        ("docker", "docker-spec", "crane", "trivy", "skopeo", "podman", "buildah", "dive"),
+        "go-containerregistry pkg/v1/tarball/image.go extractFileFromTar",
+        crane,
+    ),
+)

@@ -1,0 +1,279 @@
+"""The legacy v1 side: `repositories`, and the chain of `<id>/json` that it leads to.
+
+Read by Mesos (src/slave/containerizer/mesos/provisioner/docker/image_tar_puller.cpp and store.cpp, src/docker/spec.cpp)
+and by Docker up to 1.9 (graph/load.go, image/image.go).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from lamina.compat.check import Check, Fault
+from lamina.compat.docker import diff_ids
+from lamina.compat.facts import V1_ID, Facts, items, mapping, named, texts
+from lamina.errors import BadInput
+from lamina.limits import IMAGES, V1_CHAIN
+from lamina.oci.digest import Digest, chain_ids, hex_of, sha256
+from lamina.oci.strict_json import Json, canonical
+from lamina.oci.timestamps import check_timestamp
+
+
+def there(facts: Facts) -> Iterator[Fault]:
+    if facts.repositories is None:
+        yield "repositories", "no such document"
+        return
+    if not facts.is_file("repositories"):
+        yield "repositories", "is no regular file"
+    for name, tags in facts.repositories.items():
+        if not isinstance(tags, dict):
+            yield "repositories", f"{name!r:.60} has no tags"
+        for tag, top in mapping(tags).items():
+            absent = [file for file in ("json", "VERSION", "layer.tar") if f"{top}/{file}" not in facts.by_name]
+            if not isinstance(top, str) or not V1_ID.fullmatch(top):
+                yield "repositories", f"{name}:{tag} is no v1 ID"
+            elif absent:
+                yield "repositories", f"{name}:{tag} leads to {top[:12]}, which has no {absent[0]}"
+
+
+def names(facts: Facts) -> Iterator[Fault]:
+    """Mesos looks a name up as the user wrote it: `redis`, not `docker.io/library/redis`."""
+    if facts.repositories is None or facts.docker is None:
+        return
+    wanted = {parsed.familiar for image in facts.docker for tag in image.tags if (parsed := named(tag))}
+    told = {f"{name}:{tag}" for name, tags in facts.repositories.items() for tag in mapping(tags)}
+    for name in sorted(wanted ^ told):
+        which = "has no" if name in wanted else "has, and manifest.json has not,"
+        yield "repositories", f"{which} {name}"
+
+
+def chains(facts: Facts) -> list[list[str]]:
+    """The IDs from each top to its bottom, top first, a chain that goes round ending before it does so."""
+    parents = {identity: _parent(fields) for identity, fields in facts.v1.items()}
+    tagged = [str(top) for tags in mapping(facts.repositories).values() for top in mapping(tags).values()]
+    tops = [top for top in dict.fromkeys(tagged) if top in parents]
+    if not tagged:
+        below = set(parents.values())
+        tops = [identity for identity in parents if identity not in below]
+    return [_chain(parents, top) for top in tops[:IMAGES]]
+
+
+def _chain(parents: Mapping[str, str], top: str) -> list[str]:
+    chain = {top: None}
+    last = top
+    while (parent := parents.get(last, "")) and parent not in chain and len(chain) <= V1_CHAIN:
+        chain[parent] = None
+        last = parent
+    return list(chain)
+
+
+def _parent(fields: Json) -> str:
+    parent = mapping(fields).get("parent")
+    return parent if isinstance(parent, str) else ""
+
+
+def chain_whole(facts: Facts) -> Iterator[Fault]:
+    depths = {len(diff_ids(image)) for image in facts.images}
+    visited = set()
+    for chain in chains(facts):
+        visited.update(chain)
+        last = facts.v1.get(chain[-1])
+        if last is None or _parent(last):
+            yield f"{chain[-1]}/json", "the chain of parents does not end here, or goes round"
+        elif len(chain) not in depths:
+            yield f"{chain[0]}/json", f"a chain of {len(chain)} layers, which no image here has"
+    for identity in sorted(set(facts.v1) - visited):
+        yield f"{identity}/json", "no chain of parents comes by here"
+
+
+_TEXTS = ("id", "parent", "comment", "created", "container", "docker_version", "author", "architecture", "os")
+_INNER_TEXTS = ("Hostname", "User", "WorkingDir", "Image")
+
+
+def documents(facts: Facts) -> Iterator[Fault]:
+    """What docker::spec::v1::parse of Mesos refuses (types), and Docker up to 1.9 (ID, time)."""
+    for identity in _visited(facts):
+        fields, where = facts.v1[identity], f"{identity}/json"
+        if not isinstance(fields, dict):
+            yield where, "is no object"
+            continue
+        for what in _wrong_types(fields):
+            yield where, what
+        if fields.get("id") != identity:
+            yield where, "its id is not that of its directory"
+        if isinstance(fields.get("created"), str) and not _is_time(fields["created"]):
+            yield where, "created is no RFC 3339 time"
+
+
+def _visited(facts: Facts) -> list[str]:
+    return list(dict.fromkeys(identity for chain in chains(facts) for identity in chain if identity in facts.v1))
+
+
+def _wrong_types(fields: Json) -> Iterator[str]:
+    yield from (f"{key} is no string" for key in _TEXTS if not isinstance(fields.get(key), str | None))
+    if isinstance(fields.get("Size"), bool) or not isinstance(fields.get("Size"), int | float | None):
+        yield "Size is no number"
+    for key in ("config", "container_config"):
+        inner = fields.get(key)
+        if not isinstance(inner, dict | None):
+            yield f"{key} is no object"
+        inner = mapping(inner)
+        yield from (
+            f"{key}.{name} is no string" for name in _INNER_TEXTS if not isinstance(inner.get(name), str | None)
+        )
+        for name in ("Entrypoint", "Env", "Cmd"):
+            value = inner.get(name)
+            if not isinstance(value, list | str | None) or len(texts(value)) != len(items(value)):
+                yield f"{key}.{name} is no array of strings"
+        labels = inner.get("Labels")
+        if not isinstance(labels, dict | None) or not all(isinstance(v, str | None) for v in mapping(labels).values()):
+            yield f"{key}.Labels is no object of strings"
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return bool(check_timestamp(text, "created", ""))
+    except BadInput:
+        return False
+
+
+def top_config(facts: Facts) -> Iterator[Fault]:
+    """A CHECK on has_config in isolators/docker/runtime.cpp aborts the agent; the file outlives the archive's tree."""
+    configs = [_set(mapping(mapping(image.config).get("config"))) for image in facts.images]
+    for chain in chains(facts):
+        top, where = mapping(facts.v1.get(chain[0])), f"{chain[0]}/json"
+        if not isinstance(top.get("config"), dict):
+            yield where, "has no config object"
+        elif _set(top["config"]) not in configs:
+            yield where, "its config is not the image's"
+        if not facts.is_file(where):
+            yield where, "is no regular file"
+
+
+def _set(config: Json) -> Json:
+    """Docker writes every field, and most of them empty."""
+    return {key: value for key, value in config.items() if value}
+
+
+def layers(facts: Facts) -> Iterator[Fault]:
+    wanted = {tuple(diff_ids(image)) for image in facts.images}
+    depths = {len(ids) for ids in wanted}
+    for chain in chains(facts):
+        found = _digests(facts, chain)
+        if len(found) in depths and found not in wanted:
+            known = {digest for ids in wanted for digest in ids}
+            odd = next((at for at, digest in enumerate(found) if digest not in known), 0)
+            yield f"{chain[-1 - odd]}/layer.tar", "is not the layer that the config has in this place of the v1 chain"
+
+
+def _digests(facts: Facts, chain: list[str]) -> tuple[str, ...]:
+    """Of the layers of a chain, bottom first; empty for one that cannot be read."""
+    files = (f"{identity}/layer.tar" for identity in reversed(chain))
+    surveys = ((path, facts.surveys.get(facts.target(path))) for path in files)
+    return tuple(str((made.digest if made else facts.digest(path)) or "") for path, made in surveys)
+
+
+def ids(facts: Facts) -> Iterator[Fault]:
+    """Mesos keeps layers by ID for ever (store.cpp), so an ID must not be given to two contents."""
+    wanted = {tuple(diff_ids(image)) for image in facts.images}
+    for chain in chains(facts):
+        found = _digests(facts, chain)
+        stack = chain_ids(map(Digest, found)) if found in wanted else ()
+        for identity, chain_id in zip(reversed(chain), stack, strict=False):
+            if identity not in _derived(mapping(facts.v1.get(identity)), chain_id, identity == chain[0]):
+                yield f"{identity}/json", "its ID does not follow from layers and config"
+
+
+def _derived(fields: Json, chain_id: Digest, is_top: bool) -> set[str]:
+    """The IDs that rules in use give a layer: ours, Skopeo's (tarfile/writer.go) and Docker's (image/v1/imagev1.go).
+
+    Skopeo's document is the stored one with the chain ID. Docker's is made before `os` is added to all but the top,
+    and has the parent with its algorithm; keys of the outermost object are sorted, and some characters written as
+    Go's encoding/json does.
+    """
+    told = {key: value for key, value in fields.items() if key != "id"} | {"layer_id": chain_id}
+    docker = {key: value for key, value in told.items() if is_top or key != "os"}
+    if "parent" in docker:
+        docker["parent"] = f"sha256:{docker['parent']}"
+    return {hex_of(sha256(data)) for data in (canonical(told), _as_go(told), _as_go(docker))}
+
+
+def _as_go(fields: Json) -> bytes:
+    text = json.dumps({key: fields[key] for key in sorted(fields)}, separators=(",", ":"), ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text.encode(errors="surrogatepass")
+
+
+def only_v1(facts: Facts) -> Iterator[Fault]:
+    """recursiveLoad takes every directory at the top for an image; one that is none may repeat the bottom one."""
+    bottoms = {chain[-1] for chain in chains(facts)}
+    for name in sorted({name.partition("/")[0] for name in facts.by_name if "/" in name} - set(facts.v1)):
+        bottom = mapping(facts.json(f"{name}/json")).get("id")
+        if bottom not in bottoms:
+            yield f"{name}/", "a directory that is no v1 image"
+        elif facts.target(f"{name}/layer.tar") != facts.target(f"{bottom}/layer.tar"):
+            yield f"{name}/layer.tar", "is not the layer of the v1 image that its directory repeats"
+
+
+_PULLER = "Mesos image_tar_puller.cpp"
+
+CHECKS = (
+    Check(
+        "v1-side",
+        "`repositories` leads to v1 images that are whole.",
+        ("mesos", "docker-1.9"),
+        f"{_PULLER} _pull; moby v1.9.1 graph/load.go",
+        there,
+    ),
+    Check(
+        "v1-names",
+        "`repositories` has the names of `manifest.json`, as people write them.",
+        ("mesos", "docker-1.9"),
+        f"{_PULLER} _pull looks up the repository that was asked for",
+        names,
+    ),
+    Check(
+        "v1-chain",
+        "The chain of parents from each name goes by every layer once and ends.",
+        ("mesos", "docker-1.9"),
+        f"{_PULLER} getParentLayerId; moby v1.9.1 graph/load.go recursiveLoad",
+        chain_whole,
+    ),
+    Check(
+        "v1-documents",
+        "Each `<id>/json` has the types that readers take, and its own ID.",
+        ("mesos", "docker-1.9"),
+        "Mesos src/docker/spec.cpp v1::parse, stout protobuf.hpp; moby v1.9.1 image/image.go NewImgJSON",
+        documents,
+    ),
+    Check(
+        "v1-config",
+        "The top `<id>/json` is a regular file and has the image's config, as an object.",
+        ("mesos",),
+        "Mesos isolators/docker/runtime.cpp CHECK(has_config); store.cpp __get",
+        top_config,
+    ),
+    Check(
+        "v1-layers",
+        "Each `<id>/layer.tar` is the layer of its place.",
+        ("mesos", "docker-1.9"),
+        f"{_PULLER} extractLayer: no digest is checked",
+        layers,
+    ),
+    Check(
+        "v1-ids",
+        "The legacy IDs follow from layers and config.",
+        ("mesos",),
+        "Mesos store.cpp moveLayer; moby image/v1/imagev1.go CreateID",
+        ids,
+        needs=("v1-chain",),
+    ),
+    Check(
+        "v1-only",
+        "Every directory at the top is a v1 image, or repeats the bottom one.",
+        ("docker-1.9",),
+        "moby v1.9.1 graph/load.go Load",
+        only_v1,
+    ),
+)

@@ -1,0 +1,289 @@
+"""Compressed data: known by what the bytes are, never by what the file is called."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import tempfile
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Protocol
+
+import attrs
+
+from lamina.data.blob import Blob, FileRange, Source, Stream
+from lamina.data.output import temporary_directory
+from lamina.errors import BadInput, LaminaError
+from lamina.limits import UNPACKED_BYTES, UNPACKED_FREE, UNPACKED_RATIO, UNPACKED_WINDOW
+
+_KINDS = {
+    "application/gzip": "gzip",
+    "application/x-gzip": "gzip",
+    "application/x-bzip2": "bzip2",
+    "application/x-xz": "xz",
+    "application/x-lzma": "xz",
+    "application/zstd": "zstd",
+    "application/x-zstd": "zstd",
+}
+
+
+_UNKNOWN_KINDS = {
+    "application/x-compress": "compress",
+    "application/x-lz4": "lz4",
+    "application/zlib": "zlib",
+    "application/x-lzip": "lzip",
+    "application/zip": "zip",
+}
+
+
+_FEED = 4 << 10
+_FEED_ZSTD = 1 << 10
+"""Bytes given to a decoder at once. Only with zstd do they bound what comes back: 4 bytes give up to 128 KiB."""
+
+
+_STEP = 1 << 20
+"""Bytes that the other decoders give back at once: bzip2 turns 50 bytes into 46 MB."""
+
+
+class _Decoder(Protocol):
+    """What zlib, bz2, lzma and zstandard decoders have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, limit: int = ..., /) -> bytes: ...
+
+
+@attrs.define(eq=False)
+class Budget:
+    """What the compressed parts of one archive may unpack to, together: see `limits.py`.
+
+    `packed` is the size of the archive itself. A part that an image uses twice counts twice, one that is read again
+    does not.
+    """
+
+    packed: int
+    unpacked: int = 0
+
+    def spend(self, count: int, where: object) -> None:
+        """Raises BadInput when that is too much."""
+        self.unpacked += count
+        if self.unpacked > min(UNPACKED_BYTES, UNPACKED_FREE + UNPACKED_RATIO * self.packed):
+            what = f"{self.packed} bytes that unpack to more than {self.unpacked - count}"
+            raise BadInput(where, what, "no image packs so well; if you trust it, unpack it first")
+
+
+def detect(blob: Blob, where: object) -> str | None:
+    """`gzip`, `bzip2`, `xz`, `zstd`, or None for bytes that are not compressed.
+
+    Raises BadInput for a compression that images do not use.
+    """
+    head = Stream(blob).read(4096)
+    if not any(head):
+        return None  # the empty tar; libmagic has no word for zeros
+    kind = str(_magic().from_buffer(head))
+    if kind in _UNKNOWN_KINDS:
+        remedy = "images are plain, gzip, bzip2, xz or zstd"
+        raise BadInput(where, f"{_UNKNOWN_KINDS[kind]} data", remedy)
+    return _KINDS.get(kind)
+
+
+@functools.cache
+def _magic() -> Any:
+    import magic  # 20 ms, and a build without a base needs none
+
+    return magic.Magic(mime=True)
+
+
+@attrs.define(eq=False)
+class Decompressed(Blob):
+    """What a compressed blob holds. Its size is known only to those who read it."""
+
+    packed: Blob
+    kind: str
+    where: object
+    budget: Budget
+    _seen: int = 0
+
+    @property
+    def size(self) -> None:
+        return None
+
+    def pieces(self) -> Iterator[bytes]:
+        """Raises BadInput: damaged, cut short, followed by something else, or too much."""
+        total = 0
+        for plain in self._decoded():
+            total += len(plain)
+            if total > self._seen:
+                self.budget.spend(total - self._seen, self.where)
+                self._seen = total
+            yield plain
+
+    def _decoded(self) -> Iterator[bytes]:
+        make = _decoder(self.kind)
+        decoder: _Decoder | None = None
+        for data in _small(self.packed.chunks(), _FEED_ZSTD if self.kind == "zstd" else _FEED):
+            while data:
+                if decoder is None:
+                    data = data.lstrip(b"\0")  # zeros after a frame are padding, which tools ignore
+                    if not data:
+                        break
+                    decoder = make()
+                try:
+                    yield from _stepwise(decoder, data)
+                except Exception as error:  # each library raises its own
+                    raise BadInput(self.where, f"damaged {self.kind} data: {error}", "pull it again") from None
+                data = decoder.unused_data if decoder.eof else b""
+                decoder = None if decoder.eof else decoder
+        if decoder is not None:
+            raise BadInput(self.where, f"the {self.kind} data is cut short", "copy or pull it again")
+
+
+@attrs.frozen
+class _Zstd:
+    """zstandard's decoder, which knows no limit, as the others are."""
+
+    inner: Any
+
+    @property
+    def eof(self) -> bool:
+        return bool(self.inner.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self.inner.unused_data)
+
+    def decompress(self, data: bytes, limit: int = 0, /) -> bytes:
+        return bytes(self.inner.decompress(data)) if data else b""
+
+
+def _stepwise(decoder: _Decoder, data: bytes) -> Iterator[bytes]:
+    """All that the data gives, in steps. What a step did not take zlib hands back; the others keep it."""
+    while True:
+        plain = decoder.decompress(data, _STEP)
+        yield plain
+        data = getattr(decoder, "unconsumed_tail", b"")
+        if decoder.eof or (len(plain) < _STEP and not data):
+            return
+
+
+def _small(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        for start in range(0, len(chunk), size):
+            yield chunk[start : start + size]
+
+
+def _decoder(kind: str) -> Callable[[], _Decoder]:
+    if kind == "gzip":
+        return lambda: zlib.decompressobj(wbits=31)
+    if kind == "bzip2":
+        import bz2
+
+        return bz2.BZ2Decompressor
+    if kind == "xz":
+        import lzma
+
+        return lambda: lzma.LZMADecompressor(memlimit=UNPACKED_WINDOW)
+    import zstandard
+
+    return lambda: _Zstd(zstandard.ZstdDecompressor().decompressobj())
+
+
+def plain(blob: Blob, where: object, budget: Budget | None = None) -> Blob:
+    """The blob itself when its bytes are plain, else a view of what they decompress to.
+
+    `budget` is that of the archive in which the blob lies, if there is one.
+    """
+    kind = detect(blob, where)
+    return Decompressed(blob, kind, where, budget or Budget(blob.size or 0)) if kind else blob
+
+
+def compress(chunks: Iterator[bytes], compressor: str, out: BinaryIO) -> None:
+    """Write the chunks to `out` as `none`, `gz` or `zstd`: the same bytes for the same data, always.
+
+    Both use all processors, and their bytes hang on none. zstd runs with at least one worker, because with none the
+    library makes other bytes than with any number of them.
+    """
+    if compressor == "none":
+        out.writelines(chunks)
+    elif compressor == "gz":
+        _gzip(chunks, out)
+    else:
+        import zstandard
+
+        workers = len(os.sched_getaffinity(0))
+        fast = zstandard.STRATEGY_FAST  # a third less time, for 3 to 4 percent more bytes: docs/speed.md
+        settings = zstandard.ZstdCompressionParameters.from_level(3, strategy=fast, hash_log=16, threads=workers)
+        with zstandard.ZstdCompressor(compression_params=settings).stream_writer(out, closefd=False) as writer:
+            for chunk in chunks:
+                writer.write(chunk)
+
+
+_GZIP_HEADER = bytes.fromhex("1f8b 08 00 00000000 00 ff")
+"""No name, no time, no word on level and system (RFC 1952, 2.3)."""
+
+
+_GZIP_BLOCK = 1 << 20
+_GZIP_WINDOW = 32 << 10
+_LAST_BLOCK = b"\x03\x00"
+"""An empty one, which says that it is the last (RFC 1951, 3.2.3)."""
+
+
+def _gzip(chunks: Iterator[bytes], out: BinaryIO) -> None:
+    """One gzip member, as pigz makes it: blocks that are compressed side by side, each with what stands before it."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    workers = len(os.sched_getaffinity(0))
+    waiting: deque[Future[bytes]] = deque()
+    checksum = size = 0
+    before = b""
+    out.write(_GZIP_HEADER)
+    with ThreadPoolExecutor(workers) as pool:
+        for block in _blocks(chunks, _GZIP_BLOCK):
+            waiting.append(pool.submit(_deflated, block, before))
+            checksum, size, before = zlib.crc32(block, checksum), size + len(block), block[-_GZIP_WINDOW:]
+            if len(waiting) > 2 * workers:
+                out.write(waiting.popleft().result())
+        out.writelines(future.result() for future in waiting)
+    out.write(_LAST_BLOCK + checksum.to_bytes(4, "little") + (size % (1 << 32)).to_bytes(4, "little"))
+
+
+def _deflated(block: bytes, before: bytes) -> bytes:
+    """The block, to its last whole byte; what comes `before` need not be told again."""
+    encoder = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=before)
+    return encoder.compress(block) + encoder.flush(zlib.Z_SYNC_FLUSH)
+
+
+def _blocks(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes, `size` at a time: what comes out must not hang on how they came in."""
+    rest = b""
+    for chunk in chunks:
+        data = rest + chunk
+        whole = len(data) - len(data) % size
+        yield from (data[start : start + size] for start in range(0, whole, size))
+        rest = data[whole:]
+    if rest:
+        yield rest
+
+
+def spool(blob: Blob, name: str) -> FileRange:
+    """The blob as part of a file: if it is none yet, of a temporary one without a name, of which nothing is left.
+
+    Raises LaminaError: no room for it.
+    """
+    if isinstance(blob, FileRange):
+        return blob
+    directory = temporary_directory()
+    try:
+        file = tempfile.TemporaryFile(buffering=0, dir=directory)  # noqa: SIM115 - it closes with the last blob in it
+        buffered = io.BufferedWriter(file)  # it goes on where the disk took a part only
+        buffered.writelines(blob.chunks())
+        buffered.detach()
+    except OSError as error:
+        remedy = f"make room in {directory}"
+        raise LaminaError(name, f"cannot be unpacked: {error.strerror or error}", remedy) from None
+    source = Source(file, name)
+    return FileRange(source, 0, source.size)

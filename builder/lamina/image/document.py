@@ -1,0 +1,67 @@
+"""The config document of an image: parsed, checked, and its history completed.
+
+Source: OCI image spec v1.1, config.md.
+"""
+
+from __future__ import annotations
+
+from lamina.errors import BadInput
+from lamina.image.image import Image
+from lamina.image.layer import Layer
+from lamina.limits import LAYERS
+from lamina.oci.digest import Digest, parse_digest
+from lamina.oci.reference import Reference, parse_reference
+from lamina.oci.strict_json import Json, expect, parse_json, strings
+
+
+def parse_config(data: bytes, where: str) -> Json:
+    return expect(parse_json(data, where), dict, "the config", where)
+
+
+def claimed_diff_ids(document: Json, where: str) -> list[Digest]:
+    rootfs = expect(document.get("rootfs"), dict, "rootfs", where)
+    claimed = strings(rootfs.get("diff_ids"), "rootfs.diff_ids", where)
+    if len(claimed) > LAYERS:
+        raise BadInput(where, f"{len(claimed)} layers", f"Linux mounts at most {LAYERS} over each other")
+    return [parse_digest(item, where) for item in claimed]
+
+
+def make_image(original: bytes, document: Json, layers: list[Layer], names: list[str], where: str) -> Image:
+    """The image that a config document describes. `names` are as the file spells them.
+
+    Errors call the document `where`. Raises BadInput.
+    """
+    expect(document.get("config") or {}, dict, "config", where)
+    for key in ("os", "architecture", "variant", "os.version"):
+        if document.get(key) is not None:
+            expect(document[key], str, key, where)
+    told = expect(document.get("history") or [], list, "history", where)
+    history = [expect(entry, dict, "an item of history", where) for entry in told]
+    config = {"os": "linux"} | {key: value for key, value in document.items() if key not in ("rootfs", "history")}
+    return Image(config, tuple(layers), tuple(history), parse_names(names), original, tuple(names))
+
+
+def parse_names(texts: list[str]) -> tuple[Reference, ...]:
+    """The names that follow the grammar; old tools wrote others, which only cannot be asked for."""
+    names = []
+    for text in texts:
+        try:
+            names.append(parse_reference(text, text))
+        except BadInput:
+            continue
+    return tuple(names)
+
+
+def complete_history(history: list[Json], layers: int, created: str, where: object) -> list[Json]:
+    """A base's history, with an entry for each layer where the base has none at all.
+
+    Raises BadInput when the two do not fit: docker refuses such an image ("too many non-empty layers in History
+    section"), and a layer put on top would be told as another's.
+    """
+    told = sum(1 for entry in history if not entry.get("empty_layer"))
+    if told == layers:
+        return history
+    if told:
+        what = f"its history tells of {told} layers, it has {layers}"
+        raise BadInput(where, what, "the image is damaged: pull it again")
+    return [*history, *({"created": created, "created_by": "base image"} for _ in range(layers))]

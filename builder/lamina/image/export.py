@@ -1,0 +1,46 @@
+"""An image's file system as one plain tar: what `docker export` would give, made from the layers' headers.
+
+Members are called `./...` as `tar -c .` calls them (dockerTools' exportImage), sorted, and all of one time. Owners,
+modes, devices, extended attributes and hard links are the layers'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from lamina.image.image import Image
+from lamina.image.layer import hashed
+from lamina.image.rootfs import File, Node, merged
+from lamina.tar.write import DIRECTORY, END, FILE, HARD_LINK, SYMLINK, Member, dotted_header, padding
+
+
+def export(image: Image, mtime: int) -> Iterator[bytes]:
+    """The tar's bytes; `mtime` is in seconds since 1970. Raises BadInput: a layer is not what its diff ID says."""
+    for layer in image.layers:
+        hashed(layer)
+    root = merged(image.layers)
+    yield dotted_header(_member(b"", root.file, mtime))
+    first: dict[File, bytes] = {}
+    for path, node in root.walk():
+        yield from _stored(path, node, first, mtime)
+    yield END
+
+
+def _stored(path: bytes, node: Node, first: dict[File, bytes], mtime: int) -> Iterator[bytes]:
+    """A name of a file: the first one with the data, others as hard links to it."""
+    file = node.file
+    if file.about.kind not in (DIRECTORY, SYMLINK) and file in first:
+        yield dotted_header(Member(path, HARD_LINK, 0, file.about.mode, mtime=mtime, link=first[file]))
+        return
+    first[file] = path
+    about = _member(path, file, mtime)
+    yield dotted_header(about)
+    if about.kind == FILE and file.data:
+        yield from file.data.chunks()
+        yield padding(about.size)
+
+
+def _member(path: bytes, file: File, mtime: int) -> Member:
+    return attrs.evolve(file.about, name=path, mtime=mtime)

@@ -1,0 +1,1 @@
+"""Media: ways to store or to move images. One module for each."""

@@ -1,0 +1,63 @@
+"""Choosing one image where a medium holds several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from lamina.errors import BadInput
+from lamina.image.image import Image
+from lamina.oci.reference import make_reference, parse_reference
+
+
+@attrs.frozen(eq=False)
+class Candidate:
+    """An image that can be had: its names as they are written there, and how to read it."""
+
+    names: tuple[str, ...]
+    read: Callable[[], Image]
+
+
+def choose(candidates: Sequence[Candidate], name: str | None, tag: str | None, where: object) -> Image:
+    """The one image that has the name and the tag; either may be None, which matches every image.
+
+    Raises BadInput when none matches, or several do; the error lists the names in the file.
+    """
+    found = matching(candidates, name, tag, where)
+    if len(found) > 1:
+        remedy = "choose one by its name and tag"
+        raise BadInput(where, f"contains {len(found)} images that match: {_listed(candidates)}", remedy)
+    return found[0].read()
+
+
+def matching(candidates: Sequence[Candidate], name: str | None, tag: str | None, where: object) -> list[Candidate]:
+    """The images that have the name and the tag, at least one. Raises BadInput when none matches."""
+    if not candidates:
+        raise BadInput(where, "contains no image", "give an archive with an image in it")
+    found = [candidate for candidate in candidates if _fits(candidate, name, tag)]
+    if not found:
+        requested = f"{name or '(any name)'}:{tag or '(any tag)'}"
+        raise BadInput(where, f"contains no image {requested}", f"it contains: {_listed(candidates)}")
+    return found
+
+
+def _listed(candidates: Sequence[Candidate]) -> str:
+    names = [", ".join(candidate.names) or "an image without a name" for candidate in candidates]
+    return "; ".join(names[:20])
+
+
+def _fits(candidate: Candidate, name: str | None, tag: str | None) -> bool:
+    if name is None and tag is None:
+        return True
+    return any(_is(text, name, tag) for text in candidate.names)
+
+
+def _is(text: str, name: str | None, tag: str | None) -> bool:
+    """Whether a written name is the one asked for, in whichever of its spellings both are."""
+    try:
+        written = parse_reference(text, text)
+        wanted = make_reference(name, tag or written.tag, name) if name else written
+    except BadInput:
+        return False
+    return wanted.qualified_name == written.qualified_name and tag in (None, written.tag)

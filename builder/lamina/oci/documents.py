@@ -1,0 +1,79 @@
+"""The JSON documents of an image: reading them with care, writing them the same way every time.
+
+Sources: OCI image spec v1.1 (config.md, manifest.md, image-index.md, image-layout.md) and Docker's image spec
+v1.2 (`manifest.json`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from lamina.errors import BadInput
+from lamina.oci.digest import Digest, parse_digest
+from lamina.oci.strict_json import Json, canonical, expect
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+CONTAINERD_NAME = "io.containerd.image.name"
+"""Annotation of an index entry: the image's whole name (containerd, core/images/annotations.go)."""
+
+
+REF_NAME = "org.opencontainers.image.ref.name"
+"""Annotation of an index entry: the tag, or with Skopeo and podman the whole name."""
+
+
+class Descriptor(NamedTuple):
+    """What one document says of a blob that it refers to (OCI image spec, descriptor.md)."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    annotations: Mapping[str, str] = MappingProxyType({})
+    platform: Json | None = None
+
+    def to_json(self) -> Json:
+        result: Json = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.annotations:
+            result["annotations"] = dict(self.annotations)
+        if self.platform:
+            result["platform"] = self.platform
+        return result
+
+    @classmethod
+    def from_json(cls, value: object, where: object) -> Descriptor:
+        fields = expect(value, dict, "a descriptor", where)
+        size = expect(fields.get("size"), int, "a descriptor's size", where)
+        if not 0 <= size < 1 << 63:
+            raise BadInput(where, f"a descriptor's size is {size}", "the file is damaged")
+        annotations = expect(fields.get("annotations") or {}, dict, "a descriptor's annotations", where)
+        return cls(
+            media_type=expect(fields.get("mediaType"), str, "a descriptor's mediaType", where),
+            digest=parse_digest(fields.get("digest"), where),
+            size=size,
+            annotations={k: v for k, v in annotations.items() if isinstance(v, str)},
+            platform=expect(fields["platform"], dict, "platform", where) if fields.get("platform") else None,
+        )
+
+
+def oci_manifest(config: Descriptor, layers: list[Descriptor]) -> bytes:
+    """An OCI image manifest (manifest.md)."""
+    return canonical(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": config.to_json(),
+            "layers": [layer.to_json() for layer in layers],
+        }
+    )
+
+
+def oci_index(manifests: list[Descriptor]) -> bytes:
+    """An OCI image index (image-index.md)."""
+    entries = [manifest.to_json() for manifest in manifests]
+    return canonical({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})

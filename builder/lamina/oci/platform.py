@@ -1,0 +1,30 @@
+"""Platforms: the names that Go, and so images, use for operating systems and processors; the choice of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from lamina.errors import BadInput
+from lamina.oci.documents import Descriptor
+
+_GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm", "armv6l": "arm"}
+
+
+def host_architecture() -> str:
+    """This machine's architecture, in Go's words."""
+    machine = os.uname().machine
+    return _GO_ARCHITECTURES.get(machine, machine)
+
+
+def for_platform(manifests: Sequence[Descriptor], system: str, architecture: str, where: object) -> Descriptor:
+    """The first manifest for the operating system and the architecture, both in Go's words.
+
+    Raises BadInput, which lists the platforms that `where` has.
+    """
+    requested = {"os": system, "architecture": architecture}
+    for descriptor in manifests:
+        if requested.items() <= (descriptor.platform or {}).items():
+            return descriptor
+    known = sorted({f"{d.platform.get('os')}/{d.platform.get('architecture')}" for d in manifests if d.platform})
+    raise BadInput(where, f"contains no image for {system}/{architecture}", f"it contains: {', '.join(known[:20])}")

@@ -1,0 +1,92 @@
+"""Image names: `registry/repository:tag`, as people write them and as tools store them.
+
+The grammar is that of distribution/reference (reference.go, normalize.go): the part before the first slash is
+a registry when it holds a dot or a colon or is `localhost`; otherwise the name lives at `docker.io`, and below
+`library/` there when it has no slash.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from lamina.errors import BadInput
+
+DEFAULT_REGISTRY = "docker.io"
+_OFFICIAL = "library/"
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]+\])(?::[0-9]+)?")
+_COMPONENT = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
+_MAX_NAME = 255
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+
+
+class Reference(NamedTuple):
+    """One name of an image: where it lives, which repository, which tag."""
+
+    registry: str
+    repository: str
+    tag: str
+
+    @property
+    def qualified_name(self) -> str:
+        """`docker.io/library/redis`: what containerd, podman and Skopeo store."""
+        return f"{self.registry}/{self.repository}"
+
+    @property
+    def familiar_name(self) -> str:
+        """`redis`: what people type, `docker images` prints and Mesos looks up."""
+        if self.registry != DEFAULT_REGISTRY:
+            return self.qualified_name
+        for short in (self.repository.removeprefix(_OFFICIAL), self.repository):
+            if _split(short) == (self.registry, self.repository):
+                return short
+        return self.qualified_name  # of `docker.io/a.b/c` the first part would become the registry
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.qualified_name}:{self.tag}"
+
+    @property
+    def familiar(self) -> str:
+        return f"{self.familiar_name}:{self.tag}"
+
+
+def make_reference(name: str, tag: str, where: object) -> Reference:
+    """The reference for a name and a tag that a user chose; upper case in the name becomes lower case.
+
+    Raises BadInput: a name or a tag that no registry or daemon would take.
+    """
+    registry, repository = _split(name.lower())
+    if not _HOST.fullmatch(registry):
+        raise BadInput(where, f"{registry!r} is no registry", "write HOST or HOST:PORT before the first slash")
+    too_long = len(f"{registry}/{repository}") > _MAX_NAME
+    if too_long or not all(_COMPONENT.fullmatch(part) for part in repository.split("/")):
+        remedy = f"use letters, digits and single . _ - between them, at most {_MAX_NAME} with the registry"
+        raise BadInput(where, f"{name!r} is no image name", remedy)
+    if not _TAG.fullmatch(tag):
+        remedy = "use up to 128 letters, digits, _ . and -, not starting with . or -"
+        raise BadInput(where, f"{tag!r} is no image tag", remedy)
+    return Reference(registry, repository, tag)
+
+
+def parse_reference(text: str, where: object) -> Reference:
+    """The reference that `name:tag` is; without a tag it is `latest`. Raises BadInput."""
+    name, colon, tag = text.rpartition(":")
+    if not colon or "/" in tag:
+        name, tag = text, "latest"
+    return make_reference(name, tag, where)
+
+
+def _split(name: str) -> tuple[str, str]:
+    first, slash, rest = name.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        registry, repository = first, rest
+    else:
+        registry, repository = DEFAULT_REGISTRY, name
+    if registry == "index.docker.io":
+        registry = DEFAULT_REGISTRY
+    if registry == DEFAULT_REGISTRY and "/" not in repository:
+        repository = _OFFICIAL + repository
+    return registry, repository

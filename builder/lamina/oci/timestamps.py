@@ -1,0 +1,49 @@
+"""Times as images, recipes and command lines write them: RFC 3339, and the forms that dockerTools accepts."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+
+from lamina.errors import BadInput
+from lamina.oci.strict_json import expect
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def check_timestamp(value: object, what: str, where: object) -> str:
+    """`value`, when it is an RFC 3339 time, which every reader of `created` insists on; raises BadInput."""
+    text = expect(value, str, what, where)
+    if _RFC3339.fullmatch(text):
+        with contextlib.suppress(ValueError):
+            datetime.datetime.fromisoformat(text)
+            return text
+    raise BadInput(where, f"{what} is {text!r:.60}, not an RFC 3339 time", "write it like 1970-01-01T00:00:01Z")
+
+
+def any_time(text: str, what: str, where: object) -> str:
+    """An RFC 3339 time as it is; `now`; and, as dockerTools takes them too, `@SECONDS` and other forms of ISO 8601.
+
+    Raises BadInput: none of these.
+    """
+    with contextlib.suppress(BadInput):
+        return check_timestamp(text, what, where)
+    with contextlib.suppress(ValueError, OverflowError):
+        if text == "now":
+            moment = datetime.datetime.now(datetime.UTC)
+        elif text.startswith("@"):
+            moment = datetime.datetime.fromtimestamp(int(text[1:]), datetime.UTC)
+        else:
+            moment = datetime.datetime.fromisoformat(text)
+        zoned = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+        return zoned.astimezone(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return check_timestamp(text, what, where)
+
+
+def seconds(text: str, what: str, where: object) -> int:
+    """The same times, as a tar header has them: in seconds since 1970. Raises BadInput for those before, too."""
+    result = int(datetime.datetime.fromisoformat(any_time(text, what, where)).timestamp())
+    if result < 0:
+        raise BadInput(where, f"{what} is {text}", "a tar header holds no time before 1970")
+    return result

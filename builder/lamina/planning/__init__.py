@@ -1,0 +1,1 @@
+"""Which store paths share a layer."""

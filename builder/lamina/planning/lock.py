@@ -1,0 +1,87 @@
+"""Lock files: an earlier plan, by names that stay the same when hashes and versions change."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import attrs
+
+from lamina.data.output import whole_file
+from lamina.errors import BadInput
+from lamina.oci.strict_json import expect, read_json_file, strings
+from lamina.store.closure import PathInfo
+
+VERSION = 1
+"""Of locks."""
+
+
+_VERSION = re.compile(r"(?<=.)-[0-9][^-]*")
+
+
+@attrs.frozen
+class Lock:
+    """An earlier plan: for each layer the names of its paths, as `lock_of` writes them. Without layers: no plan yet."""
+
+    layers: tuple[tuple[str, ...], ...] = ()
+
+
+def lock_names(infos: Iterable[PathInfo]) -> dict[str, str]:
+    """For each path the name that a lock knows it by: one that stays when its hash or its version changes.
+
+    It is the store path's name without the parts that begin with a digit: `openssl-3.0.13-dev` is `openssl-dev`. Of
+    several that are called alike, the second is `NAME~2`: no store path has a tilde in its name.
+    """
+    alike: dict[str, list[PathInfo]] = defaultdict(list)
+    for info in infos:
+        alike[_VERSION.sub("", info.name)].append(info)
+    result: dict[str, str] = {}
+    for name, several in alike.items():
+        several.sort(key=lambda info: (info.name, info.nar_size, info.nar_hash, info.path))
+        for count, info in enumerate(several, 1):
+            result[info.path] = name if count == 1 else f"{name}~{count}"
+    return result
+
+
+def lock_of(layers: Iterable[Iterable[PathInfo]]) -> Lock:
+    """What to keep of a plan: give the layers' paths."""
+    grouped = [list(paths) for paths in layers]
+    names = lock_names(info for paths in grouped for info in paths)
+    return Lock(tuple(tuple(sorted(names[info.path] for info in paths)) for paths in grouped))
+
+
+def lock_bytes(lock: Lock) -> bytes:
+    """The lock as a file: JSON with one name per line, so that a version control system shows what moved."""
+    value = {"version": VERSION, "layers": lock.layers}
+    return json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def write_lock(lock: Lock, path: Path) -> None:
+    """Raises LaminaError: no place to write to."""
+    with whole_file(path) as file:
+        file.write(lock_bytes(lock))
+
+
+def read_lock(path: Path) -> Lock:
+    """Raises BadInput: not a lock, of another version, or with fields that this version does not know."""
+    return parse_lock(read_json_file(path, "give a lock, as lamina plan --lock writes it"), path)
+
+
+def parse_lock(value: object, where: object) -> Lock:
+    fields = expect(value, dict, "a lock", where)
+    version = fields.get("version")
+    if type(version) is not int or version != VERSION:
+        remedy = f"this Lamina reads version {VERSION}: write the lock again"
+        raise BadInput(where, f"lock of version {version!r:.20}", remedy)
+    if unknown := sorted(set(fields) - {"version", "layers"}):
+        raise BadInput(where, f"the lock has the unknown field {unknown[0]!r:.60}", "write the lock again")
+    layers = expect(fields.get("layers"), list, "layers", where)
+    lock = Lock(tuple(tuple(strings(layer, "a layer of a lock", where)) for layer in layers))
+    names = [name for layer in lock.layers for name in layer]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadInput(where, f"{twice!r:.120} stands in the lock twice", "write the lock again")
+    return lock

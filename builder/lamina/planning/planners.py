@@ -1,0 +1,342 @@
+"""How store paths are grouped into layers, and in which order: the two planners and what they know of a closure.
+
+A path's hash covers the hashes of all that it refers to. So a path changes when anything in its closure changes, and
+the larger its closure, the more often it does. Nothing else is assumed about what changes. Decisions rest on names,
+sizes and references, never on hashes, which are new with every change; and on whole numbers or on divisions, which
+give the same result on every machine. `docs/planning.md` has the measurements behind every number here.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from lamina.errors import BadInput
+from lamina.limits import LOOKS
+from lamina.store.closure import PathInfo
+
+Group = list[int]
+"""The paths of a layer, by their numbers in a Closure."""
+
+TINY = 256 << 10
+"""Bytes. A path as small as this that nothing but a root refers to is a wrapper or a configuration."""
+
+TOP_REASON = "top: changes with every deploy"
+
+STABLE, PICKED, OWN, TOP = range(4)
+"""How near to the user's own work a path is, and so how high it lies: see `heights`."""
+
+
+@attrs.frozen(eq=False)
+class Closure:
+    """Store paths by number, in an order that does not hang on their hashes.
+
+    `users[i]` are the paths that refer to path i. `closures[i]` is the set of all that it refers to at any distance,
+    itself included, as the bits of an integer.
+    """
+
+    infos: Sequence[PathInfo]
+    users: Sequence[Sequence[int]]
+    closures: Sequence[int]
+
+    def size(self, group: Iterable[int]) -> int:
+        """Bytes of NAR."""
+        return sum(self.infos[i].nar_size for i in group)
+
+    def reach(self, group: Iterable[int]) -> int:
+        """The union of the closures."""
+        result = 0
+        for i in group:
+            result |= self.closures[i]
+        return result
+
+
+def index(infos: Iterable[PathInfo]) -> Closure:
+    """References to paths that are not among the infos count for nothing. Raises BadInput for circular references."""
+    found = {info.path: info for info in infos}
+    references = {path: sorted({r for r in info.references if r in found} - {path}) for path, info in found.items()}
+    users: dict[str, list[str]] = {path: [] for path in found}
+    for path, targets in references.items():
+        for target in targets:
+            users[target].append(path)
+    order = _by_looks(found, references, users)
+    number = {path: i for i, path in enumerate(order)}
+    closures = _closures([[number[r] for r in references[path]] for path in order], order)
+    return Closure([found[path] for path in order], [sorted(number[u] for u in users[p]) for p in order], closures)
+
+
+_Links = Mapping[str, Sequence[str]]
+
+
+def _by_looks(found: Mapping[str, PathInfo], references: _Links, users: _Links) -> list[str]:
+    """The paths by name and size; those with equal ones by the looks of what they refer to and what refers to them.
+
+    Only paths that look the same, as far as LOOKS references around, end in the order of their hashes.
+    """
+    looks = _ranks({path: (info.name, info.nar_size) for path, info in found.items()})
+    kinds = len(set(looks.values()))
+    for _ in range(LOOKS):
+        if kinds == len(looks):
+            break
+        around = {p: (_looks(looks, references[p]), _looks(looks, users[p])) for p in looks}
+        looks = _ranks({path: (look, *around[path]) for path, look in looks.items()})
+        before, kinds = kinds, len(set(looks.values()))
+        if kinds == before:
+            break
+    return sorted(looks, key=lambda path: (looks[path], path))
+
+
+def _looks(looks: Mapping[str, int], paths: Iterable[str]) -> tuple[int, ...]:
+    return tuple(sorted(looks[path] for path in paths))
+
+
+def _ranks(values: Mapping[str, tuple[Any, ...]]) -> dict[str, int]:
+    """Each value's place among the distinct ones."""
+    rank = {value: number for number, value in enumerate(sorted(set(values.values())))}
+    return {path: rank[value] for path, value in values.items()}
+
+
+def _closures(references: Sequence[Sequence[int]], paths: Sequence[str]) -> list[int]:
+    users: list[list[int]] = [[] for _ in references]
+    open_references = [len(targets) for targets in references]
+    for i, targets in enumerate(references):
+        for target in targets:
+            users[target].append(i)
+    ready = [i for i, count in enumerate(open_references) if not count]
+    closures = [0] * len(references)
+    for i in ready:  # it grows meanwhile
+        closures[i] = 1 << i
+        for target in references[i]:
+            closures[i] |= closures[target]
+        for user in users[i]:
+            open_references[user] -= 1
+            if not open_references[user]:
+                ready.append(user)
+    if len(ready) < len(references):
+        path = next(path for path, count in zip(paths, open_references, strict=True) if count)
+        raise BadInput(path, "part of, or above, references that go round in a circle", "the closure graph is damaged")
+    return closures
+
+
+def heights(closure: Closure, volatile: Collection[str]) -> list[int]:
+    """For each path, how near it is to what changes with every deploy.
+
+    TOP     volatile, or refers to something volatile. Where nobody named such: the root, if there is but one.
+            And tiny paths that nothing but one of these, or one root, refers to.
+    OWN     where nobody named such: a root among several, or a path that only a root refers to and that itself
+            reaches most of the closure, as an application does below its wrapper.
+    PICKED  other paths that nothing but one of the above refers to: a user's choice, or a part of the user's work.
+    STABLE  the rest.
+    """
+    named = sum(1 << i for i, info in enumerate(closure.infos) if info.path in volatile)
+    if named:
+        high = top = {i for i, reached in enumerate(closure.closures) if reached & named}
+    else:
+        high = {i for i, users in enumerate(closure.users) if not users}
+        top = high if len(high) == 1 else set()
+    result = []
+    for i, users in enumerate(closure.users):
+        height = STABLE
+        if i in high:
+            height = TOP if i in top else OWN
+        elif len(users) == 1 and users[0] in high:
+            reaches_most = 10 * closure.closures[i].bit_count() >= 7 * len(closure.infos)
+            height = OWN if reaches_most and not named else PICKED
+            if closure.infos[i].nar_size <= TINY:
+                height = TOP
+        result.append(height)
+    return result
+
+
+def bands(closure: Closure, height: Sequence[int], limit: int) -> list[tuple[Group, str]]:
+    """Large paths alone, small ones with those that change about as often, the user's own on top: groups and reasons.
+
+    No history is needed for layers to stay: whether a path is large, and which band it lies in, hangs on its size and
+    on its closure, and these cannot change unless its hash does.
+    """
+    alone, small = split_large(closure, height, limit)
+    top = top_layer(height, small)
+    others = [i for i in small if height[i] != OWN]
+    groups = [([i], "alone: large") for i in alone] + _banded(closure, others, limit - len(alone) - bool(top))
+    return groups + ([(top, TOP_REASON)] if top else [])
+
+
+def top_layer(height: Sequence[int], small: Group) -> Group:
+    """What lies on top, and what of the user's own is too small for a layer of its own."""
+    return [i for i, level in enumerate(height) if level == TOP] + [i for i in small if height[i] == OWN]
+
+
+def split_large(closure: Closure, height: Sequence[int], limit: int) -> tuple[Group, Group]:
+    """The paths below the top that get layers of their own when there are `limit` layers, and the others below it.
+
+    A sixth of the layers is left for the others: with fewer, small paths change too much; with more, too many large
+    ones share a layer. Sizes are compared in eighths of a power of two: when a path changes its size a little, or one
+    comes or goes, the border seldom moves.
+    """
+    room = max(0, limit - 1 - max(1, limit // 6))
+    size = {i: (info.nar_size**8).bit_length() for i, info in enumerate(closure.infos) if height[i] != TOP}
+    falling = sorted(size.values(), reverse=True)
+    border = falling[room] + 1 if room < len(falling) else 0
+    return [i for i in size if size[i] >= border], [i for i in size if size[i] < border]
+
+
+def _banded(closure: Closure, small: Group, room: int) -> list[tuple[Group, str]]:
+    """The small paths in at most `room` groups.
+
+    A third of the groups is for the smallest paths, as many as weigh 0.3 of all small ones: most paths are among
+    them. They would make the others' layers change often, though they weigh next to nothing.
+    """
+    if room < 2:
+        return [(small, "the rest: all that has no layer of its own")] if small else []
+    size = {i: closure.infos[i].nar_size for i in small}
+    weight = sum(size.values())
+    border = 1
+    while weight and 10 * sum(each for each in size.values() if each < 2 * border) <= 3 * weight:
+        border *= 2
+    smallest = [i for i in small if size[i] < border]
+    least = _by_closure(closure, smallest, max(1, room // 3), "smallest paths")
+    others = [i for i in small if size[i] >= border]
+    return least + _by_closure(closure, others, room - len(least), "small paths")
+
+
+def _by_closure(closure: Closure, paths: Group, room: int, kind: str) -> list[tuple[Group, str]]:
+    """The paths in at most `room` bands of like closure size.
+
+    Bands are a twelfth of a power of two wide, and twice that until they are few enough: so when a path comes or
+    goes, most often nothing else moves.
+    """
+    length = {i: (closure.closures[i].bit_count() ** 12).bit_length() - 1 for i in paths}
+    lengths = set(length.values())
+    width = 1
+    while len({each // width for each in lengths}) > room:
+        width *= 2
+    members: dict[int, Group] = defaultdict(list)
+    for i in paths:
+        members[length[i] // width].append(i)
+    return [(members[band], _reason(closure, members[band], kind)) for band in sorted(members)]
+
+
+def _reason(closure: Closure, group: Group, kind: str) -> str:
+    counts = [closure.closures[i].bit_count() for i in group]
+    span = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    return f"band: {kind} with closures of {span}"
+
+
+SHARE = 0.15
+"""The chance that another image needs only a part of a layer."""
+
+HALF = 50
+"""How many paths a layer must hang on to change with every other update."""
+
+
+@attrs.frozen(eq=False)
+class _Cluster:
+    """Paths that are to share a layer: `chance` is that an update changes it, `alone` what a first companion costs."""
+
+    group: Group
+    size: int
+    reach: int
+    chance: float
+    alone: float
+
+    @classmethod
+    def of(cls, closure: Closure, group: Group) -> _Cluster:
+        size, reach = closure.size(group), closure.reach(group)
+        return cls(group, size, reach, _chance(reach), SHARE * size if len(group) == 1 else 0.0)
+
+    def least(self, other: _Cluster) -> float:
+        """A bound below `cost` that is quick to tell: together they change at least as often as either."""
+        rise = other.chance - self.chance
+        return (self.size * rise if rise > 0 else -other.size * rise) + self.alone + other.alone
+
+    def cost(self, other: _Cluster) -> float:
+        """Bytes more to send with an update, on average, when the two share a layer."""
+        chance = _chance(self.reach | other.reach)
+        rise = self.size * (chance - self.chance) + other.size * (chance - other.chance)
+        return rise + self.alone + other.alone
+
+
+def _chance(reach: int) -> float:
+    count = reach.bit_count()
+    return count / (count + HALF)
+
+
+def merge(closure: Closure, groups: Sequence[Group], room: int) -> list[Group]:
+    """Joins the two groups whose sharing a layer costs least, again and again, until at most `room` are left.
+
+    Each cluster waits in a heap with the best of those that came before it. One that has lost its partner searches
+    anew when its turn comes.
+    """
+    clusters = {k: _Cluster.of(closure, group) for k, group in enumerate(groups)}
+    waiting: list[tuple[float, int, int]] = []
+    if len(clusters) > room:
+        for k in clusters:
+            _await(clusters, k, waiting)
+    number = len(clusters)
+    while len(clusters) > max(1, room):
+        _, later, earlier = heapq.heappop(waiting)
+        if later not in clusters:
+            continue
+        if earlier in clusters:
+            joined = sorted(clusters.pop(earlier).group + clusters.pop(later).group)
+            clusters[number] = _Cluster.of(closure, joined)
+            later, number = number, number + 1
+        _await(clusters, later, waiting)
+    return [cluster.group for cluster in clusters.values()]
+
+
+def _await(clusters: Mapping[int, _Cluster], later: int, waiting: list[tuple[float, int, int]]) -> None:
+    cluster = clusters[later]
+    best: tuple[float, int] | None = None
+    for earlier, other in clusters.items():  # in the order of their numbers
+        if earlier >= later:
+            break
+        if best is None or cluster.least(other) < best[0]:
+            cost = cluster.cost(other)
+            if best is None or cost < best[0]:
+                best = (cost, earlier)
+    if best:
+        heapq.heappush(waiting, (best[0], later, best[1]))
+
+
+def ordered(closure: Closure, height: Sequence[int], groups: Sequence[Group]) -> list[int]:
+    """The groups' numbers, bottom layer first: what changes seldom lies below.
+
+    Promised: a group whose closure is a part of another's lies below that other. So where both stand alone, a path
+    lies below all that refer to it. Beyond that, a daemon that knows a layer only together with all below it takes
+    anew whatever lies above a change: groups lie the lower, the more bytes they bring for each path that they hang on
+    and the groups below them do not.
+    """
+    reach = [closure.reach(group) for group in groups]
+    size = [closure.size(group) for group in groups]
+    first = [min(group) for group in groups]  # decides between equals, so that the groups' own order does not
+    masks = [sum(1 << i for i, level in enumerate(height) if level >= least) for least in (PICKED, OWN, TOP)]
+    level = [sum(1 for mask in masks if reached & mask) for reached in reach]  # of the highest path it hangs on
+    result: list[int] = []
+    for current in (STABLE, PICKED, OWN, TOP):
+        here = [k for k in range(len(groups)) if level[k] == current]
+        covered = closure.reach(i for k in result for i in groups[k])
+        inside = {k: [j for j in here if reach[j] | reach[k] == reach[k]] for k in here}
+        gain = {k: sum(size[j] for j in inside[k]) for k in here}
+        left = set(here)
+        while left:
+            best = min(left, key=lambda k: (-_density(gain[k], reach[k] & ~covered), reach[k].bit_count(), first[k]))
+            # With it comes all that hangs on nothing else, parts before the whole.
+            bundle = sorted(left.intersection(inside[best]), key=lambda k: (reach[k].bit_count(), -size[k], first[k]))
+            for done in bundle:
+                for k in left:
+                    if reach[done] | reach[k] == reach[k]:
+                        gain[k] -= size[done]
+            left.difference_update(bundle)
+            covered |= reach[best]
+            result += bundle
+    return result
+
+
+def _density(size: int, added: int) -> float:
+    return size / added.bit_count() if added else math.inf

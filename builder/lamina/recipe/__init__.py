@@ -1,0 +1,1 @@
+"""Recipes: made in a Nix derivation, read, and built into images."""

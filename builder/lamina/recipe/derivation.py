@@ -1,0 +1,249 @@
+"""From what a Nix derivation was given to a recipe.
+
+`nix/lib/recipe.nix` passes its arguments as structured attributes, with the reference graph of everything that the
+image names. Which store paths the image needs follows from the graph alone: no file of the closure is read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from lamina.errors import BadInput
+from lamina.oci.strict_json import Json, expect, read_json_file, strings
+from lamina.oci.timestamps import any_time, seconds
+from lamina.recipe.base import open_base
+from lamina.recipe.recipe import (
+    VERSION,
+    Recipe,
+    RecipeLayer,
+    RootLayer,
+    StoreLayer,
+    TarLayer,
+    layer_json,
+    parse_base,
+    parse_layer,
+    parse_recipe,
+    parse_rule,
+    recipe_json,
+)
+from lamina.store.closure import Graph, PathInfo, parse_graph, reachable
+from lamina.store.ownership import Stamp
+
+
+def attributes_file() -> Path:
+    """Where Nix put the derivation's attributes. Nix 2.8 names the path as it is outside the sandbox."""
+    told = Path(os.environ.get("NIX_ATTRS_JSON_FILE", ""))
+    return told if told.is_file() else Path(os.environ.get("NIX_BUILD_TOP", "."), ".attrs.json")
+
+
+class Attributes(NamedTuple):
+    """A derivation's attributes: `fields` as Nix wrote them to the file `where`, `graph` what its `closure` tells."""
+
+    fields: Json
+    graph: Graph
+    where: Path
+
+    @classmethod
+    def read(cls, path: Path) -> Attributes:
+        fields = expect(read_json_file(path), dict, "the attributes", path)
+        return cls(fields, parse_graph(fields.get("closure"), path), path)
+
+    def info(self, path: str) -> PathInfo:
+        if path not in self.graph:
+            raise BadInput(self.where, f"the closure graph does not hold {path}", "the graph is damaged")
+        return self.graph[path]
+
+    def infos(self, key: str) -> list[PathInfo]:
+        return [self.info(path) for path in strings(self.fields.get(key), key, self.where)]
+
+    def text(self, key: str) -> str:
+        return expect(self.fields.get(key), str, key, self.where)
+
+    def number(self, key: str) -> int:
+        return expect(self.fields.get(key, 0), int, key, self.where)
+
+
+def make_recipe(path: Path) -> Recipe:
+    """The recipe that the attributes in `path` ask for: see `nix/lib/recipe.nix` for what they are. Raises BadInput."""
+    given = Attributes.read(path)
+    recipe = _recipe(given)
+    database = given.fields.get("database")
+    if database is None:
+        return recipe
+    layer = TarLayer(given.info(expect(database, str, "database", path)))
+    return recipe._replace(layers=(*recipe.layers, layer))
+
+
+def make_database(path: Path) -> Iterator[bytes]:
+    """The layer that tells a Nix in the image what `make_recipe` puts there, and what the base's own tells."""
+    from lamina.recipe.nix_database import database_layer, registered_in, registration  # sqlite, which few images need
+
+    given = Attributes.read(path)
+    recipe = _recipe(given)
+    there = {info.path for layer in recipe.layers if isinstance(layer, StoreLayer) for info in layer.paths}
+    paths = {}
+    if recipe.base:
+        from lamina.image.contents import store_paths
+
+        base = open_base(recipe.base, recipe.architecture)
+        held = set[str]().union(*store_paths(base.layers))
+        paths = {row.path: row for row in registered_in(base.layers, held)}
+    paths |= {name: registration(given.info(name)) for name in there}
+    told = given.fields.get("storeStamp") or {}
+    owner = Stamp(told.get("uid", given.number("uid")), told.get("gid", given.number("gid")))
+    roots = [name for name in strings(given.fields.get("registered"), "registered", path) if name in there]
+    made = given.fields.get("made")
+    return database_layer(paths.values(), owner, roots, Path(expect(made, str, "made", path)) if made else None)
+
+
+def _recipe(given: Attributes) -> Recipe:
+    """The recipe, but for a layer with a database."""
+    path = given.where
+    image = expect(given.fields.get("image"), dict, "image", path)
+    config = given.text("config")
+    at_root = _at_root(given)
+    below = _siblings([_read_layers(Path(file)) for file in strings(given.fields.get("layers"), "layers", path)])
+    # What a database is to tell of is there even where only copies of it are needed.
+    registered = given.infos("registered")
+    needed = _needed(given, [given.info(config)], at_root, registered) if given.fields.get("storePaths", True) else []
+    taken = {info.path for layer in below if isinstance(layer, StoreLayer) for info in layer.paths}
+    wanted = [info for info in needed if info.path not in taken]
+    room = _room(given, image, len(below) + len(at_root) + bool(given.fields.get("nixDB")))
+    layers = [*below, *_planned(given, wanted, room), *at_root]
+    return parse_recipe(_document(image, Path(config), layers), path)
+
+
+def make_layers(path: Path) -> Json:
+    """What `buildLayer` makes of its attributes: see `nix/buildLayer.nix`. Raises BadInput.
+
+    Shape: `{"version": 1, "layers": [...]}` with items as in a recipe.
+    """
+    given = Attributes.read(path)
+    at_root = _at_root(given)
+    needed = _needed(given, [], at_root, given.infos("paths"))
+    room = given.number("maxLayers") if given.fields.get("maxLayers") is not None else None
+    layers = [*_planned(given, needed, room), *at_root]
+    return {"version": VERSION, "layers": [layer_json(layer) for layer in layers]}
+
+
+def _at_root(given: Attributes) -> list[RecipeLayer]:
+    """The layer of what lies at the root, if there is anything."""
+    made = given.fields.get("made")
+    if made:
+        return [TarLayer(given.info(expect(made, str, "made", given.where)))]
+    trees = given.infos("trees")
+    if not trees:
+        return []
+    stamp = Stamp(given.number("uid"), given.number("gid"), _store_stamp(given).mtime)
+    told = expect(given.fields.get("rules") or [], list, "rules", given.where)
+    rules = tuple(parse_rule(rule, given.where) for rule in told)
+    keep, links = bool(given.fields.get("keepDirlinks")), bool(given.fields.get("links"))
+    return [RootLayer(tuple(trees), stamp, keep, links, rules)]
+
+
+def _needed(
+    given: Attributes, documents: list[PathInfo], at_root: list[RecipeLayer], paths: Iterable[PathInfo] = ()
+) -> list[PathInfo]:
+    """The paths, and what the image's own pieces refer to, at any distance.
+
+    A piece itself is not shipped as a store path, since its content goes to another place of the image; unless
+    something refers to it: a program that is copied to the root still looks for itself in the store, and links to
+    a tree lead there.
+    """
+    start = {info.path for info in paths}
+    pieces = list(documents)
+    for layer in at_root:
+        if isinstance(layer, RootLayer) and layer.links:
+            start |= {info.path for info in layer.trees}
+        elif isinstance(layer, RootLayer):
+            pieces += layer.trees
+        elif isinstance(layer, TarLayer):
+            pieces.append(layer.tar)
+    start |= {reference for piece in pieces for reference in piece.references}
+    return reachable(given.graph, start, given.where)
+
+
+def _room(given: Attributes, image: Json, others: int) -> int | None:
+    """How many layers the store paths may have: `maxLayers` counts the base's, and those of other content, too."""
+    if given.fields.get("maxLayers") is None:
+        return None
+    below, base = 0, image.get("base")
+    if base:
+        architecture = expect(image.get("architecture"), str, "architecture", given.where)
+        below = len(open_base(parse_base(base, given.where), architecture).layers)
+    most = given.number("maxLayers")
+    if most - below - others < 1:
+        what = f"maxLayers is {most}, and {below} layers of the base and {others} others leave none for store paths"
+        raise BadInput(given.where, what, "raise maxLayers: daemons take up to 127")
+    return most - below - others
+
+
+def _planned(given: Attributes, needed: list[PathInfo], room: int | None) -> list[RecipeLayer]:
+    """The store paths in layers, at most `room` of them; in one when nobody asked for more."""
+    stamp = _store_stamp(given)
+    if not needed:
+        return []
+    if room is None:
+        return [StoreLayer(tuple(needed), stamp, "all store paths")]
+    if given.fields.get("pipeline") is not None:
+        from lamina.planning.pipeline import run_pipeline
+
+        pipeline = given.fields["pipeline"]
+        if isinstance(pipeline, str):  # a file, which may have been built
+            pipeline = read_json_file(Path(pipeline))
+        return [StoreLayer(layer.paths, stamp, layer.reason) for layer in run_pipeline(pipeline, needed)]
+    from lamina.planning.lock import read_lock
+    from lamina.planning.plan import plan
+
+    lock = given.fields.get("lock") and given.text("lock")
+    volatile = strings(given.fields.get("volatile"), "volatile", given.where)
+    planned = plan(needed, room, volatile=volatile, previous=read_lock(Path(lock)) if lock else None)
+    return [StoreLayer(layer.paths, stamp, layer.reason) for layer in planned]
+
+
+def _store_stamp(given: Attributes) -> Stamp:
+    told = expect(given.fields.get("storeStamp") or {}, dict, "storeStamp", given.where)
+    mtime = expect(told.get("mtime", "@1"), str, "mtime", given.where)
+    return Stamp(told.get("uid", 0), told.get("gid", 0), seconds(mtime, "mtime", given.where))
+
+
+def _siblings(layers: list[list[RecipeLayer]]) -> list[RecipeLayer]:
+    """The layers of several makers, bottom first, each store path only where it comes first."""
+    taken: set[str] = set()
+    result: list[RecipeLayer] = []
+    for layer in (layer for made in layers for layer in made):
+        if isinstance(layer, StoreLayer):
+            layer = layer._replace(paths=tuple(info for info in layer.paths if info.path not in taken))
+            taken |= {info.path for info in layer.paths}
+            if not layer.paths:
+                continue
+        result.append(layer)
+    return result
+
+
+def _read_layers(path: Path) -> list[RecipeLayer]:
+    fields = expect(read_json_file(path), dict, "what buildLayer made", path)
+    if fields.get("version") != VERSION:
+        raise BadInput(path, f"layers of version {fields.get('version')!r:.20}", "build them again")
+    return [parse_layer(item, path) for item in expect(fields.get("layers"), list, "layers", path)]
+
+
+def _document(image: Json, config: Path, layers: list[RecipeLayer]) -> Json:
+    empty = Recipe(names=(), architecture="", created="", config={}, layers=tuple(layers))
+    own = read_json_file(config)
+    created = expect(image.get("created"), str, "created", config)
+    return {
+        **recipe_json(empty),
+        **image,
+        "config": {} if own is None else own,
+        "created": any_time(created, "created", config),
+    }
+
+
+def json_text(value: Json) -> bytes:
+    """JSON for eyes and for programs: sorted, indented, the same bytes each time."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"

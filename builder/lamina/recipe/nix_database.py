@@ -1,0 +1,266 @@
+"""The layer by which a Nix in the image knows the store paths there: its database, and roots that keep them.
+
+Written here and not by `nix-store --load-db`, which notes the time and leaves the file as chance would have it: the
+same paths make the same bytes, in whatever order they come. Of SQLite's header the one field is put right that tells
+the library's version. The schema is number 10, which every Nix since 2.0 reads (libstore: schema.sql, local-store.cc).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import posixpath
+import re
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+from lamina.data.blob import Stream
+from lamina.errors import BadInput
+from lamina.image.layer import Layer
+from lamina.limits import DATABASE_BYTES
+from lamina.store.closure import PathInfo, split_store_path
+from lamina.store.ownership import Stamp
+from lamina.tar.read import entries
+from lamina.tar.write import DIRECTORY, END, FILE, SYMLINK, Member, header, padding
+
+SCHEMA = b"10"
+
+_STATE = "nix/var/nix"
+_DATABASE = f"{_STATE}/db/db.sqlite"
+_ROOTS = f"{_STATE}/gcroots/docker"
+
+_TABLES = """
+CREATE TABLE ValidPaths (
+    id integer primary key autoincrement not null, path text unique not null, hash text not null,
+    registrationTime integer not null, deriver text, narSize integer, ultimate integer, sigs text, ca text
+);
+CREATE TABLE Refs (
+    referrer integer not null, reference integer not null, primary key (referrer, reference),
+    foreign key (referrer) references ValidPaths(id) on delete cascade,
+    foreign key (reference) references ValidPaths(id) on delete restrict
+);
+CREATE INDEX IndexReferrer on Refs(referrer);
+CREATE INDEX IndexReference on Refs(reference);
+CREATE TRIGGER DeleteSelfRefs before delete on ValidPaths begin
+    delete from Refs where referrer = old.id and reference = old.id;
+end;
+CREATE TABLE DerivationOutputs (
+    drv integer not null, id text not null, path text not null, primary key (drv, id),
+    foreign key (drv) references ValidPaths(id) on delete cascade
+);
+CREATE INDEX IndexDerivationOutputs on DerivationOutputs(path);
+"""
+
+_REGISTERED = 1
+"""Seconds since 1970: the time of every file in a store."""
+
+_SQLITE = slice(96, 100)
+"""Where an SQLite file tells the version of the library that wrote it last (sqlite.org/fileformat2.html, 1.3)."""
+
+_NIX32 = "0123456789abcdfghijklmnpqrsvwxyz"
+
+
+@attrs.frozen(order=True)
+class Registration:
+    """What a database tells of a store path: `nar_hash` is `sha256:` and 64 hexadecimal digits."""
+
+    path: str
+    nar_hash: str
+    nar_size: int
+    references: tuple[str, ...]
+    sigs: str | None = None
+    ca: str | None = None
+
+
+def registration(info: PathInfo) -> Registration:
+    """Raises BadInput: no SHA-256."""
+    return Registration(info.path, f"sha256:{hex_hash(info.nar_hash)}", info.nar_size, info.references)
+
+
+def hex_hash(text: str) -> str:
+    """The 64 hexadecimal digits of a SHA-256 that Nix wrote: in base 16, in its own base 32, or as SRI."""
+    digits = text.removeprefix("sha256:").removeprefix("sha256-")
+    with contextlib.suppress(ValueError, binascii.Error):
+        if len(digits) == 64:
+            return bytes.fromhex(digits).hex()
+        if len(digits) == 52:
+            number = sum(_NIX32.index(digit) << 5 * place for place, digit in enumerate(reversed(digits)))
+            return number.to_bytes(33, "little")[:32].hex()
+        raw = base64.b64decode(digits, validate=True)
+        if len(raw) == 32:
+            return raw.hex()
+    raise BadInput(f"{text!r:.100}", "no SHA-256 hash of Nix'", "it should look like sha256-... or sha256:...")
+
+
+def database(paths: Iterable[Registration]) -> bytes:
+    """The SQLite file. Raises BadInput when a path is referred to that is not among them."""
+    rows = sorted({path.path: path for path in paths}.values())
+    number = {row.path: position for position, row in enumerate(rows, 1)}
+    refs = sorted((number[row.path], _number(number, target, row)) for row in rows for target in set(row.references))
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(_TABLES)
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO ValidPaths (id, path, hash, registrationTime, narSize, sigs, ca) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((number[r.path], r.path, r.nar_hash, _REGISTERED, r.nar_size, r.sigs, r.ca) for r in rows),
+        )
+        connection.executemany("INSERT INTO Refs VALUES (?, ?)", refs)
+        connection.execute("COMMIT")
+        connection.execute("VACUUM")
+        data = bytearray(connection.serialize())
+    data[_SQLITE] = (3_040_001).to_bytes(4, "big")
+    return bytes(data)
+
+
+def _number(number: dict[str, int], target: str, row: Registration) -> int:
+    if target not in number:
+        raise BadInput(row.path, f"refers to {target}, which is not registered", "the graph is damaged")
+    return number[target]
+
+
+def database_layer(
+    paths: Iterable[Registration], stamp: Stamp, roots: Iterable[str] = (), below: Path | None = None
+) -> Iterator[bytes]:
+    """The layer as a tar: the database, and a root for each of `roots` and for each path that no other refers to.
+
+    `below` is the layer that a script made: what it did to the directories stays, and the database gets the owner of
+    the directory that it lies in.
+    """
+    given = _directories(below) if below else {}
+    if lies_in := given.get(f"{_STATE}/db"):
+        stamp = stamp._replace(uid=lies_in.uid, gid=lies_in.gid)
+    registered = list(paths)
+    data = database(registered)
+    used = {target for path in registered for target in path.references if target != path.path}
+    kept = sorted({path.path for path in registered if path.path not in used} | set(roots))
+    members = [
+        *(_directory(name, stamp, given) for name in ("nix", "nix/var", _STATE, f"{_STATE}/db")),
+        (_member(_DATABASE, FILE, stamp, size=len(data)), data),
+        (_member(f"{_STATE}/db/schema", FILE, stamp, size=len(SCHEMA)), SCHEMA),
+        *(_directory(name, stamp, given) for name in (f"{_STATE}/gcroots", _ROOTS)),
+        *((_member(f"{_ROOTS}/{path.rpartition('/')[2]}", SYMLINK, stamp, link=path), b"") for path in kept),
+    ]
+    for member, content in members:
+        yield header(member) + content + padding(len(content))
+    yield END
+
+
+def _directories(layer: Path) -> dict[str, tarfile.TarInfo]:
+    """Those of a layer of our own, by name."""
+    with tarfile.open(layer) as archive:
+        return {info.name: info for info in archive if info.isdir()}
+
+
+def _directory(name: str, stamp: Stamp, given: Mapping[str, tarfile.TarInfo]) -> tuple[Member, bytes]:
+    member = _member(name, DIRECTORY, stamp)
+    if there := given.get(name):
+        member = attrs.evolve(member, uid=there.uid, gid=there.gid, mode=there.mode)
+    return member, b""
+
+
+def _member(name: str, kind: bytes, stamp: Stamp, size: int = 0, link: str = "") -> Member:
+    mode = {DIRECTORY: 0o755, FILE: 0o644, SYMLINK: 0o777}[kind]
+    return Member(name.encode(), kind, size, mode, stamp.uid, stamp.gid, stamp.mtime, link.encode())
+
+
+def registered_in(layers: Sequence[Layer], held: Iterable[str]) -> list[Registration]:
+    """What the database in the layers of an image tells of the store paths (`HASH-NAME`) that are held there.
+
+    Of an image without a database nothing. A path that refers to one that is not there is left out, as Nix demands.
+    Raises BadInput: the database is damaged, or no Nix' database.
+    """
+    there = set(held)
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "db.sqlite")
+        where = _extract(layers, _DATABASE, file)
+        if where is None:
+            return []
+        _extract(layers, f"{_DATABASE}-wal", Path(f"{file}-wal"))
+        rows = {row.path: row for row in _read(file, where) if row.path.rpartition("/")[2] in there}
+    while broken := [row.path for row in rows.values() if not rows.keys() >= set(row.references)]:
+        for path in broken:
+            del rows[path]
+    return sorted(rows.values())
+
+
+def _read(file: Path, where: str) -> list[Registration]:
+    try:
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            for pragma in ("trusted_schema = OFF", "cell_size_check = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+            kinds = dict(
+                connection.execute("SELECT name, type FROM sqlite_master WHERE name IN ('ValidPaths', 'Refs')")
+            )
+            if kinds != {"ValidPaths": "table", "Refs": "table"}:
+                raise BadInput(where, "no Nix database", "give a base whose database Nix can read")
+            references: dict[object, list[str]] = {}
+            for referrer, path in connection.execute(
+                "SELECT referrer, path FROM Refs JOIN ValidPaths ON reference = id ORDER BY path"
+            ):
+                references.setdefault(referrer, []).append(_path(path, where))
+            return [
+                Registration(
+                    _path(path, where), _hash(nar_hash, where), _size(size), tuple(references.get(row, ())), *own
+                )
+                for row, path, nar_hash, size, *own in connection.execute(
+                    "SELECT id, path, hash, narSize, sigs, ca FROM ValidPaths ORDER BY path"
+                )
+            ]
+    except (sqlite3.Error, UnicodeError) as error:
+        raise BadInput(where, f"a damaged Nix database: {error}", "pull the base again") from None
+
+
+def _path(value: object, where: str) -> str:
+    split_store_path(str(value), where)
+    return str(value)
+
+
+def _hash(value: object, where: str) -> str:
+    if isinstance(value, str) and re.fullmatch("sha256:[0-9a-f]{64}", value):
+        return value
+    raise BadInput(where, f"the NAR hash {value!r:.80}", "give a base whose database Nix can read")
+
+
+def _size(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _extract(layers: Sequence[Layer], name: str, target: Path) -> str | None:
+    """Copy a file out of an image; what errors call it, or None where the image does not show it. Raises BadInput."""
+    parts = name.split("/")
+    parents = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
+    whiteouts = {
+        posixpath.join(posixpath.dirname(path), f".wh.{posixpath.basename(path)}") for path in {name, *parents}
+    }
+    whiteouts |= {f"{parent}/.wh..wh..opq" for parent in parents}
+    for layer in reversed(layers):
+        found, hidden = None, False
+        for entry in entries(layer.blob, layer.where, need_end=False):
+            clean = posixpath.normpath(entry.name.decode(errors="surrogateescape")).lstrip("/")
+            if clean == name:
+                found = entry
+            hidden = hidden or clean in whiteouts or (clean in parents and entry.kind != DIRECTORY)
+        if found:
+            where = f"{layer.where}({name})"
+            if found.kind != FILE or found.size > DATABASE_BYTES:
+                raise BadInput(where, "no file, or too large", "give a base whose database Nix can read")
+            _copy(layer, found.offset, found.size, target)
+            return where
+        if hidden:
+            return None
+    return None
+
+
+def _copy(layer: Layer, offset: int, size: int, target: Path) -> None:
+    stream = Stream(layer.blob)
+    stream.skip(offset)
+    with target.open("wb") as file:
+        while size and (chunk := stream.read(min(size, 1 << 20))):
+            file.write(chunk)
+            size -= len(chunk)

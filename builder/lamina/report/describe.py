@@ -1,0 +1,98 @@
+"""What an image holds, for eyes and for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lamina.data.progress import human
+from lamina.errors import printable
+from lamina.image.cache import Cache
+from lamina.image.contents import Changes, store_paths
+from lamina.image.hashing import known
+from lamina.image.image import Image
+from lamina.oci.digest import sha256
+from lamina.oci.strict_json import Json
+from lamina.recipe.open import open_images
+from lamina.recipe.recipe import Recipe, RootLayer, StoreLayer
+
+
+def describe(path: Path, cache: Cache | None = None) -> list[Json]:
+    """Each image of an archive or a layout, or the one that a recipe asks for.
+
+    Shape: `[{names, configDigest, config, history, layers: [{diffId, size, storePaths}]}]`; sizes in bytes,
+    uncompressed. Raises BadInput.
+    """
+    seen: dict[object, Changes] = {}
+    return [_describe(known(image, cache), seen) for image in open_images(path)]
+
+
+def _describe(image: Image, seen: dict[object, Changes]) -> Json:
+    names = list(image.stored_names) or [name.qualified for name in image.names]
+    layers = [
+        {"diffId": layer.diff_id, "size": layer.size, "storePaths": sorted(held, key=lambda name: name[33:])}
+        for layer, held in zip(image.layers, store_paths(image.layers, seen=seen), strict=True)
+    ]
+    history = list(image.history)
+    digest = sha256(image.document())
+    return {"names": names, "configDigest": digest, "config": image.config, "history": history, "layers": layers}
+
+
+def table(images: list[Json]) -> str:
+    """The description as text."""
+    return "\n\n".join(_text(image) for image in images)
+
+
+def _text(image: Json) -> str:
+    config = image["config"]
+    lines = [", ".join(image["names"]) or "(no name)"]
+    lines.append(f"  for      {config.get('os')}/{config.get('architecture')}, created {config.get('created')}")
+    for key, value in sorted((config.get("config") or {}).items()):
+        if value:
+            lines.append(f"  {key:<8} {_value(value)}")
+    lines.append(f"  layers   {len(image['layers'])}, {human(sum(layer['size'] for layer in image['layers']))}")
+    for layer in image["layers"]:
+        lines.append(f"    {layer['diffId'][7:19]}  {human(layer['size']):>9}  {_contents(layer['storePaths'])}")
+    return "\n".join(printable(line) for line in lines)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(str(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={item}" if item not in ({}, None) else str(key) for key, item in value.items())
+    return str(value)
+
+
+def _contents(paths: list[str]) -> str:
+    if not paths:
+        return "no store paths"
+    return _shortened([path[33:] for path in paths])
+
+
+def _shortened(names: list[str]) -> str:
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return ", ".join(names[:4]) + more
+
+
+def planned(recipe: Recipe) -> list[Json]:
+    """The layers of a recipe, bottom first: `[{paths, size, why}]`, with sizes in bytes of NAR."""
+    layers = []
+    for layer in recipe.layers:
+        if isinstance(layer, StoreLayer):
+            infos, why = layer.paths, layer.why
+        elif isinstance(layer, RootLayer):
+            infos, why = layer.trees, "what lies at the root"
+        else:
+            infos, why = (layer.tar,), "made by a derivation of its own"
+        paths = [info.path for info in sorted(infos, key=lambda info: (-info.nar_size, info.path))]
+        layers.append({"paths": paths, "size": sum(info.nar_size for info in infos), "why": why})
+    return layers
+
+
+def layer_table(layers: list[Json]) -> str:
+    """The plan as text: the bottom layer first, of each the largest paths."""
+    lines = []
+    for number, layer in enumerate(layers, 1):
+        names = [path.rpartition("/")[2][33:] for path in layer["paths"]]
+        lines.append(f"{number:>4}  {human(layer['size']):>9}  {_shortened(names):<60}  {layer['why']}")
+    return "\n".join(printable(line) for line in lines)

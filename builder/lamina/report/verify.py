@@ -1,0 +1,177 @@
+"""Is an image what it says it is? Structure and every digest, whoever made it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import attrs
+
+from lamina.compat import failing
+from lamina.compat.check import Finding
+from lamina.compat.facts import gather
+from lamina.compat.survey import Survey, survey
+from lamina.data.blob import Source
+from lamina.data.compression import Budget
+from lamina.data.output import temporary_directory
+from lamina.errors import BadInput, BadUsage, LaminaError
+from lamina.image.document import complete_history
+from lamina.image.image import Image
+from lamina.image.layer import Layer, read_through
+from lamina.limits import V1_CHAIN
+from lamina.media.choice import Candidate
+from lamina.media.files import Archive, Members, index_archive, read_json
+from lamina.media.read import open_members, sides
+from lamina.media.tarball import fill
+from lamina.media.universal import arrange
+from lamina.oci.digest import Digest
+from lamina.oci.platform import host_architecture
+from lamina.oci.strict_json import canonical, expect
+from lamina.recipe.build import build_image
+from lamina.recipe.recipe import is_recipe, read_recipe
+from lamina.tar.read import entries
+
+
+@attrs.frozen
+class Verdict:
+    """What was found: `problems` is empty when the image is sound. `size` is in bytes, of the layers uncompressed.
+
+    `findings` are the checks that consumers who were asked for would trip over.
+    """
+
+    images: int
+    layers: int
+    size: int
+    problems: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+def verify(path: Path, progress: Callable[[int], None] = lambda _: None, consumers: Iterable[str] = ()) -> Verdict:
+    """Read everything and check all that is claimed; a problem in one place does not hide those in others.
+
+    `path` is an archive, a layout, or a recipe, whose archive is made and then read. `consumers`, names out of
+    `checks.CONSUMERS`, ask for what an archive must be for each of them too. Raises BadUsage for those of a layout in
+    a directory, which is no archive.
+    """
+    wanted = tuple(consumers)
+    if is_recipe(path):
+        return _verify_recipe(path, progress, wanted)
+    if wanted and os.path.isdir(path):  # Path.is_dir raises where this is False
+        raise BadUsage("--for", f"{path} is a directory", "give an archive or a recipe")
+    problems: list[str] = []
+    with _noted(problems):
+        return _verify(open_members(path), progress, wanted, problems)
+    return Verdict(0, 0, 0, tuple(problems))
+
+
+def _verify_recipe(path: Path, progress: Callable[[int], None], consumers: tuple[str, ...]) -> Verdict:
+    """Made into a file without a name. Store paths are read, and a base's digests compared, while it is written."""
+    problems: list[str] = []
+    with _noted(problems), tempfile.TemporaryFile(buffering=0, dir=temporary_directory()) as file:
+        buffered = io.BufferedWriter(file)  # it goes on where the disk took a part only
+        fill(build_image(read_recipe(path)), arrange, buffered, lambda _: None)
+        buffered.detach()
+        source = Source(file, str(path))
+        return _verify(index_archive(source, Budget(source.size)), progress, consumers, problems)
+    return Verdict(0, 0, 0, tuple(problems))
+
+
+def _verify(
+    members: Members, progress: Callable[[int], None], consumers: tuple[str, ...], problems: list[str]
+) -> Verdict:
+    layers: dict[Digest, Layer] = {}
+    images: list[Image] = []
+    surveys: dict[str, Survey] = {}
+    with _noted(problems):
+        found = [_images(side, problems) for side in sides(members, host_architecture())]
+        images = found[0]
+        if any(_identities(other) != _identities(images) for other in found[1:]):
+            raise BadInput(members.where, "manifest.json and index.json tell of different images", "make it again")
+        for layer in _claimed(images):
+            with _noted(problems):
+                layers[layer.diff_id or Digest("")] = _checked(layer, progress, surveys if consumers else None)
+        with _noted(problems):
+            _check_legacy(members, {len(image.layers) for image in images})
+    findings: list[Finding] = []
+    if consumers and isinstance(members, Archive):
+        findings = failing(gather(members, surveys), consumers)
+    sizes = sum(layer.size or 0 for layer in layers.values())
+    return Verdict(len(images), len(layers), sizes, tuple(problems), tuple(findings))
+
+
+@contextlib.contextmanager
+def _noted(problems: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except LaminaError as error:
+        problems.append(str(error))
+
+
+def _images(candidates: Iterable[Candidate], problems: list[str]) -> list[Image]:
+    images = []
+    for candidate in candidates:
+        with _noted(problems):
+            image = candidate.read()
+            where = ", ".join(candidate.names) or "the image without a name"
+            complete_history(list(image.history), len(image.layers), "", where)
+            images.append(image)
+    return images
+
+
+def _identities(images: list[Image]) -> set[tuple[bytes, ...]]:
+    return {(canonical(image.config), *(d.encode() for d in image.diff_ids)) for image in images}
+
+
+def _claimed(images: list[Image]) -> list[Layer]:
+    """Each place in which a layer lies, once: the same diff ID may be claimed of two."""
+    found = {(layer.diff_id, layer.where): layer for image in images for layer in image.layers}
+    return list(found.values())
+
+
+def _checked(layer: Layer, progress: Callable[[int], None], surveys: dict[str, Survey] | None) -> Layer:
+    """The layer with its size, its digest compared, and its tar read from the first header to the end.
+
+    Where compatibility is asked for, what the headers show is kept, by what errors call the layer.
+    """
+    if surveys is None:
+        return read_through(layer, lambda blob: entries(blob, layer.where, need_end=False), progress)
+    measured, surveys[layer.where] = survey(layer, progress)
+    return measured
+
+
+def _check_legacy(members: Members, depths: set[int]) -> None:
+    """The v1 side, where there is one: the chain of parents from each name in `repositories`, as Mesos walks it.
+
+    Docker 25 and later write digests of layers there that no directory belongs to; such entries say nothing.
+    """
+    if "repositories" not in members:
+        return
+    where = f"{members.where}(repositories)"
+    counted: dict[str, int] = {}
+    for name, tags in expect(read_json(members, "repositories"), dict, "repositories", where).items():
+        for tag, top in expect(tags, dict, f"repositories.{name}", where).items():
+            identity = expect(top, str, f"the ID of {name}:{tag}", where)
+            known = any(f"{identity}/{name}" in members for name in ("json", "VERSION", "layer.tar"))
+            if known and _depth(members, identity, counted) not in depths:
+                raise BadInput(where, f"the v1 chain of {name}:{tag} has another length", "make it again")
+
+
+def _depth(members: Members, top: str, counted: dict[str, int]) -> int:
+    """How many there are from `top` to the one without a parent; `counted` has what is known, and gets the rest."""
+    chain: list[str] = []
+    identity = top
+    while identity and identity not in counted:
+        where = f"{members.where}({identity}/json)"
+        if identity in chain or len(chain) > V1_CHAIN:
+            raise BadInput(where, "the chain of parents goes round", "make the archive again")
+        chain.append(identity)
+        fields = expect(read_json(members, f"{identity}/json"), dict, "v1 JSON", where)
+        members.blob(f"{identity}/layer.tar")
+        identity = expect(fields.get("parent") or "", str, "parent", where)
+    for depth, each in enumerate(reversed(chain), 1 + counted.get(identity, 0)):
+        counted[each] = depth
+    return counted.get(top, 0)

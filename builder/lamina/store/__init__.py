@@ -1,0 +1,1 @@
+"""Store paths and file trees as contents of layers."""

@@ -1,0 +1,87 @@
+"""Store paths and what they refer to, as Nix tells it to a derivation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from lamina.errors import BadInput
+from lamina.limits import GRAPH_PATHS
+from lamina.oci.strict_json import expect, file_name, strings
+
+_STORE_PATH = re.compile(r"(?P<store>/(?:[^/]+/)*[^/]+)/(?P<hash>[0-9a-df-np-sv-z]{32})-(?P<name>[0-9a-zA-Z+._?=-]+)")
+"""A store directory, 32 digits of Nix's base-32 (no e, o, t, u) and a name (Nix manual, "Store Path")."""
+
+
+class PathInfo(NamedTuple):
+    """A store path with what fixes its content: `nar_hash` as Nix prints it, `nar_size` in bytes."""
+
+    path: str
+    nar_hash: str
+    nar_size: int
+    references: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The part after the hash: `hello-2.12`."""
+        return split_store_path(self.path, self.path)[2]
+
+
+Graph = Mapping[str, PathInfo]
+"""Every store path that can be reached, by its path."""
+
+
+def split_store_path(text: str, where: object) -> tuple[str, str, str]:
+    """(store directory, hash, name). Raises BadInput for anything but a whole store path."""
+    match = _STORE_PATH.fullmatch(text)
+    if not match or ".." in match["store"].split("/"):
+        raise BadInput(where, f"{text!r:.120} is no store path", "it should look like /nix/store/HASH-NAME")
+    return match["store"], match["hash"], match["name"]
+
+
+def parse_graph(value: object, where: object) -> dict[str, PathInfo]:
+    """The graph that `exportReferencesGraph` writes with `__structuredAttrs`.
+
+    Shape: `[{"path", "narHash", "narSize", "references", ...}]` (Nix manual, "Advanced Attributes").
+    """
+    graph: dict[str, PathInfo] = {}
+    items = expect(value, list, "a closure graph", where)
+    if len(items) > GRAPH_PATHS:
+        raise BadInput(where, f"a closure graph of {len(items)} paths", f"at most {GRAPH_PATHS} are planned for")
+    for item in items:
+        info = parse_path_info(expect(item, dict, "an item of a closure graph", where), where)
+        split_store_path(info.path, where)
+        graph[info.path] = info
+    return graph
+
+
+def parse_path_info(item: dict[str, Any], where: object) -> PathInfo:
+    """One item of a graph, or of a recipe, whose trees may lie elsewhere than in a store."""
+    nar_size = expect(item.get("narSize"), int, "narSize", where)
+    if not 0 <= nar_size < 1 << 63:
+        raise BadInput(where, f"narSize is {nar_size}", "the file is damaged")
+    return PathInfo(
+        path=file_name(item.get("path"), "path", where),
+        nar_hash=expect(item.get("narHash"), str, "narHash", where),
+        nar_size=nar_size,
+        references=tuple(sorted(strings(item.get("references"), "references", where))),
+    )
+
+
+def reachable(graph: Graph, start: Iterable[str], where: object) -> list[PathInfo]:
+    """The start and everything it refers to, at any distance, sorted by path.
+
+    Raises BadInput when a path is referred to that the graph does not hold.
+    """
+    found: dict[str, PathInfo] = {}
+    waiting = list(start)
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        if path not in graph:
+            raise BadInput(where, f"the closure graph does not hold {path}", "the graph is damaged")
+        found[path] = graph[path]
+        waiting.extend(graph[path].references)
+    return [found[path] for path in sorted(found)]

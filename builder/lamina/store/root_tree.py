@@ -1,0 +1,138 @@
+"""The files at the root of an image: trees laid over each other, as copies or as links, with rules for owners."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import attrs
+
+from lamina.errors import BadInput
+from lamina.limits import ROOT_REPEATS
+from lamina.store.ownership import Rule, Stamp
+from lamina.store.tree import Item, directory_member, entry_stat, file_item, scan
+from lamina.tar.write import DIRECTORY, FILE, SYMLINK, Member
+
+Below = Callable[[bytes], bool]
+"""Whether there is a directory of that name, in what a layer goes on."""
+
+
+def root_items(
+    trees: Iterable[str],
+    stamp: Stamp,
+    *,
+    keep_dirlinks: bool = False,
+    rules: Sequence[Rule] = (),
+    below: Below = lambda _: False,
+) -> list[Item]:
+    """The trees laid over each other at the root of the image, a later one over an earlier one.
+
+    Symbolic links to directories become directories with what they lead to, unless `keep_dirlinks`; so do
+    dockerTools' `copyToRoot` (`rsync --copy-dirlinks`) and `keepContentsDirlinks`; but where there is a directory
+    `below`, in a base, a link would hide it. Directories are 0755.
+    """
+    merged: dict[bytes, Item] = {}
+    for tree in trees:
+        for item in _follow(_top(tree), stamp, lambda name: not keep_dirlinks or below(name)):
+            _lay_over(merged, item, tree)
+    return _ruled(merged, rules)
+
+
+def link_items(
+    trees: Iterable[str], stamp: Stamp, rules: Sequence[Rule] = (), below: Below = lambda _: False
+) -> list[Item]:
+    """The same trees as links: directories are made, a file becomes a link to it, a link stays what it is.
+
+    Of files with one name the first counts, as in dockerTools' `contents` (symlinkJoin).
+    """
+    merged: dict[bytes, Item] = {}
+    for tree in trees:
+        for item in _follow(_top(tree), stamp, below):
+            if item.member.kind == FILE:
+                target = os.path.join(os.fsencode(tree), item.member.name)
+                item = Item(attrs.evolve(item.member, kind=SYMLINK, size=0, mode=0o777, link=target), item.source)
+            if item.member.name not in merged:
+                _lay_over(merged, item, tree)
+    return _ruled(merged, rules)
+
+
+def _top(tree: str) -> bytes:
+    top = os.path.realpath(os.fsencode(tree))
+    if not os.path.isdir(top):
+        what = "not a directory" if os.path.lexists(top) else "not in the store"
+        raise BadInput(tree, what, "what goes to the root of an image must be a directory")
+    return top
+
+
+def _beside(top: bytes) -> bytes:
+    """The store that the tree lies in, or else the directory; with a slash at the end."""
+    in_store = re.match(rb"(.*/)[0-9a-df-np-sv-z]{32}-[^/]+(/|$)", top)
+    return in_store[1] if in_store else os.path.dirname(top).rstrip(b"/") + b"/"
+
+
+def _ruled(merged: dict[bytes, Item], rules: Sequence[Rule]) -> list[Item]:
+    """Sorted by path, directory by directory, and with owners and modes by the last rule that fits a path."""
+    patterns = [(re.compile(os.fsencode(rule.pattern)), rule) for rule in rules]
+    names = sorted(merged, key=lambda name: name.replace(b"/", b"\0"))  # below everything that a name can hold
+    return [_by_rules(merged[name], patterns) for name in names]
+
+
+def _by_rules(item: Item, patterns: Iterable[tuple[re.Pattern[bytes], Rule]]) -> Item:
+    member = item.member
+    for pattern, rule in patterns:
+        if pattern.fullmatch(b"/" + member.name):
+            member = _by_rule(member, rule)
+    return item if member is item.member else attrs.evolve(item, member=member)
+
+
+def _by_rule(member: Member, rule: Rule) -> Member:
+    """A link has no mode of its own."""
+    return attrs.evolve(
+        member,
+        uid=member.uid if rule.uid is None else rule.uid,
+        gid=member.gid if rule.gid is None else rule.gid,
+        mode=member.mode if rule.mode is None or member.kind == SYMLINK else rule.mode,
+    )
+
+
+def _lay_over(merged: dict[bytes, Item], item: Item, tree: str) -> None:
+    below = merged.get(item.member.name)
+    if below and (below.member.kind == DIRECTORY) != (item.member.kind == DIRECTORY):
+        name = os.fsdecode(item.member.name)
+        remedy = "leave one of them out of what is copied to the root"
+        raise BadInput(tree, f"/{name} is a directory in one tree and not in another", remedy)
+    merged[item.member.name] = item
+
+
+def _follow(top: bytes, stamp: Stamp, through: Below) -> Iterator[Item]:
+    """Like `_walk`, but links to directories become directories where `through` says so of their name.
+
+    A link to a directory that it lies in stays a link; so does one that leads out of the store: what is there is the
+    machine's, which in the image may be something else, or nothing.
+    """
+    home = _beside(top)
+    waiting: list[tuple[bytes, bytes, frozenset[bytes]]] = [(top, b"", frozenset({top}))]
+    seen: set[bytes] = set()
+    repeats = 0
+    while waiting:
+        directory, name, above = waiting.pop()
+        repeats += len(scan(directory)) + 1 if directory in seen else 0
+        seen.add(directory)
+        if repeats > ROOT_REPEATS:
+            what = f"links to directories show more than {ROOT_REPEATS} files several times"
+            raise BadInput(os.fsdecode(top), what, "take links away, or set keepContentsDirlinks (--keep-dirlinks)")
+        if name:
+            yield Item(directory_member(name, 0o755, stamp), b"")
+        for entry in sorted(scan(directory), key=lambda entry: entry.name):
+            source = entry.path
+            inner = name + b"/" + entry.name if name else entry.name
+            info = entry_stat(entry)
+            linked = stat.S_ISLNK(info.st_mode) and through(inner)
+            real = os.path.realpath(source) if linked else source
+            follow = linked and real not in above and real.startswith(home) and os.path.isdir(real)
+            if follow or stat.S_ISDIR(info.st_mode):
+                waiting.append((real, inner, above | {real}))
+            else:
+                yield file_item(source, inner, info, stamp)

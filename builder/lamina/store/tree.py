@@ -1,0 +1,169 @@
+"""File trees as tars: which files go into a layer, in which order, and with which modes.
+
+A tar of store paths is a pure function of the paths and the stamp: names are relative, parents come before
+children, children are sorted by their bytes, modes are what Nix guarantees and not what a file system shows, and
+files that the store keeps as hard links to each other are written out each. Their bytes are read by `tree_blob.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from lamina.data.blob import FileRange
+from lamina.errors import BadInput
+from lamina.store.closure import split_store_path
+from lamina.store.ownership import Stamp
+from lamina.tar.write import DIRECTORY, FILE, SYMLINK, Member
+
+WHITEOUT = b".wh."
+"""Names that start so delete files of lower layers (OCI image spec, layer.md), so no file can be called so."""
+
+
+_CASE_HACK = b"~nix~case~hack~"
+
+
+@attrs.frozen
+class Item:
+    """A member of a layer to be, and what its data comes from: the file `source`, or a part of an archive."""
+
+    member: Member
+    source: bytes
+    part: FileRange | None = None
+
+
+def unreadable(source: bytes, error: OSError, remedy: str) -> BadInput:
+    """The error for a file that the system does not let us see."""
+    return BadInput(os.fsdecode(source), error.strerror or str(error), remedy)
+
+
+def store_items(paths: Iterable[str], stamp: Stamp) -> list[Item]:
+    """What a layer of these store paths holds: `nix/`, `nix/store/` (0755) and each path, sorted."""
+    items: list[Item] = []
+    made: set[Item] = set()
+    for path in sorted(set(paths)):
+        above = [item for item in store_directories([path], stamp) if item not in made]
+        items += above
+        made.update(above)
+        source = os.fsencode(path)
+        try:
+            info = os.lstat(source)
+        except FileNotFoundError:
+            raise BadInput(path, "not in the store", f"get it with: nix-store --realise {path}") from None
+        items.extend(_walk(source, source.lstrip(b"/"), info, stamp))
+    return items
+
+
+def store_directories(paths: Iterable[str], stamp: Stamp) -> list[Item]:
+    """The directories above these store paths, parents first."""
+    stores = {split_store_path(path, path)[0] for path in paths}
+    names = sorted({parent for store in stores for parent in _parents(store)})
+    return [Item(directory_member(name.encode(), 0o755, stamp), b"") for name in names]
+
+
+def packed_items(top: bytes, stamp: Stamp, *, keep_owners: bool = False) -> list[Item]:
+    """What lies below the directory `top`, with the modes that it has there; `keep_owners`: with the owners, too."""
+    if not os.path.isdir(top):
+        raise BadInput(os.fsdecode(top), "not a directory", "give the directory whose contents make the layer")
+    items = list(_walk(top, b"", os.stat(top), stamp, keep_modes=True))[1:]
+    return [_owned(item) for item in items] if keep_owners else items
+
+
+def timed(items: Iterable[Item], mtime: int) -> list[Item]:
+    """The items, with another time: in seconds since 1970."""
+    return [attrs.evolve(item, member=attrs.evolve(item.member, mtime=mtime)) for item in items]
+
+
+def _owned(item: Item) -> Item:
+    info = _lstat(item.source)
+    return attrs.evolve(item, member=attrs.evolve(item.member, uid=info.st_uid, gid=info.st_gid))
+
+
+def _parents(store: str) -> Iterator[str]:
+    parts = store.strip("/").split("/")
+    return ("/".join(parts[: i + 1]) for i in range(len(parts)))
+
+
+def directory_member(name: bytes, mode: int, stamp: Stamp) -> Member:
+    return Member(name, DIRECTORY, 0, mode, stamp.uid, stamp.gid, stamp.mtime)
+
+
+def _mode(info: os.stat_result, keep: bool) -> int:
+    """The file's own, or what Nix makes of it when it registers a path (libstore, canonicalisePathMetaData)."""
+    if keep:
+        return stat.S_IMODE(info.st_mode)
+    return 0o555 if stat.S_ISDIR(info.st_mode) or info.st_mode & 0o100 else 0o444
+
+
+def _walk(source: bytes, name: bytes, info: os.stat_result, stamp: Stamp, keep_modes: bool = False) -> Iterator[Item]:
+    """The tree at `source`, called `name` in the archive, parents first, children sorted by their bytes.
+
+    Modes are what the store's are, or with `keep_modes` those that the files have.
+    """
+    if not stat.S_ISDIR(info.st_mode):
+        yield file_item(source, name, info, stamp, keep_modes)
+        return
+    yield Item(directory_member(name, _mode(info, keep_modes), stamp), source)
+    waiting = _children(source, name)
+    while waiting:
+        name, entry = waiting.pop()
+        if not entry.is_dir(follow_symlinks=False):
+            yield file_item(entry.path, name, entry_stat(entry), stamp, keep_modes)
+            continue
+        mode = _mode(entry_stat(entry), True) if keep_modes else 0o555
+        yield Item(directory_member(name, mode, stamp), entry.path)
+        waiting += _children(entry.path, name)
+
+
+def _children(directory: bytes, name: bytes) -> list[tuple[bytes, os.DirEntry[bytes]]]:
+    """What is in the directory, with its name in the archive, the last first."""
+    above = name + b"/" if name else b""
+    children = sorted(scan(directory), key=lambda entry: entry.name, reverse=True)
+    return [(above + _archived(entry.name), entry) for entry in children]
+
+
+def _archived(child: bytes) -> bytes:
+    """A file's name in the archive: on macOS, Nix marks names that differ only in case (libutil, archive.cc)."""
+    return child.partition(_CASE_HACK)[0] if sys.platform == "darwin" else child
+
+
+def _lstat(path: bytes) -> os.stat_result:
+    try:
+        return os.lstat(path)
+    except OSError as error:
+        raise unreadable(path, error, "the file vanished") from None
+
+
+def entry_stat(entry: os.DirEntry[bytes]) -> os.stat_result:
+    try:
+        return entry.stat(follow_symlinks=False)
+    except OSError as error:
+        raise unreadable(entry.path, error, "the file vanished") from None
+
+
+def scan(directory: bytes) -> list[os.DirEntry[bytes]]:
+    try:
+        with os.scandir(directory) as found:
+            entries = list(found)
+    except OSError as error:
+        raise unreadable(directory, error, "give a directory that can be read") from None
+    for entry in entries:
+        if entry.name.startswith(WHITEOUT):
+            remedy = "in an image such a name deletes files; rename it"
+            raise BadInput(os.fsdecode(entry.path), "the file's name starts with .wh.", remedy)
+    return entries
+
+
+def file_item(source: bytes, name: bytes, info: os.stat_result, stamp: Stamp, keep_modes: bool = False) -> Item:
+    """A file or a symbolic link. Raises BadInput: sockets, devices and pipes are no part of a store path."""
+    if stat.S_ISREG(info.st_mode):
+        mode = _mode(info, keep_modes)
+        return Item(Member(name, FILE, info.st_size, mode, stamp.uid, stamp.gid, stamp.mtime), source)
+    if stat.S_ISLNK(info.st_mode):
+        link = os.readlink(source)
+        return Item(Member(name, SYMLINK, 0, 0o777, stamp.uid, stamp.gid, stamp.mtime, link), source)
+    raise BadInput(os.fsdecode(source), "no file, directory or symbolic link", "take it out of the tree")

@@ -1,0 +1,1 @@
+"""Archives of files: writing members, reading headers, whiteouts."""

@@ -1,0 +1,130 @@
+"""What tar headers say beyond names, kinds and sizes: owners' names, modes, extension headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from lamina.data.blob import Blob, FileRange
+from lamina.tar.read import Entry, entries
+from lamina.tar.write import BLOCK
+
+_EXTENSIONS = (b"x", b"g", b"L", b"K")
+
+
+@attrs.frozen
+class Head:
+    """A member with its headers: `kind` is the type flag as stored, `told_size` what the block before the data says.
+
+    `extensions` has the type flag of each extension header before the member, `keys` those of their PAX records.
+    """
+
+    entry: Entry
+    kind: bytes
+    mode: int
+    uid: int
+    gid: int
+    user: bytes
+    group: bytes
+    told_size: int
+    extensions: tuple[bytes, ...]
+    keys: tuple[bytes, ...]
+
+    @property
+    def name(self) -> str:
+        """As stored, but for the slash that ends a directory's."""
+        return self.entry.name.decode(errors="surrogateescape").rstrip("/") or "/"
+
+    @property
+    def link(self) -> str:
+        return self.entry.link.decode(errors="surrogateescape")
+
+
+def heads(archive: Blob, where: object, *, need_end: bool) -> Iterator[Head]:
+    """The members of a tar in order, as `entries` reads it, whose errors it raises."""
+    window = _Seekable(archive) if isinstance(archive, FileRange) else _Window(archive)
+    end = 0
+    for entry in entries(window.blob, where, need_end=need_end):
+        yield _head(entry, window.between(end, entry.offset))
+        end = entry.offset + entry.size + -entry.size % BLOCK
+        window.floor = end
+
+
+@attrs.define
+class _Seekable:
+    """Bytes that can be had again."""
+
+    blob: FileRange
+    floor: int = 0
+
+    def between(self, start: int, end: int) -> bytes:
+        return self.blob.source.read(self.blob.offset + start, end - start)
+
+
+@attrs.define(eq=False)
+class _Window(Blob):
+    """A blob that passes once: it keeps what was read of it since `floor`."""
+
+    behind: Blob
+    floor: int = 0
+    size: None = None
+    _kept: list[tuple[int, bytes]] = attrs.field(factory=list)
+
+    @property
+    def blob(self) -> _Window:
+        return self
+
+    def pieces(self) -> Iterator[bytes]:
+        position = 0
+        for chunk in self.behind.chunks():
+            self._kept = [(start, data) for start, data in self._kept if start + len(data) > self.floor]
+            self._kept.append((position, chunk))
+            position += len(chunk)
+            yield chunk
+
+    def between(self, start: int, end: int) -> bytes:
+        pieces = ((max(0, start - at), end - at, data) for at, data in self._kept if at < end)
+        return b"".join(data[first:last] for first, last, data in pieces)
+
+
+def _head(entry: Entry, raw: bytes) -> Head:
+    """`raw` is all that stands between the data of the member before and this one's."""
+    kinds: list[bytes] = []
+    keys: list[bytes] = []
+    block = raw[:BLOCK]
+    while block[156:157] in _EXTENSIONS:
+        size = _number(block[124:136])
+        kinds.append(block[156:157])
+        if block[156:157] in (b"x", b"g"):
+            keys += _keys(raw[BLOCK : BLOCK + size])
+        raw = raw[BLOCK + size + -size % BLOCK :]
+        block = raw[:BLOCK]
+    return Head(
+        entry=entry,
+        kind=block[156:157],
+        mode=_number(block[100:108]),
+        uid=_number(block[108:116]),
+        gid=_number(block[116:124]),
+        user=block[265:297].partition(b"\0")[0],
+        group=block[297:329].partition(b"\0")[0],
+        told_size=_number(raw[-BLOCK:][124:136]),
+        extensions=tuple(kinds),
+        keys=tuple(keys),
+    )
+
+
+def _number(field: bytes) -> int:
+    """An octal number or GNU's base-256; -1 for what is none."""
+    if field[:1] in (b"\x80", b"\xff"):
+        return int.from_bytes(field[1:], "big")
+    text = field.strip(b"\0 ")
+    return -1 if text.strip(b"01234567") else int(text or b"0", 8)
+
+
+def _keys(data: bytes) -> Iterator[bytes]:
+    """The keys of PAX records, which `entries` found whole."""
+    while data:
+        digits = data.partition(b" ")[0]
+        yield data[len(digits) + 1 : int(digits)].partition(b"=")[0]
+        data = data[int(digits) :]
