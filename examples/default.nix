@@ -22,6 +22,7 @@ let
     nonRoot = example ./non-root.nix;
     classic = example ./classic.nix;
     scripted = example ./scripted.nix;
+    runAsRoot = example ./run-as-root.nix;
     layered = example ./layered.nix;
     ownLayers = example ./own-layers.nix;
     streamed = example ./streamed.nix;

@@ -1,4 +1,4 @@
-# An image as one archive, with dockerTools' arguments: see docs/buildImage.md.
+# An image as one archive, with dockerTools' arguments: see docs/use/buildImage.md.
 { toolbox, recipe, defaults }:
 let
   checks = import ./lib/arguments.nix "buildImage";

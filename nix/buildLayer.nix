@@ -1,5 +1,5 @@
 # A layer of one's own, for the `layers` of an image: a derivation by itself, so Nix caches it, substitutes it and
-# builds it elsewhere. See docs/layeredImages.md.
+# builds it elsewhere. See docs/use/layeredImages.md.
 { toolbox }:
 let
   checks = import ./lib/arguments.nix "buildLayer";

@@ -1,5 +1,5 @@
 # In the place of nixpkgs' dockerTools: the same functions as beside it, with dockerTools' defaults, and its names for
-# them. docs/from-dockertools.md tells what is the same, what is better, and what is not here.
+# them. docs/use/from-dockertools.md tells what is the same, what is better, and what is not here.
 { functions }:
 let
   own = functions {

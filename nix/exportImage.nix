@@ -1,4 +1,4 @@
-# The file system of an image as one plain tar, with dockerTools' arguments: see docs/runAsRoot.md.
+# The file system of an image as one plain tar, with dockerTools' arguments: see docs/use/runAsRoot.md.
 { toolbox }:
 let
   checks = import ./lib/arguments.nix "exportImage";

@@ -15,7 +15,7 @@ in
 , finalImageName ? imageName # the name that the archive tells
 , finalImageTag ? "latest"
 , tlsVerify ? true
-, authFile ? null            # credentials as podman login writes them: see docs/pullImage.md, "Private registries"
+, authFile ? null            # credentials as podman login writes them: see docs/use/pullImage.md, "Private registries"
 , format ? "docker-archive"    # or "oci": a layout, whose blobs are those of the registry
 , name ? "docker-image-${builtins.replaceStrings [ "/" ":" ] [ "-" "-" ] finalImageName}-${finalImageTag}${if format == "oci" then "" else ".tar"}"
 }@arguments:

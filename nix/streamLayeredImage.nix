@@ -1,5 +1,5 @@
 # A program that writes an image's archive to its standard output, with dockerTools' arguments: see
-# docs/layeredImages.md. Nothing of the image lies in the store a second time.
+# docs/use/layeredImages.md. Nothing of the image lies in the store a second time.
 { toolbox, recipe, defaults }:
 let
   checks = import ./lib/arguments.nix "streamLayeredImage";

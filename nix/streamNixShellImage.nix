@@ -1,5 +1,5 @@
 # An image in which one stands where `nix-shell` of a derivation would stand: its environment, its inputs on PATH, and
-# `buildDerivation`, which runs its builder. dockerTools' arguments; see docs/nixShellImages.md.
+# `buildDerivation`, which runs its builder. dockerTools' arguments; see docs/use/nixShellImages.md.
 { toolbox, streamLayeredImage, binSh, usrBinEnv, fakeNss }:
 let
   checks = import ./lib/arguments.nix "streamNixShellImage";

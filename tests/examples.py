@@ -51,5 +51,6 @@ EXAMPLES = (
     Example("layered", "docker.io/library/layered", says=("in layers", HELLO)),
     Example("ownLayers", "docker.io/library/own-layers", says=("1000 400 /etc/app/token",)),
     Example("scripted", "docker.io/library/scripted", says=("1777 /tmp", "600 /note", HELLO)),
+    Example("runAsRoot", "docker.io/library/run-as-root", says=("web 700 /srv/web", "owned by web"), user="web"),
 )
 BY_ATTRIBUTE = {example.attribute: example for example in EXAMPLES}

@@ -1,5 +1,5 @@
 # The layer that a script makes that runs as root in the image, in Nix' sandbox: no virtual machine, no set-uid helper.
-# docs/runAsRoot.md tells how, and what the kernel does not let it do.
+# docs/use/runAsRoot.md tells how, and what the kernel does not let it do.
 { toolbox }:
 { name
 , base                     # null, or { path; name; tag; }

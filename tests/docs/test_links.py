@@ -25,7 +25,7 @@ def pages() -> list[Path]:
         text=True,
         check=False,
     )
-    names = listed.stdout.split("\n") if listed.returncode == 0 else []
+    names = sorted(set(listed.stdout.split("\n"))) if listed.returncode == 0 else []
     found = [ROOT / name for name in names if name and (ROOT / name).exists()]
     return found or [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/*.md")]
 
@@ -89,3 +89,12 @@ def test_a_broken_link_is_noticed(tmp_path: Path) -> None:
         "```\n[f](none)\n```\n\n[g](gone.md) [h](other.md#gone) ![i](gone.svg) [j](#gone)\n\n[k]: gone.txt\n"
     )
     assert broken(page) == ["gone.md", "other.md#gone", "gone.svg", "#gone", "gone.txt"]
+
+
+def test_readme_lists_every_example() -> None:
+    """With its name and its file."""
+    text = (ROOT / "README.md").read_text()
+    files = dict(re.findall(r"(\w+) = example \./([\w-]+\.nix);", (ROOT / "examples/default.nix").read_text()))
+    listed = dict(re.findall(r"^\| `(\w+)` \| \[[\w-]+\.nix\]\(examples/([\w-]+\.nix)\) \| .+ \|$", text, re.MULTILINE))
+    assert listed == files
+    assert len(listed) > 15
