@@ -12,6 +12,8 @@
 #   path         PATH of scripts that users write: what stdenv offers for work on files
 #   files        packages whose files images get at well-known places: bash, coreutils, shadow
 #   derive       attributes -> derivation whose builder is that shell (a `script`) or a program
+#   scripted     the same for scripts of users: with stdenv where there is one
+#   shellSetup   shell code: what `scripted` gives to scripts, for a process of its own
 #   write        name -> text -> a file with that text
 #   makeOverridable, optionalAttrs   as in nixpkgs' lib
 #   sourceDateEpoch  the time that scripts find in SOURCE_DATE_EPOCH

@@ -25,6 +25,7 @@ rec {
     };
   };
 
+  inherit (pkgs) runCommand;
   inherit (build) coreutils;
   bash = "${build.bash}/bin/bash";
   skopeo = "${build.skopeo}/bin/skopeo";
