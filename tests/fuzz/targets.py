@@ -24,6 +24,7 @@ from lamina.image.contents import store_paths
 from lamina.image.export import export
 from lamina.image.image import Image
 from lamina.image.layer import Layer
+from lamina.image.merge import merged
 from lamina.limits import ERROR_TEXT
 from lamina.media import classic, universal
 from lamina.media.read import read_image
@@ -37,8 +38,8 @@ from lamina.planning.pipeline import run_pipeline
 from lamina.planning.plan import plan
 from lamina.recipe.build import build_image
 from lamina.recipe.derivation import json_text, make_layers
-from lamina.recipe.merge import merged_images
 from lamina.recipe.nix_database import database, registered_in
+from lamina.recipe.open import open_images
 from lamina.recipe.recipe import parse_recipe, recipe_json
 from lamina.report.describe import describe, layer_table, planned, table
 from lamina.report.verify import verify
@@ -246,17 +247,17 @@ def look_at(path: Path) -> None:
     with refusing():
         image = read_image(path)
         for arrange in (universal.arrange, classic.arrange):
-            for _ in stream(image, arrange, lambda _: None):
+            for _ in stream([image], arrange, lambda _: None):
                 pass
     with refusing():
-        pool, arrangement = universal.several(merged_images([path, path]))
-        for _ in stream(pool, arrangement, lambda _: None):
+        both = merged([*open_images(path), *open_images(path)])
+        for _ in stream(both, universal.arrange, lambda _: None):
             pass
     fields = {"version": 1, "names": [], "architecture": "amd64", "created": "1970-01-01T00:00:01Z", "config": {}}
     with refusing():
         base = {"path": str(path), "name": None, "tag": None}
         built = build_image(parse_recipe({**fields, "layers": [], "base": base}, "it"))
-        for _ in stream(built, universal.arrange, lambda _: None):
+        for _ in stream([built], universal.arrange, lambda _: None):
             pass
 
 

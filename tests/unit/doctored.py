@@ -179,7 +179,7 @@ def archive(
         names=tuple(parse_reference(name, name) for name in names),
     )
     found = []
-    for part in arrange(image):
+    for part in arrange([image]):
         info = tarfile.TarInfo(part.member.name.decode())
         info.type, info.linkname = part.member.kind, part.member.link.decode()
         info.mode, info.mtime = part.member.mode, part.member.mtime

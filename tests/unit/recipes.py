@@ -56,7 +56,7 @@ def image_of(fields: dict[str, Any]) -> Image:
 
 
 def archive_of(fields: dict[str, Any], path: Path, layout: str = "universal", compressor: str = "none") -> Path:
-    write(image_of(fields), ARRANGEMENTS[layout], str(path), compressor)
+    write([image_of(fields)], ARRANGEMENTS[layout], str(path), compressor)
     return path
 
 

@@ -96,8 +96,8 @@ def test_a_size_that_is_wrong_is_an_error_and_no_other_image(cache: Cache, store
     [layer] = known(image_of(fields), cache).layers
     assert layer.key and layer.diff_id
     cache.remember(layer.key, layer.diff_id, 512)
-    with pytest.raises(BadInput, match=r"has \d+ bytes more than when its digest was learnt"):
-        list(stream(known(image_of(fields), cache), universal.arrange, lambda _: None))
+    with pytest.raises(BadInput, match=r"has \d+ bytes more than when it was hashed"):
+        list(stream([known(image_of(fields), cache)], universal.arrange, lambda _: None))
 
 
 def test_where_none_can_be_kept_nothing_is_remembered(tmp_path: Path, store: Store) -> None:
@@ -115,7 +115,7 @@ def test_what_was_learnt_before_an_error_is_kept(cache: Cache, tmp_path: Path, s
     assert all(layer.blob.size for layer in image.layers)
     Path(bad, "f").unlink()
     with pytest.raises(BadInput, match="bad/f"):
-        write(image, universal.arrange, str(tmp_path / "out.tar"), cache=cache)
+        write([image], universal.arrange, str(tmp_path / "out.tar"), cache=cache)
     assert [layer.diff_id is not None for layer in recall(image.layers, cache)] == [True, False]
 
 
@@ -127,7 +127,7 @@ def test_two_builds_at_once_share_it(tmp_path: Path, store: Store) -> None:
     cache, output = Cache(tmp_path / "cache"), tmp_path / "out.tar"
     context = get_context("fork")
     builds = [
-        context.Process(target=write, args=(image_of(fields), universal.arrange, str(output), "none", cache))
+        context.Process(target=write, args=([image_of(fields)], universal.arrange, str(output), "none", cache))
         for _ in range(8)
     ]
     for build in builds:

@@ -24,7 +24,7 @@ from .trees import Link, Program, Store, Tree, make_tree
 # What is needed is read before the root changes, since Python itself is not in the new one.
 _BUILD = """
 import os, sys
-import lamina.media.read, lamina.image.base, lamina.media.classic, lamina.media.universal, lamina.media.tarball
+import lamina.media.read, lamina.image.base, lamina.media.classic, lamina.media.universal, lamina.media.write
 import lamina.commands.build, lamina.recipe.build
 from lamina.data.blob import Bytes
 from lamina.commands.main import main

@@ -406,7 +406,7 @@ def test_an_image_without_layers_is_one(arrange: Arrangement, tmp_path: Path) ->
     listing = [{"Config": "c", "RepoTags": ["a:1"], "Layers": []}]
     pieces = [Piece("manifest.json", to_json(listing)), Piece("c", to_json({"rootfs": {"diff_ids": []}}))]
     path = save(pieces, tmp_path / "it.tar")
-    (tmp_path / "again.tar").write_bytes(b"".join(as_chunks(stream(read_image(path), arrange, lambda _: None))))
+    (tmp_path / "again.tar").write_bytes(b"".join(as_chunks(stream([read_image(path)], arrange, lambda _: None))))
     assert verify(path).problems == verify(tmp_path / "again.tar").problems == ()
 
 

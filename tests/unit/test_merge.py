@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
 import pytest
 
+from lamina.errors import BadUsage
 from lamina.media import classic
 from lamina.media.read import read_image
+from lamina.media.write import FORMATS, write
+from lamina.oci.reference import parse_reference
 from lamina.report.verify import verify
 
 from ..conftest import Command
@@ -28,7 +33,7 @@ from .archives import (
     skopeo,
     tar_of,
 )
-from .recipes import recipe, root_layer, write_recipe
+from .recipes import image_of, recipe, root_layer, write_recipe
 from .trees import make_tree
 
 ONE = sample("shared", "one", names=("one:1", "quay.io/me/one:2"))
@@ -159,7 +164,7 @@ def test_an_image_without_layers(tmp_path: Path, lamina: Command) -> None:
     assert lamina("merge", *paths, "-o", "out.tar").returncode == 0
     read = read_image(tmp_path / "out.tar", "empty")
     assert read.document() == empty.document
-    assert [part.member.name for part in classic.arrange(read)][:2] == [b"manifest.json", b"repositories"]
+    assert [part.member.name for part in classic.arrange([read])][:2] == [b"manifest.json", b"repositories"]
 
 
 def test_a_file_and_a_pipe_get_the_same_bytes(merged: Path, tmp_path: Path, lamina: Command) -> None:
@@ -167,3 +172,32 @@ def test_a_file_and_a_pipe_get_the_same_bytes(merged: Path, tmp_path: Path, lami
     assert lamina("merge", *inputs, "-o", "-").stdout == merged.read_bytes()
     packed = lamina("merge", *inputs, "-o", "-", "--compressor", "gz").stdout
     assert hexdigest(gzip.decompress(packed)) == hexdigest(merged.read_bytes())
+
+
+@pytest.mark.parametrize("form", list(FORMATS))
+def test_several_images_in_every_form(form: str, tmp_path: Path) -> None:
+    """The layers of the second image are unhashed, and one of them equals a layer of the first."""
+    tree = make_tree(tmp_path / "tree", {"etc/motd": b"hello\n"})
+    made = [image_of(recipe(root_layer(tree), names=[{"name": name, "tag": "1"}], config={"User": name}))
+            for name in ("one", "two")]  # fmt: skip
+    read = [read_image(saved(docker_save([image]), tmp_path / "read.tar")) for image in (ONE,)]
+    write([*made, attrs.evolve(read[0], names=(parse_reference("three:1", ""),))], tmp_path / "out.tar", format=form)
+    verdict = verify(tmp_path / "out.tar")
+    assert (verdict.images, verdict.problems) == (3, ())
+    for number, name in enumerate(("one", "two")):
+        assert read_image(tmp_path / "out.tar", name).config["config"] == {"User": name}, number
+    assert read_image(tmp_path / "out.tar", "three").document() == ONE.document
+    with tarfile.open(tmp_path / "out.tar") as archive:
+        assert len(archive.getnames()) == len(set(archive.getnames()))
+
+
+def test_no_image_is_bad_usage(tmp_path: Path) -> None:
+    with pytest.raises(BadUsage, match="no image"):
+        write([], tmp_path / "out.tar")
+    assert not (tmp_path / "out.tar").exists()
+
+
+@pytest.mark.parametrize("arguments", [{"format": "oci"}, {"compressor": "xz"}])
+def test_an_unknown_form_or_compressor_is_bad_usage(arguments: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(BadUsage, match=r"is unknown; use one of: (universal|none)"):
+        write(image_of(recipe()), tmp_path / "out.tar", **arguments)

@@ -42,7 +42,7 @@ def test_a_file_and_a_pipe_get_the_same_bytes(
 ) -> None:
     fields = KINDS[kind](tmp_path)
     written = archive_of(fields, tmp_path / "out.tar", layout).read_bytes()
-    write(image_of(fields), LAYOUTS[layout], "-")
+    write([image_of(fields)], LAYOUTS[layout], "-")
     assert capsysbinary.readouterr().out == written
 
 
@@ -178,5 +178,5 @@ def test_a_store_path_that_is_deleted_meanwhile(store: Store, tmp_path: Path) ->
     assert image.layers[0].blob.size
     (Path(path) / "f").unlink()
     with pytest.raises(BadInput, match=f"{path}/f: No such file or directory; the file vanished or may not be read"):
-        write(image, LAYOUTS["universal"], str(tmp_path / "out.tar"))
+        write([image], LAYOUTS["universal"], str(tmp_path / "out.tar"))
     assert not (tmp_path / "out.tar").exists()

@@ -27,20 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     import attrs
 
-    from lamina.image.cache import Cache
-    from lamina.media import classic, universal
-    from lamina.media.tarball import Arrangement, write
+    from lamina.media.write import write
     from lamina.oci.reference import parse_reference
     from lamina.recipe.build import build_image
     from lamina.recipe.recipe import read_recipe
 
-    formats: dict[str, Arrangement] = {
-        "universal": universal.arrange,
-        "docker-1.9": universal.arrange_for_docker_1_9,
-        "classic": classic.arrange,
-    }
     image = build_image(read_recipe(options.recipe))
     if options.name:
         image = attrs.evolve(image, names=(parse_reference(options.name, "--name"),))
-    write(image, formats[options.format], options.output, options.compressor, Cache.of_user())
+    write(image, options.output, format=options.format, compressor=options.compressor)
     return 0

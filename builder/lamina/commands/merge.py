@@ -14,11 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from lamina.image.cache import Cache
-    from lamina.media import universal
-    from lamina.media.tarball import write
-    from lamina.recipe.merge import merged_images
+    from lamina.media.write import write
+    from lamina.recipe.open import open_images
 
-    pool, arrangement = universal.several(merged_images(options.images, Cache.of_user()))
-    write(pool, arrangement, options.output, options.compressor)
+    images = [image for path in options.images for image in open_images(path)]
+    write(images, options.output, compressor=options.compressor)
     return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import attrs
 
 from lamina.image.layer import Layer
@@ -44,3 +46,19 @@ class Image:
         """What an index says of the image (image-index.md, "platform")."""
         keys = ("architecture", "os", "variant", "os.version")
         return {key: self.config[key] for key in keys if self.config.get(key)}
+
+
+def all_layers(images: Iterable[Image]) -> tuple[Layer, ...]:
+    """The layers of all images, one image after the other. A layer that two images share occurs twice."""
+    return tuple(layer for image in images for layer in image.layers)
+
+
+def with_layers(images: Iterable[Image], layers: Sequence[Layer]) -> list[Image]:
+    """The images with other layers, given in the order of `all_layers`."""
+    result = []
+    start = 0
+    for image in images:
+        end = start + len(image.layers)
+        result.append(attrs.evolve(image, layers=tuple(layers[start:end])))
+        start = end
+    return result

@@ -18,7 +18,7 @@ from lamina.image.hashing import known
 from lamina.image.image import Image
 from lamina.media import universal
 from lamina.media.clients.client import Client, feed
-from lamina.media.tarball import stream
+from lamina.media.tarball import stream_members
 from lamina.oci.digest import Digest, sha256
 from lamina.tar.write import END, stored_size
 
@@ -71,8 +71,9 @@ def _send(image: Image, client: Client, held: set[Digest], progress: Progress) -
 def _archive(image: Image, held: set[Digest], progress: Progress) -> Iterator[Piece]:
     """The archive without the held layers. It is arranged when it is asked for: the client is starting by then."""
     absent = {position for position, diff_id in enumerate(image.diff_ids) if diff_id not in held}
-    parts = [part for part in universal.arrange_for_loading(image) if part.layer is None or part.layer in absent]
-    progress.total = progress.done + sum(stored_size(part.member) for part in parts) + len(END)
-    for piece in stream(image, lambda _: parts, lambda _: None):
+    members = universal.arrange_for_loading([image])
+    sent = [item for item in members if item.layer is None or item.layer in absent]
+    progress.total = progress.done + sum(stored_size(item.member) for item in sent) + len(END)
+    for piece in stream_members(image.layers, sent, lambda _: None):
         yield piece
         progress(len(piece))

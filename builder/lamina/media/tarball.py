@@ -1,15 +1,15 @@
-"""Writing an image as one tar: to a file in one reading of every layer, or to a pipe.
+"""Writing images as one tar: to a file, reading each layer once, or to a pipe.
 
-All sizes are known before any byte is read, so every offset is too, whatever the digests turn out to be. Into a
-file the layers are written where they belong and hashed on the way, and the names and documents that tell their
-digests are put in afterwards. A pipe cannot go back, so there the layers are hashed first.
+All sizes are known before any byte is read, so all offsets are known before the digests are. In a file, each layer is
+written to its place and hashed at the same time; names and documents, which contain digests, are filled in afterwards.
+A pipe cannot go back, so there the layers are hashed first.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 import attrs
@@ -21,8 +21,8 @@ from lamina.data.progress import Progress
 from lamina.data.span import Piece, as_chunks, put
 from lamina.errors import BadInput
 from lamina.image.cache import Cache, remember
-from lamina.image.hashing import LayerTask, known, learning, measured
-from lamina.image.image import Image
+from lamina.image.hashing import LayerTask, all_known, layer_workers, measured
+from lamina.image.image import Image, all_layers, with_layers
 from lamina.image.layer import Layer, hashing
 from lamina.limits import DOCUMENT_BYTES
 from lamina.tar.write import DIRECTORY, END, SYMLINK, Member, header, padding, stored_size
@@ -32,60 +32,64 @@ MTIME = 1
 
 
 @attrs.frozen
-class Part:
-    """A member of the archive; its data is a layer of the image, by position, or a document."""
+class ArchiveMember:
+    """A member of the archive. Its data is a document, or the layer at position `layer` of `all_layers`."""
 
     member: Member
     document: bytes = b""
     layer: int | None = None
 
 
-Arrangement = Callable[[Image], list[Part]]
-"""What members an image becomes, in order. Their number and sizes must not hang on the digests' digits."""
+Arrangement = Callable[[Sequence[Image]], list[ArchiveMember]]
+"""Returns the members of the archive of several images, in order.
+
+The number and the sizes of the members must not depend on the digits of digests: those may still be unknown.
+"""
 
 
-def directory(name: str) -> Part:
-    return Part(Member(name.encode(), DIRECTORY, mode=0o755, mtime=MTIME))
+def directory(name: str) -> ArchiveMember:
+    return ArchiveMember(Member(name.encode(), DIRECTORY, mode=0o755, mtime=MTIME))
 
 
-def document(name: str, data: bytes) -> Part:
+def document(name: str, data: bytes) -> ArchiveMember:
+    """A member with a JSON document. Raises BadInput: larger than readers accept."""
     if len(data) > DOCUMENT_BYTES:
-        what = f"{len(data)} bytes in one document of the image"
-        raise BadInput(name, what, f"readers take {DOCUMENT_BYTES}: shorten config and history")
-    return Part(Member(name.encode(), size=len(data), mtime=MTIME), data)
+        problem = f"{len(data)} bytes in one document of the image"
+        raise BadInput(name, problem, f"readers accept up to {DOCUMENT_BYTES}: shorten config and history")
+    return ArchiveMember(Member(name.encode(), size=len(data), mtime=MTIME), data)
 
 
-def symlink(name: str, target: str) -> Part:
-    return Part(Member(name.encode(), SYMLINK, mode=0o777, mtime=MTIME, link=target.encode()))
+def symlink(name: str, target: str) -> ArchiveMember:
+    return ArchiveMember(Member(name.encode(), SYMLINK, mode=0o777, mtime=MTIME, link=target.encode()))
 
 
-def layer(name: str, image: Image, position: int) -> Part:
-    size = image.layers[position].size
-    assert size is not None, "layers are measured before they are arranged"
-    return Part(Member(name.encode(), size=size, mtime=MTIME), layer=position)
+def layer(name: str, item: Layer, position: int) -> ArchiveMember:
+    """A member with the layer `item`, which is at `position` of `all_layers`."""
+    assert item.size is not None, "layers are measured before they are arranged"
+    return ArchiveMember(Member(name.encode(), size=item.size, mtime=MTIME), layer=position)
 
 
-def distinct(image: Image) -> list[int]:
-    """The positions of the layers without repetitions; a layer not hashed yet counts as new."""
+def distinct(layers: Sequence[Layer]) -> list[int]:
+    """The positions of the layers without repetitions. A layer without a digest counts as different from all others."""
     found: dict[object, int] = {}
-    for position, item in enumerate(image.layers):
+    for position, item in enumerate(layers):
         found.setdefault(item.diff_id or position, position)
     return list(found.values())
 
 
 def write(
-    image: Image, arrange: Arrangement, output: str, compressor: str = "none", cache: Cache | None = None
+    images: Sequence[Image], arrange: Arrangement, output: str, compressor: str = "none", cache: Cache | None = None
 ) -> None:
-    """Write the image to the file `output`, whole or not at all, or to standard output when that is `-`.
+    """Write the images to the file `output`, whole or not at all, or to standard output if that is `-`.
 
-    Raises BadInput; LaminaError when the place cannot be written to.
+    Raises BadInput: a layer cannot be read, or its digest is wrong; LaminaError: the output cannot be written.
     """
-    total = sum(item.size or item.weight for item in image.layers)
+    total = sum(item.size or item.weight for item in all_layers(images))
     with Progress(f"writing {output}", total) as progress, stream_or_file(output) as file:
         if compressor == "none" and output != "-":
-            fill(image, arrange, file, progress, cache)
+            fill(images, arrange, file, progress, cache)
             return
-        pieces = stream(known(image, cache, progress), arrange, progress)
+        pieces = stream(all_known(images, cache, progress), arrange, progress)
         if compressor == "none":
             for piece in pieces:
                 put(piece, file)
@@ -96,53 +100,60 @@ def write(
                 compress(as_chunks(pieces), compressor, file)
 
 
-def fill(image: Image, arrange: Arrangement, file: BinaryIO, progress: Counter, cache: Cache | None = None) -> Image:
-    """Write the image into an empty file that can seek; returns it with all digests.
+def fill(
+    images: Sequence[Image], arrange: Arrangement, file: BinaryIO, progress: Counter, cache: Cache | None = None
+) -> None:
+    """Write the images into an empty file that can seek.
 
-    Raises BadInput: a layer cannot be read, or is not what its diff ID says.
+    Raises BadInput: a layer cannot be read, or its digest is wrong.
     """
-    positions = range(len(image.layers))
+    layers = all_layers(images)
+    positions = range(len(layers))
     tasks: dict[str, LayerTask] = {"measure": measured, "write": functools.partial(_write_layer, file.fileno(), cache)}
-    with learning(image, positions, tasks) as team:
-        team.do("measure", dict.fromkeys(positions), lambda _: None)
-        parts = arrange(team.image)
+    with layer_workers(layers, positions, tasks) as workers:
+        workers.run("measure", dict.fromkeys(positions), lambda _: None)
+        members = arrange(with_layers(images, workers.layers))
         while True:
-            size = sum(stored_size(part.member) for part in parts) + len(END)
+            size = sum(stored_size(item.member) for item in members) + len(END)
             reserve(file, size)
             with written_early(file, size):
-                team.do("write", _places(parts), progress)
-            again = arrange(team.image)
-            if _shape(again) == _shape(parts):
+                workers.run("write", _offsets(members), progress)
+            again = arrange(with_layers(images, workers.layers))
+            if _shape(again) == _shape(members):
                 break
-            parts = again  # two layers came out equal: one of them is stored
+            members = again  # two layers have turned out to be equal, so only one of them is stored
             file.truncate(0)
     offset = 0
-    for part in again:
+    for item in again:
         file.seek(offset)
-        file.write(header(part.member) + part.document)
-        offset += stored_size(part.member)
+        file.write(header(item.member) + item.document)
+        offset += stored_size(item.member)
     file.seek(offset)
     file.write(END)
-    return team.image
 
 
-def stream(image: Image, arrange: Arrangement, progress: Counter) -> Iterator[Piece]:
-    """The archive front to back, in pieces; layers whose digest is not known are read for it first. Raises BadInput."""
-    image = known(image, None)
-    for part in arrange(image):
-        yield header(part.member)
-        if part.layer is None:
-            yield part.document
+def stream(images: Sequence[Image], arrange: Arrangement, progress: Counter) -> Iterator[Piece]:
+    """The archive from front to back, in pieces. Layers without a digest are read twice. Raises BadInput."""
+    images = all_known(images, None)
+    return stream_members(all_layers(images), arrange(images), progress)
+
+
+def stream_members(layers: Sequence[Layer], members: Iterable[ArchiveMember], progress: Counter) -> Iterator[Piece]:
+    """An archive of these members, in pieces. `progress` counts the bytes of layers. Raises BadInput."""
+    for item in members:
+        yield header(item.member)
+        if item.layer is None:
+            yield item.document
         else:
-            for piece in _proven(image.layers[part.layer]):
+            for piece in _checked(layers[item.layer]):
                 progress(len(piece))
                 yield piece
-        yield padding(part.member.size)
+        yield padding(item.member.size)
     yield END
 
 
-def _proven(item: Layer) -> Iterator[Piece]:
-    """The layer's bytes; compared with what a base claims of them, and in length with what we have seen ourselves."""
+def _checked(item: Layer) -> Iterator[Piece]:
+    """The layer's bytes. Those of a base are compared with their diff ID; of ours, whose digest we made, the length."""
     if not item.key:
         yield from hashing(item, lambda _: None)
         return
@@ -151,12 +162,13 @@ def _proven(item: Layer) -> Iterator[Piece]:
         yield piece
         left -= len(piece)
     if left:
-        remedy = "compare the store with what it should be: nix-store --verify --check-contents"
-        raise BadInput(item.where, f"has {-left} bytes more than when its digest was learnt", remedy)
+        difference = f"{left} bytes fewer" if left > 0 else f"{-left} bytes more"
+        remedy = "compare the store with its database: nix-store --verify --check-contents"
+        raise BadInput(item.where, f"has {difference} than when it was hashed", remedy)
 
 
 def _write_layer(descriptor: int, cache: Cache | None, item: Layer, offset: int, count: Counter) -> Layer:
-    """The layer to its place in the file; with its digest, which the cache is told at once."""
+    """Write the layer at its offset in the file, and put its digest into the cache; the layer with that digest."""
     result = [item]
     for chunk in hashing(item, result.append):
         offset += _write_at(descriptor, chunk, offset)
@@ -164,25 +176,25 @@ def _write_layer(descriptor: int, cache: Cache | None, item: Layer, offset: int,
     return remember(result[-1], cache)
 
 
-def _places(parts: list[Part]) -> dict[int, int]:
-    """Where in the file the data of each layer that is stored starts, by the layer's position."""
-    places = {}
+def _offsets(members: Iterable[ArchiveMember]) -> dict[int, int]:
+    """Where in the file the data of each stored layer starts, by the layer's position."""
+    offsets = {}
     offset = 0
-    for part in parts:
-        if part.layer is not None:
-            places[part.layer] = offset + len(header(part.member))
-        offset += stored_size(part.member)
-    return places
+    for item in members:
+        if item.layer is not None:
+            offsets[item.layer] = offset + len(header(item.member))
+        offset += stored_size(item.member)
+    return offsets
 
 
 def _write_at(descriptor: int, data: bytes, offset: int) -> int:
-    """All of the data, which a single call may not take; its length."""
+    """Write all of the data, for which one call may not be enough; the number of bytes."""
     done = 0
     while done < len(data):
         done += os.pwrite(descriptor, memoryview(data)[done:], offset + done)
     return done
 
 
-def _shape(parts: list[Part]) -> list[tuple[int, int]]:
-    """What must not change between the first arrangement and the last."""
-    return [(stored_size(part.member), -1 if part.layer is None else part.layer) for part in parts]
+def _shape(members: Iterable[ArchiveMember]) -> list[tuple[int, int]]:
+    """What must not differ between the first arrangement and the last."""
+    return [(stored_size(item.member), -1 if item.layer is None else item.layer) for item in members]

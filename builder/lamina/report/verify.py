@@ -73,7 +73,7 @@ def _verify_recipe(path: Path, progress: Callable[[int], None], consumers: tuple
     problems: list[str] = []
     with _noted(problems), tempfile.TemporaryFile(buffering=0, dir=temporary_directory()) as file:
         buffered = io.BufferedWriter(file)  # it goes on where the disk took a part only
-        fill(build_image(read_recipe(path)), arrange, buffered, lambda _: None)
+        fill([build_image(read_recipe(path))], arrange, buffered, lambda _: None)
         buffered.detach()
         source = Source(file, str(path))
         return _verify(index_archive(source, Budget(source.size)), progress, consumers, problems)
