@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +31,38 @@ from .base import (
     wait_for_service,
 )
 
+# The shim starts this with a container's output and errors as descriptors 3 and 4, and waits until 5 is closed. It asks
+# the program to end as soon as the container has ended, which may be too soon.
+COPY_OUTPUT = """\
+#!/bin/sh
+trap '' TERM
+cat <&3 >'{path}/out' 5>&- &
+cat <&4 >'{path}/err' 5>&- &
+exec 3<&- 4<&- 5>&-
+wait
+"""
+
 # "unpacking docker.io/library/foo:1 (sha256:...)...done"
 UNPACKED = re.compile(r"^unpacking (\S+) \(sha256:", re.MULTILINE)
+
+
+@frozen
+class Output:
+    """The directory of what one container writes."""
+
+    path: Path
+
+    def uri(self) -> str:
+        """What --log-uri takes."""
+        program = self.path / "copy"
+        program.write_text(COPY_OUTPUT.format(path=self.path))
+        program.chmod(0o755)
+        return f"binary://{program}"
+
+    def read(self, name: str) -> str:
+        """Nothing, where no container was started."""
+        file = self.path / name
+        return file.read_bytes().decode(errors="replace") if file.exists() else ""
 
 
 @frozen
@@ -79,11 +110,17 @@ class Containerd:
         return check(self.ctr("content", "get", digest)).encode()
 
     def run(self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK) -> Completed:
+        """The output goes to files through a program of ours: ctr 1.6 stops reading when the container ends."""
         container = unique("run")
+        output = Output(self.directory / container)
         try:
-            return call(self.ctr("run", "--rm", name, container, *self.command(name, argv)), timeout=timeout)
+            output.path.mkdir()
+            words = self.ctr("run", "--rm", "--log-uri", output.uri(), name, container, *self.command(name, argv))
+            done = call(words, timeout=timeout)
+            return Completed(done.args, done.returncode, output.read("out"), output.read("err") + done.stderr)
         finally:
             self.destroy(container)
+            shutil.rmtree(output.path)
 
     def command(self, name: str, argv: Sequence[str] | None) -> list[str]:
         """ctr takes words as the whole command line, so the image's Entrypoint goes before them."""

@@ -70,10 +70,16 @@ class Docker:
         return self.contents.config_behind(image_id) if self.contents else image_id
 
     def run(self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK) -> Completed:
+        """The output comes from the log: `docker run` stops reading when the container ends, and may lose the rest."""
         container = unique("run")
-        words = self.docker("run", "--name", container, "--network", "none", name, *(argv or []))
         try:
-            return call(words, timeout=timeout)
+            words = self.docker("run", "--detach", "--name", container, "--network", "none", name, *(argv or []))
+            created = call(words, timeout=timeout)
+            if created.returncode:
+                return created
+            status = int(check(self.docker("wait", container), timeout=timeout))
+            logged = call(self.docker("logs", container))
+            return Completed(created.args, status, logged.stdout, logged.stderr)
         finally:
             self.destroy(container)
 
