@@ -89,3 +89,12 @@ UNPACKED_WINDOW = 192 << 20
 
 ERROR_TEXT = 600
 """Characters of what an error tells of its input."""
+
+ANSWER_BYTES = JSON_BYTES
+"""Bytes of one answer of a daemon's client: `docker image inspect` prints some 5 kB for each image."""
+
+IMAGES_OF_DAEMON = 10_000
+"""Images of a daemon that are inspected in one command: Linux takes 2 MiB of arguments, and an ID has 71 bytes."""
+
+ERROR_BYTES = 64 << 10
+"""Bytes of a program's error output that are read, from its end."""

@@ -8,22 +8,28 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import attrs
 
 from lamina.errors import BadInput, LaminaError
+from lamina.limits import DOCUMENT_BYTES, ERROR_BYTES
 from lamina.oci.digest import Digest, parse_digest, sha256
 from lamina.oci.documents import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Descriptor
 from lamina.oci.platform import for_platform
-from lamina.oci.reference import parse_reference
+from lamina.oci.reference import make_reference, parse_reference
 from lamina.oci.strict_json import Json, expect, parse_json
+from lamina.store.closure import split_store_path
 
 _WHERE = "skopeo"
+_TIMEOUT = 300
+"""Seconds for a manifest. Pulling takes as long as it takes."""
 
 
 @attrs.frozen
@@ -69,6 +75,7 @@ def prefetch(wanted: Wanted, tell: Callable[[str, str], None] = lambda *_: None)
     Raises BadInput: no such image, or none for that platform. LaminaError: no Skopeo, or it failed.
     """
     final_name, final_tag = wanted.final_name or wanted.name, wanted.final_tag or wanted.tag
+    make_reference(final_name, final_tag, "the final name and tag")
     tell("ImageName", wanted.name)
     digest = _manifest_digest(wanted)
     tell("ImageDigest", digest)
@@ -101,11 +108,13 @@ def _manifest_digest(wanted: Wanted) -> Digest:
     """The digest of the manifest itself: of an index, of the one for the platform."""
     reference = f"@{wanted.digest}" if wanted.digest else f":{wanted.tag}"
     name = f"{wanted.name}{reference}"
-    raw = _skopeo("inspect", "--raw", f"--tls-verify={_flag(wanted)}", f"docker://{name}")
+    raw = _skopeo("inspect", "--raw", f"--tls-verify={_flag(wanted)}", f"docker://{name}", timeout=_TIMEOUT)
+    if wanted.digest and sha256(raw) != wanted.digest:
+        raise BadInput(name, f"the registry's manifest has the digest {sha256(raw)}", "ask another registry")
     document = expect(parse_json(raw, name), dict, "the manifest", name)
     if "manifests" not in document:
         if document.get("mediaType", OCI_MANIFEST) not in (OCI_MANIFEST, DOCKER_MANIFEST) or "config" not in document:
-            remedy = "push it again with a tool of this decade"
+            remedy = "it may be schema 1: push the image again with a current tool"
             raise BadInput(name, f"a manifest of type {document.get('mediaType')!r:.80}", remedy)
         return sha256(raw)
     if document.get("mediaType", OCI_INDEX) not in (OCI_INDEX, DOCKER_INDEX):
@@ -118,19 +127,35 @@ def _flag(wanted: Wanted) -> str:
     return "true" if wanted.tls_verify else "false"
 
 
-def _skopeo(*words: str) -> bytes:
-    """What it prints. Raises LaminaError with its last line when it fails."""
-    try:
-        done = subprocess.run(
-            ["skopeo", "--insecure-policy", *words], stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
-    except OSError:
-        raise LaminaError(_WHERE, "no such program", "install it, or: nix shell nixpkgs#skopeo") from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        remedy = "check the name, the network and the credentials (skopeo login)"
-        raise LaminaError(_WHERE, said[-1], remedy)
-    return done.stdout
+def _skopeo(*words: str, timeout: float | None = None) -> bytes:
+    """What Skopeo prints. Raises LaminaError with the last line of its error output if it fails."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        try:
+            done = subprocess.run(
+                ["skopeo", "--insecure-policy", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                check=False,
+                timeout=timeout,
+            )
+        except OSError:
+            raise LaminaError(_WHERE, "no such program", "install it, or: nix shell nixpkgs#skopeo") from None
+        except subprocess.TimeoutExpired:
+            raise LaminaError(_WHERE, f"no answer from the registry in {timeout:.0f} s", "check the network") from None
+        if done.returncode:
+            remedy = "check the name, the network and the credentials (skopeo login)"
+            raise LaminaError(_WHERE, _last_line(errors), remedy)
+        if output.seek(0, os.SEEK_END) > DOCUMENT_BYTES:
+            raise LaminaError(_WHERE, f"a manifest of more than {DOCUMENT_BYTES} bytes", "give an image")
+        output.seek(0)
+        return output.read()
+
+
+def _last_line(file: IO[bytes]) -> str:
+    file.seek(max(0, file.seek(0, os.SEEK_END) - ERROR_BYTES))
+    lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "failed without an error message"
 
 
 def _add_to_store(archive: Path) -> str | None:
@@ -139,7 +164,11 @@ def _add_to_store(archive: Path) -> str | None:
         return None
     words = ["nix-store", "--add-fixed", "sha256", str(archive)]
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None
+    if done.returncode:
+        return None
+    path = done.stdout.strip()
+    split_store_path(path, "nix-store")
+    return path
 
 
 def nix_text(arguments: Json) -> str:

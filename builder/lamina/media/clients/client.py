@@ -7,15 +7,18 @@ module imports little: the first questions are at work while the rest of Lamina 
 from __future__ import annotations
 
 import contextlib
-import json
+import os
+import select
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from lamina.data.output import temporary_directory, widen
-from lamina.errors import LaminaError
-from lamina.oci.digest import Digest, sha256
-from lamina.oci.strict_json import Json
+from lamina.errors import BadInput, LaminaError
+from lamina.limits import ANSWER_BYTES, ERROR_BYTES, IMAGES_OF_DAEMON
+from lamina.oci.digest import Digest, parse_digest, sha256
+from lamina.oci.strict_json import expect, parse_json, strings
 
 if TYPE_CHECKING:
     from lamina.data.span import Piece
@@ -68,17 +71,45 @@ class Question:
         widen(self._process.stdout)
 
     def answer(self) -> str | None:
-        """None when the client says that there is no such thing. Raises LaminaError: it says nothing."""
+        """What the client prints; None if it fails, or prints more than ANSWER_BYTES. Raises LaminaError: too late."""
+        deadline = time.monotonic() + _TIMEOUT
+        printed = self._read(deadline)
+        if printed is None:
+            self._process.kill()
+            return None
         try:
-            told, _ = self._process.communicate(timeout=_TIMEOUT)
+            status = self._process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            raise LaminaError(self._client, f"no answer in {_TIMEOUT} s", "is the daemon well?") from None
-        return told.decode(errors="replace") if self._process.returncode == 0 else None
+            raise self._late() from None
+        return printed.decode(errors="replace") if status == 0 else None
+
+    def _read(self, deadline: float) -> bytes | None:
+        """The output up to its end; None if it is too long."""
+        assert self._process.stdout
+        output = self._process.stdout.fileno()
+        poll = select.poll()
+        poll.register(output, select.POLLIN)
+        chunks: list[bytes] = []
+        size = 0
+        while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            chunk = os.read(output, 1 << 20)
+            if not chunk:
+                return b"".join(chunks)
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > ANSWER_BYTES:
+                return None
+        raise self._late()
+
+    def _late(self) -> LaminaError:
+        return LaminaError(self._client, f"no answer in {_TIMEOUT} s", "check that the daemon is running")
 
     def drop(self) -> None:
-        """Nobody wants to know any more."""
+        """End the client; its answer is not needed any more."""
+        assert self._process.stdout
         self._process.kill()
-        self._process.communicate()
+        self._process.stdout.close()
+        self._process.wait()
 
 
 def _no_program(name: str) -> LaminaError:
@@ -153,7 +184,7 @@ def feed(command: Iterable[str], pieces: Iterator[Piece]) -> None:
             raise
         if client.returncode == 0:
             return
-        said.seek(0)
+        said.seek(max(0, said.seek(0, os.SEEK_END) - ERROR_BYTES))
         lines = said.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise LaminaError(words[0], f"refused the image: {lines[-1]}", "see the daemon's log")
 
@@ -165,8 +196,11 @@ def identities(image: Image) -> set[str]:
     return {sha256(image.document()), sha256(manifest(image))}
 
 
-def inspected_diff_ids(told: Json) -> list[Digest]:
-    return (told.get("RootFS") or {}).get("Layers") or []
+class StoredImage(NamedTuple):
+    """An image that a daemon has: its ID, which is a digest, and the diff IDs of its layers."""
+
+    id: Digest
+    diff_ids: list[Digest]
 
 
 class InspectingClient(AskingClient):
@@ -183,28 +217,51 @@ class InspectingClient(AskingClient):
     def survey(self, image: Image) -> None:
         if image.names:
             self._named = self._inspect([name.qualified for name in image.names])
-        ids = (self._ids.answer() if self._ids else None) or ""
+        ids = digests((self._ids.answer() if self._ids else None) or "")
         self._ids = None
         if ids:
-            self._all = self._inspect(sorted(set(ids.split())))
+            self._all = self._inspect(ids[:IMAGES_OF_DAEMON])
 
     def holds(self, image: Image) -> bool:
         names = [name.qualified for name in image.names] or [sha256(image.document())]
-        found = _images(self._named or self._inspect(names))
+        found = self._images(self._named or self._inspect(names))
         self._named = None
-        known = {i if i.startswith("sha256:") else f"sha256:{i}" for i in (told["Id"] for told in found)}
-        same_layers = all(inspected_diff_ids(told) == image.diff_ids for told in found)
-        return len(found) == len(names) and known <= identities(image) and same_layers
+        same_layers = all(stored.diff_ids == image.diff_ids for stored in found)
+        return len(found) == len(names) and {stored.id for stored in found} <= identities(image) and same_layers
 
-    def all_images(self) -> list[Json]:
-        """What there was when the survey began."""
-        return _images(self._all) if self._all else []
+    def all_images(self) -> list[StoredImage]:
+        """The images that the daemon had when the survey began."""
+        return self._images(self._all) if self._all else []
 
-    def _inspect(self, names: list[str]) -> Question:
+    def _inspect(self, names: Iterable[str]) -> Question:
         return self.ask(self.name, "image", "inspect", *names)
 
+    def _images(self, question: Question) -> list[StoredImage]:
+        """The images in the answer: none if one of the names is missing, and only those that can be understood."""
+        images: list[StoredImage] = []
+        with contextlib.suppress(BadInput):
+            answer = parse_json((question.answer() or "[]").encode(), self.name)
+            for item in expect(answer, list, "the answer", self.name):
+                with contextlib.suppress(BadInput):
+                    images.append(_stored_image(item, self.name))
+        return images
 
-def _images(question: Question) -> list[Json]:
-    """What the client tells of the images; nothing when one of them is not there."""
-    result: list[Json] = json.loads(question.answer() or "[]")
-    return result
+
+def _stored_image(item: object, where: str) -> StoredImage:
+    """Raises BadInput: an ID or a diff ID that is no digest. Podman writes IDs without `sha256:`."""
+    fields = expect(item, dict, "an image", where)
+    identity = expect(fields.get("Id"), str, "Id", where)
+    rootfs = expect(fields.get("RootFS") or {}, dict, "RootFS", where)
+    return StoredImage(
+        parse_digest(f"sha256:{identity.removeprefix('sha256:')}", where),
+        [parse_digest(diff_id, where) for diff_id in strings(rootfs.get("Layers"), "Layers", where)],
+    )
+
+
+def digests(text: str) -> list[Digest]:
+    """The distinct digests among the words of a client's answer, sorted; all other words are ignored."""
+    found: set[Digest] = set()
+    for word in text.split():
+        with contextlib.suppress(BadInput):
+            found.add(parse_digest(word, "a client"))
+    return sorted(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamina.errors import BadUsage
-from lamina.media.clients.client import AskingClient, Question
+from lamina.media.clients.client import AskingClient, Question, digests
 from lamina.oci.digest import Digest, sha256
 
 if TYPE_CHECKING:
@@ -50,4 +50,4 @@ class Containerd(AskingClient):
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
         self.keep(image)
-        return {Digest(line) for line in (self._blobs.answer() or "").split()}
+        return set(digests(self._blobs.answer() or ""))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from lamina.media.clients.client import InspectingClient, inspected_diff_ids
+from lamina.media.clients.client import InspectingClient, StoredImage
 from lamina.oci.digest import Digest, chain_ids
-from lamina.oci.strict_json import Json
 
 if TYPE_CHECKING:
     from lamina.image.cache import Cache
@@ -33,19 +32,19 @@ class Docker(InspectingClient):
         pass
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
-        told = self.all_images()
+        images = self.all_images()
         if "io.containerd.snapshotter" in (self._store.answer() or ""):
             self.keep(image)
-            return self._in_containerd(told, cache)
-        return self._in_chains(told, image)
+            return self._in_containerd(images, cache)
+        return self._in_chains(images, image)
 
-    def _in_chains(self, told: list[Json], image: Image) -> set[Digest]:
-        """The classic store knows a layer by what is below it, so only those up to the first new one (load.go)."""
-        there = {chain for item in told for chain in chain_ids(inspected_diff_ids(item))}
-        count = sum(1 for _ in itertools.takewhile(there.__contains__, chain_ids(image.diff_ids)))
+    def _in_chains(self, images: list[StoredImage], image: Image) -> set[Digest]:
+        """The classic store finds a layer by all layers below it, so only those up to the first new one (load.go)."""
+        chains = {chain for stored in images for chain in chain_ids(stored.diff_ids)}
+        count = sum(1 for _ in itertools.takewhile(chains.__contains__, chain_ids(image.diff_ids)))
         return set(image.diff_ids[:count]) - set(image.diff_ids[count:])
 
-    def _in_containerd(self, told: list[Json], cache: Cache) -> set[Digest]:
+    def _in_containerd(self, images: list[StoredImage], cache: Cache) -> set[Digest]:
         """The layers of images whose manifest we wrote: of others the store may hold compressed blobs only."""
-        ours = (cache.layers_of_manifest(Digest(item["Id"])) for item in told)
+        ours = (cache.layers_of_manifest(stored.id) for stored in images)
         return {diff_id for layers in ours for diff_id in layers}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamina.media.clients.client import InspectingClient, inspected_diff_ids
+from lamina.media.clients.client import InspectingClient
 from lamina.oci.digest import Digest
 
 if TYPE_CHECKING:
@@ -29,4 +29,4 @@ class Podman(InspectingClient):
             self.ask("podman", "tag", image.names[0].qualified, name.qualified).answer()
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
-        return {diff_id for item in self.all_images() for diff_id in inspected_diff_ids(item)}
+        return {diff_id for stored in self.all_images() for diff_id in stored.diff_ids}
