@@ -1,4 +1,4 @@
-"""How much of anything is read from input: what `docs/hostile-input.md` promises, in one place.
+"""How much of anything is read from input: what `docs/design/hostile-input.md` promises, in one place.
 
 Each limit lies well above what real images have, and low enough that nothing below it takes much memory or time.
 """

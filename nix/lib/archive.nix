@@ -6,7 +6,7 @@ rec {
   extensions = { none = ""; gz = ".gz"; zstd = ".zst"; };
   compressors = builtins.attrNames extensions;
 
-  # The forms of an archive: see docs/archive.md.
+  # The forms of an archive: see docs/design/archive.md.
   formats = [ "universal" "docker-1.9" "classic" ];
 
   # The arguments `format` and `layout` of a function whose arguments `checks` checks, as one.

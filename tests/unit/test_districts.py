@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,3 +88,14 @@ def test_no_two_modules_say_the_same() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_no_module_is_longer_than_350_lines(module: str) -> None:
     assert len(MODULES[module].read_text().splitlines()) <= 350
+
+
+def test_every_module_has_a_line_in_house_md() -> None:
+    """docs/design/house.md has a table for each district, with a line for each file and folder."""
+    text = (ROOT.parents[1] / "docs/design/house.md").read_text()
+    for name in DISTRICTS:
+        found = re.search(rf"^\| `{name}` \| [^|]+ \|\n\| --- \| --- \|\n((?:\|.+\n?)+)", text, re.MULTILINE)
+        assert found, name
+        files = {path.name for path in (ROOT / name).glob("*.py")} - {"__init__.py"}
+        folders = {f"{path.parent.name}/" for path in (ROOT / name).glob("*/__init__.py")}
+        assert set(re.findall(r"`(\w+(?:/|\.py))`", found[1])) == files | folders, f"docs/design/house.md, {name}"

@@ -31,7 +31,7 @@ CONSUMERS = {
 """Each by the name that `--for` takes."""
 
 BY_NAME_ONLY = frozenset({"docker-1.9"})
-"""Not among `all`: it asks for files that no other reader needs, see docs/archive.md, "Docker 1.9"."""
+"""Not among `all`: it asks for files that no other reader needs, see docs/design/archive.md, "Docker up to 1.9"."""
 
 ALL = tuple(name for name in CONSUMERS if name not in BY_NAME_ONLY)
 

@@ -171,7 +171,7 @@ CHECKS = (
         "oci-same-image",
         "`index.json` leads to the image that `manifest.json` tells of.",
         ALL,
-        "which of both is read hangs on the reader: docs/archive.md",
+        "readers differ in which of both they read: docs/design/archive.md",
         one_image,
     ),
 )

@@ -215,7 +215,7 @@ def compress(chunks: Iterator[bytes], compressor: str, out: BinaryIO) -> None:
         import zstandard
 
         workers = len(os.sched_getaffinity(0))
-        fast = zstandard.STRATEGY_FAST  # a third less time, for 3 to 4 percent more bytes: docs/speed.md
+        fast = zstandard.STRATEGY_FAST  # a third less time, for 3 to 4 percent more bytes: docs/design/speed.md
         settings = zstandard.ZstdCompressionParameters.from_level(3, strategy=fast, hash_log=16, threads=workers)
         with zstandard.ZstdCompressor(compression_params=settings).stream_writer(out, closefd=False) as writer:
             for chunk in chunks:

@@ -2,7 +2,7 @@
 
 A pipeline is a list of operations `[NAME, ARGUMENT...]`. The first gets the whole closure, each further one what the
 one before made: a part of the closure, a list of values, or values by name. What is there at the end becomes the
-layers, the first at the bottom. `docs/planning.md` lists the operations; their meaning is that of nixpkgs'
+layers, the first at the bottom. `docs/use/planning.md` lists the operations; their meaning is that of nixpkgs'
 flattenReferencesGraph.
 """
 

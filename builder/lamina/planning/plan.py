@@ -1,4 +1,4 @@
-"""Which store paths go into which layer, so that a change costs little: `docs/planning.md` tells the rules and why."""
+"""Which store paths go into which layer, so that a change costs little. The rules are in `docs/use/planning.md`."""
 
 from __future__ import annotations
 

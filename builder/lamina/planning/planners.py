@@ -3,7 +3,7 @@
 A path's hash covers the hashes of all that it refers to. So a path changes when anything in its closure changes, and
 the larger its closure, the more often it does. Nothing else is assumed about what changes. Decisions rest on names,
 sizes and references, never on hashes, which are new with every change; and on whole numbers or on divisions, which
-give the same result on every machine. `docs/planning.md` has the measurements behind every number here.
+give the same result on every machine. `docs/design/planning.md` has the measurements behind every number here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Recipes: the JSON by which a Nix derivation says what image it wants.
 
 A recipe names store paths, so Nix keeps an image's content alive with it; making one reads no file of the closure.
-The format is versioned and told in `docs/recipe.md`; unknown versions and fields are refused.
+The format is versioned and told in `docs/design/recipe.md`; unknown versions and fields are refused.
 """
 
 from __future__ import annotations

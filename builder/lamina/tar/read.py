@@ -1,7 +1,7 @@
 """Reading foreign tar: what an archive holds and where, without unpacking any of it.
 
 Reads ustar, PAX and GNU headers as Go's archive/tar, GNU tar and Python's tarfile write them. Where readers in
-use disagree about the same bytes, the archive is refused: see `docs/hostile-input.md`.
+use disagree about the same bytes, the archive is refused: see `docs/design/hostile-input.md`.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ _GOOD_NAME = re.compile(rb"(?!/)(?:(?:/|^)(?!\.\.?(?:/|$))[^/\0]{1,255})+", re.D
 
 
 def check_name(name: bytes) -> None:
-    """Raises BadInput for a name that some reader cannot store: see `docs/archive.md`, "Names"."""
+    """Raises BadInput for a name that some reader cannot store: see `docs/design/archive.md`, "Names"."""
     if len(name) <= _MAX_PATH and _GOOD_NAME.fullmatch(name):
         return
     shown = name.decode(errors="backslashreplace")
