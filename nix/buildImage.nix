@@ -1,7 +1,7 @@
 # An image as one archive, with dockerTools' arguments: see docs/use/buildImage.md.
-{ toolbox, recipe, defaults }:
+{ toolbox, recipe, defaults, function ? "buildImage" }:
 let
-  checks = import ./lib/arguments.nix "buildImage";
+  kinds = import ./lib/arguments.nix;
   names = import ./lib/names.nix;
   rootScript = import ./lib/root-script.nix { inherit toolbox; };
   runAsRootLayer = import ./lib/run-as-root.nix { inherit toolbox; };
@@ -19,6 +19,7 @@ in
 , keepContentsDirlinks ? false  # links to directories stay links
 , runAsRoot ? null              # a shell script that runs as root in the image, on what the base has
 , extraCommands ? ""            # a shell script that runs where the root of the image is
+, allowForeign ? false          # packages that were built for another system or processor may go in
 , layers ? [ ]                  # of buildLayer, below all else of this image
 , config ? null                 # the image's `config` object
 , inheritConfig ? defaults.inheritConfig  # what it takes over from the base: "docker", as FROM does; "env", only Env
@@ -34,67 +35,80 @@ in
 , diskSize ? 1024               # dockerTools' virtual machine's; there is none
 , buildVMMemorySize ? 512
 }@arguments:
-
-assert checks.arguments arguments {
-  name = checks.string;
-  tag = checks.nullOr checks.string;
-  fromImage = checks.nullOr checks.path;
-  fromImageName = checks.nullOr checks.string;
-  fromImageTag = checks.nullOr checks.string;
-  copyToRoot = checks.trees;
-  contents = checks.trees;
-  keepContentsDirlinks = checks.bool;
-  runAsRoot = checks.nullOr checks.script;
-  extraCommands = checks.script;
-  layers = checks.listOf checks.path;
-  config = checks.nullOr checks.set;
-  inheritConfig = checks.among [ "docker" "env" ];
-  architecture = checks.string;
-  created = checks.time ", or \"now\"";
-  uid = checks.natural;
-  gid = checks.natural;
-  compressor = checks.among archive.compressors;
-  format = checks.nullOr (checks.among archive.formats);
-  layout = checks.nullOr (checks.among archive.formats);
-  meta = checks.set;
-  includeNixDB = checks.bool;
-  diskSize = checks.natural;
-  buildVMMemorySize = checks.natural;
-};
-assert checks.notBoth "copyToRoot" copyToRoot "contents" contents;
-assert checks.notBoth "format" format "layout" layout;
 let
-  trees = names.trees (checks.deprecated "contents" (contents != null) "copyToRoot does the same" [ copyToRoot contents ]);
+  check = kinds.of { inherit function; it = name; };
+in
+assert check.arguments arguments {
+  name = kinds.imageName;
+  tag = kinds.tag;
+  fromImage = kinds.nullOr kinds.path;
+  fromImageName = kinds.nullOr kinds.string;
+  fromImageTag = kinds.nullOr kinds.string;
+  copyToRoot = kinds.trees;
+  contents = kinds.trees;
+  keepContentsDirlinks = kinds.bool;
+  runAsRoot = kinds.script;
+  extraCommands = kinds.script;
+  allowForeign = kinds.bool;
+  layers = kinds.listOf kinds.path;
+  config = kinds.nullOr kinds.set;
+  inheritConfig = kinds.among [ "docker" "env" ];
+  architecture = kinds.architecture;
+  created = kinds.time;
+  uid = kinds.natural;
+  gid = kinds.natural;
+  compressor = kinds.among archive.compressors;
+  format = kinds.nullOr (kinds.among archive.formats);
+  layout = kinds.nullOr (kinds.among archive.formats);
+  meta = kinds.set;
+  includeNixDB = kinds.bool;
+  diskSize = kinds.natural;
+  buildVMMemorySize = kinds.natural;
+};
+assert check.notBoth "copyToRoot" copyToRoot "contents" contents;
+assert check.notBoth "format" format "layout" layout;
+assert allowForeign || check.ours architecture [ copyToRoot contents ];
+let
+  trees = names.trees (check.deprecated "contents" (contents != null) "copyToRoot does the same" [ copyToRoot contents ]);
   base = if fromImage == null then null else { path = "${fromImage}"; name = fromImageName; tag = fromImageTag; };
-  made =
-    if runAsRoot != null then runAsRootLayer {
-      inherit name base trees runAsRoot extraCommands architecture uid gid;
-      keepDirlinks = keepContentsDirlinks;
-    }
-    else if extraCommands == "" then null
-    else rootScript {
-      inherit name trees extraCommands uid gid;
-      keepDirlinks = keepContentsDirlinks;
-      nixDB = includeNixDB;
-    };
+  owner = { uid = names.number uid; gid = names.number gid; };
+  commands = names.script extraCommands;
+  keepDirlinks = keepContentsDirlinks;
 
-  image = recipe {
-    inherit name tag config trees made layers architecture created inheritConfig uid gid;
-    keepDirlinks = keepContentsDirlinks;
-    inherit base;
-    storeStamp = { inherit uid gid; };
+  made =
+    if runAsRoot != null then runAsRootLayer ({
+      inherit name base trees architecture keepDirlinks;
+      runAsRoot = names.script runAsRoot;
+      extraCommands = commands;
+    } // owner)
+    else if commands == "" then null
+    else rootScript ({
+      inherit name trees keepDirlinks;
+      extraCommands = commands;
+      nixDB = includeNixDB;
+    } // owner);
+
+  image = recipe ({
+    inherit name trees made layers architecture created inheritConfig keepDirlinks base;
+    tag = names.text tag;
+    config = import ./lib/config.nix check config;
+    storeStamp = owner;
     nixDB = includeNixDB;
-  };
+  } // owner);
 in
 archive.make {
   name = "docker-image-${baseNameOf name}";
   recipe = image;
   inherit compressor meta;
-  format = archive.formatOf checks { inherit format layout; };
+  format = archive.formatOf check { inherit format layout; };
+  position = builtins.unsafeGetAttrPos "name" arguments;
   passthru = programs { inherit name; recipe = image; } // {
     imageName = names.lower name;
     inherit (image) imageTag;
+    inherit fromImage;
+    baseJson = toolbox.write "${baseNameOf name}-config.json"
+      (builtins.toJSON { inherit created config architecture; os = "linux"; });
     buildArgs = arguments;
-    layer = ownLayer { inherit name trees made uid gid; keepDirlinks = keepContentsDirlinks; };
+    layer = ownLayer ({ inherit name trees made keepDirlinks; } // owner);
   };
 }

@@ -1,8 +1,8 @@
 # A layer of one's own, for the `layers` of an image: a derivation by itself, so Nix caches it, substitutes it and
 # builds it elsewhere. See docs/use/layeredImages.md.
-{ toolbox }:
+{ toolbox, function ? "buildLayer" }:
 let
-  checks = import ./lib/arguments.nix "buildLayer";
+  kinds = import ./lib/arguments.nix;
   names = import ./lib/names.nix;
   rootScript = import ./lib/root-script.nix { inherit toolbox; };
 in
@@ -12,34 +12,41 @@ in
 , extraCommands ? ""    # a shell script that runs where the root is
 , uid ? 0               # owner of what lies at the root
 , gid ? 0
+, allowForeign ? false  # packages that were built for another system or processor may go in
 , rules ? [ ]           # [{ pattern = "/home/alice(/.*)?"; uid; gid; mode = "0700"; }]: the last that fits a path counts
 , maxLayers ? null      # more than one layer for the paths; null: one
 }@arguments:
-
-assert checks.arguments arguments {
-  name = checks.string;
-  paths = checks.listOf checks.path;
-  copyToRoot = checks.trees;
-  extraCommands = checks.script;
-  uid = checks.natural;
-  gid = checks.natural;
-  rules = checks.listOf checks.set;
-  maxLayers = checks.nullOr checks.positive;
+let
+  check = kinds.of { inherit function; it = null; };
+in
+assert check.arguments arguments {
+  name = kinds.storeName;
+  paths = kinds.listOf kinds.inStore;
+  copyToRoot = kinds.trees;
+  extraCommands = kinds.script;
+  uid = kinds.natural;
+  gid = kinds.natural;
+  allowForeign = kinds.bool;
+  rules = kinds.listOf kinds.set;
+  maxLayers = kinds.nullOr kinds.positive;
 };
+assert allowForeign || check.ours toolbox.goArch [ paths copyToRoot ];
 let
   trees = names.trees copyToRoot;
-  wanted = map (path: "${path}") paths;
+  wanted = map names.storePath paths;
+  owner = { uid = names.number uid; gid = names.number gid; };
+  commands = names.script extraCommands;
   made =
-    if extraCommands == "" then null
-    else rootScript { inherit name trees extraCommands uid gid; };
+    if commands == "" then null
+    else rootScript ({ inherit name trees; extraCommands = commands; } // owner);
 in
-toolbox.derive {
+toolbox.derive ({
   name = "${name}.json";
   __structuredAttrs = true;
   program = toolbox.laminaProgram;
   args = [ "recipe" "--layers" "-o" (placeholder "out") ];
   paths = wanted;
   trees = if made == null then trees else [ ];
-  inherit made uid gid rules maxLayers;
-  exportReferencesGraph.closure = wanted ++ (if made == null then trees else [ made ]);
-}
+  inherit made rules maxLayers;
+  exportReferencesGraph.closure = wanted ++ (if made == null then map names.storePath trees else [ made ]);
+} // owner)

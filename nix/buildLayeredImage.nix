@@ -1,7 +1,7 @@
 # The archive of a layered image: streamLayeredImage's arguments, and how to compress the whole.
-{ toolbox, streamLayeredImage, defaults }:
+{ toolbox, streamLayeredImage, defaults, function ? "buildLayeredImage" }:
 let
-  checks = import ./lib/arguments.nix "buildLayeredImage";
+  kinds = import ./lib/arguments.nix;
   archive = import ./lib/archive.nix { inherit toolbox; };
 in
 { name
@@ -11,24 +11,26 @@ in
 , meta ? { }
 , ...
 }@arguments:
-
-assert checks.arguments arguments {
-  name = checks.string;
-  compressor = checks.among archive.compressors;
-  format = checks.nullOr (checks.among archive.formats);
-  layout = checks.nullOr (checks.among archive.formats);
-  meta = checks.set;
-};
-assert checks.notBoth "format" format "layout" layout;
 let
-  streamed = streamLayeredImage (removeAttrs arguments [ "compressor" "format" "layout" ]);
+  check = kinds.of { inherit function; it = name; };
+in
+assert check.arguments arguments {
+  name = kinds.imageName;
+  compressor = kinds.among archive.compressors;
+  format = kinds.nullOr (kinds.among archive.formats);
+  layout = kinds.nullOr (kinds.among archive.formats);
+  meta = kinds.set;
+};
+assert check.notBoth "format" format "layout" layout;
+let
+  streamed = streamLayeredImage (removeAttrs arguments [ "compressor" "format" "layout" "meta" ]);
 in
 archive.make {
   name = baseNameOf name;
-  inherit (streamed) recipe;
+  recipe = streamed.conf;
   inherit compressor meta;
-  format = archive.formatOf checks { inherit format layout; };
-  passthru = removeAttrs streamed.passthru [ "isExe" ] // {
-    buildArgs = arguments;
-  } // toolbox.optionalAttrs (defaults.streams == "file") { stream = streamed; };
+  format = archive.formatOf check { inherit format layout; };
+  position = builtins.unsafeGetAttrPos "name" arguments;
+  passthru = removeAttrs streamed.passthru [ "isExe" ] // { buildArgs = arguments; }
+    // toolbox.optionalAttrs (defaults.streams == "file") { stream = streamed; };
 }

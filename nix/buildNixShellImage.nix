@@ -1,25 +1,26 @@
 # The archive of a nix-shell image: streamNixShellImage's arguments, and how to compress the whole.
-{ toolbox, streamNixShellImage, defaults }:
+{ toolbox, streamNixShellImage, defaults, function ? "buildNixShellImage" }:
 let
-  checks = import ./lib/arguments.nix "buildNixShellImage";
+  kinds = import ./lib/arguments.nix;
   archive = import ./lib/archive.nix { inherit toolbox; };
 in
 { drv
 , compressor ? defaults.compressor  # "none", "gz", "zstd"
 , ...
 }@arguments:
-
-assert checks.arguments arguments { compressor = checks.among archive.compressors; };
+let
+  check = kinds.of { inherit function; it = arguments.name or drv.name or null; };
+in
+assert check.arguments arguments { compressor = kinds.among archive.compressors; };
 let
   streamed = streamNixShellImage (removeAttrs arguments [ "compressor" ]);
 in
 archive.make {
   name = "${drv.name}-env";
-  inherit (streamed) recipe;
+  recipe = streamed.conf;
   inherit compressor;
   format = "universal";
   meta = { };
-  passthru = removeAttrs streamed.passthru [ "isExe" ] // {
-    buildArgs = arguments;
-  } // toolbox.optionalAttrs (defaults.streams == "file") { stream = streamed; };
+  passthru = removeAttrs streamed.passthru [ "isExe" ] // { buildArgs = arguments; }
+    // toolbox.optionalAttrs (defaults.streams == "file") { stream = streamed; };
 }

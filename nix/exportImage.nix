@@ -1,7 +1,7 @@
 # The file system of an image as one plain tar, with dockerTools' arguments: see docs/use/runAsRoot.md.
-{ toolbox }:
+{ toolbox, function ? "exportImage" }:
 let
-  checks = import ./lib/arguments.nix "exportImage";
+  kinds = import ./lib/arguments.nix;
 in
 { fromImage                     # an archive or an OCI layout
 , name ? fromImage.name
@@ -10,14 +10,16 @@ in
 , diskSize ? 1024               # dockerTools' virtual machine's; there is none
 , buildVMMemorySize ? 512
 }@arguments:
-
-assert checks.arguments arguments {
-  name = checks.string;
-  fromImage = checks.path;
-  fromImageName = checks.nullOr checks.string;
-  fromImageTag = checks.nullOr checks.string;
-  diskSize = checks.natural;
-  buildVMMemorySize = checks.natural;
+let
+  check = kinds.of { inherit function; it = arguments.name or null; };
+in
+assert check.arguments arguments {
+  name = kinds.storeName;
+  fromImage = kinds.path;
+  fromImageName = kinds.nullOr kinds.string;
+  fromImageTag = kinds.nullOr kinds.string;
+  diskSize = kinds.natural;
+  buildVMMemorySize = kinds.natural;
 };
 toolbox.derive {
   inherit name;

@@ -1,17 +1,19 @@
 # The files by which programs know root and nobody by name: /etc/passwd, /etc/group, /etc/nsswitch.conf; and /var/empty,
 # which is their home.
-{ toolbox }:
+{ toolbox, function ? "fakeNss" }:
 let
-  checks = import ./lib/arguments.nix "fakeNss";
+  kinds = import ./lib/arguments.nix;
   lines = builtins.concatStringsSep "\n";
 in
 { extraPasswdLines ? [ ]
 , extraGroupLines ? [ ]
 }@arguments:
-
-assert checks.arguments arguments {
-  extraPasswdLines = checks.listOf checks.string;
-  extraGroupLines = checks.listOf checks.string;
+let
+  check = kinds.of { inherit function; it = null; };
+in
+assert check.arguments arguments {
+  extraPasswdLines = kinds.listOf kinds.string;
+  extraGroupLines = kinds.listOf kinds.string;
 };
 toolbox.derive {
   name = "fake-nss";

@@ -3,13 +3,14 @@
 # several images podman 4.3 takes none.
 { toolbox }:
 let
-  checks = import ./lib/arguments.nix "mergeImages";
+  kinds = import ./lib/arguments.nix;
+  check = kinds.of { function = "mergeImages"; };
   archive = import ./lib/archive.nix { inherit toolbox; };
 in
 images:
 
-assert checks.holds "the argument" images (value: builtins.isList value && value != [ ]) "a list of images";
-assert checks.arguments { inherit images; } { images = checks.listOf checks.path; };
+assert check.holds "the argument" images
+  (kinds.kind "a list of images" (value: value != [ ] && (kinds.listOf kinds.path).test value));
 let
   # Of a stream the recipe will do: an archive need not be made for it.
   file = image: if image.isExe or false && image ? recipe then "${image.recipe}" else "${image}";

@@ -1,8 +1,8 @@
 # An image out of a registry, pulled by Skopeo: dockerTools' arguments, and byte for byte what Skopeo writes, so
 # that hashes from elsewhere stay valid. A fixed-output derivation: the hash is of the file, or of the layout.
-{ toolbox }:
+{ toolbox, function ? "pullImage" }:
 let
-  checks = import ./lib/arguments.nix "pullImage";
+  kinds = import ./lib/arguments.nix;
 in
 { imageName                  # with the registry when it is not Docker Hub
 , imageDigest                # sha256:...
@@ -20,34 +20,40 @@ in
 , name ? "docker-image-${builtins.replaceStrings [ "/" ":" ] [ "-" "-" ] finalImageName}-${finalImageTag}${if format == "oci" then "" else ".tar"}"
 }@arguments:
 let
+  check = kinds.of { inherit function; it = imageName; };
   given = builtins.filter (value: value != null) [ hash sha256 outputHash ];
   wanted =
     if builtins.length given != 1
-    then throw "pullImage ${imageName}: give one of hash, sha256, outputHash"
+    then check.fail "give one of hash, sha256, outputHash; with hash = \"\" the build tells which hash is right"
     else builtins.head given;
+  # An empty hash says nothing about its kind.
+  algorithm =
+    if outputHashAlgo != null then outputHashAlgo
+    else if sha256 != null || wanted == "" || builtins.match "[a-z0-9]+[-:].*" wanted == null then "sha256"
+    else null;
 in
-assert checks.arguments arguments {
-  imageName = checks.string;
-  imageDigest = checks.matching "sha256: and 64 hexadecimal digits" "sha256:[0-9a-f]{64}";
-  hash = checks.nullOr checks.string;
-  sha256 = checks.nullOr checks.string;
-  outputHash = checks.nullOr checks.string;
-  outputHashAlgo = checks.nullOr checks.string;
-  os = checks.string;
-  arch = checks.string;
-  finalImageName = checks.matching "the name of an image" "[A-Za-z0-9._:/-]+";
-  finalImageTag = checks.matching "a tag" "[A-Za-z0-9_.-]+";
-  tlsVerify = checks.bool;
+assert check.arguments arguments {
+  imageName = kinds.pulledName;
+  imageDigest = kinds.matching "sha256: and 64 hexadecimal digits" "sha256:[0-9a-f]{64}";
+  hash = kinds.nullOr kinds.string;
+  sha256 = kinds.nullOr kinds.string;
+  outputHash = kinds.nullOr kinds.string;
+  outputHashAlgo = kinds.nullOr kinds.string;
+  os = kinds.string;
+  arch = kinds.architecture;
+  finalImageName = kinds.matching "the name of an image" "[A-Za-z0-9._:/-]+";
+  finalImageTag = kinds.matching "a tag" "[A-Za-z0-9_.-]+";
+  tlsVerify = kinds.bool;
   # What is in the store can be read by everybody.
-  authFile = checks.nullOr (checks.outside "the path of a file outside of the store, as a string");
-  format = checks.among [ "docker-archive" "oci" ];
-  name = checks.string;
+  authFile = kinds.nullOr (kinds.outsideOfStore "the path of a file outside of the store, as a string");
+  format = kinds.among [ "docker-archive" "oci" ];
+  name = kinds.storeName;
 };
 toolbox.derive {
   inherit name;
   outputHash = wanted;
   outputHashMode = if format == "oci" then "recursive" else "flat";
-  outputHashAlgo = if outputHashAlgo != null then outputHashAlgo else if hash != null then null else "sha256";
+  outputHashAlgo = algorithm;
   impureEnvVars = [
     "http_proxy" "https_proxy" "ftp_proxy" "all_proxy" "no_proxy"
     "HTTP_PROXY" "HTTPS_PROXY" "FTP_PROXY" "ALL_PROXY" "NO_PROXY"
@@ -85,5 +91,7 @@ toolbox.derive {
       "$kind" "$digest" "$(stat -c %s "$digest")" \
       io.containerd.image.name "$to" org.opencontainers.image.ref.name "$tag" > "$out/index.json"
   '');
-  passthru = { inherit imageName imageDigest; };
+  position = builtins.unsafeGetAttrPos "imageName" arguments;
+  # As in dockerTools: the name and the tag that the archive has.
+  passthru = { imageName = finalImageName; imageTag = finalImageTag; inherit imageDigest; };
 }

@@ -1,8 +1,8 @@
 # A program that writes an image's archive to its standard output, with dockerTools' arguments: see
-# docs/use/layeredImages.md. Nothing of the image lies in the store a second time.
-{ toolbox, recipe, defaults }:
+# docs/use/layeredImages.md. Nothing of the image is in the store a second time.
+{ toolbox, recipe, defaults, function ? "streamLayeredImage" }:
 let
-  checks = import ./lib/arguments.nix "streamLayeredImage";
+  kinds = import ./lib/arguments.nix;
   names = import ./lib/names.nix;
   rootScript = import ./lib/root-script.nix { inherit toolbox; };
   programs = import ./lib/programs.nix { inherit toolbox; };
@@ -17,7 +17,7 @@ in
 , inheritConfig ? defaults.inheritConfig  # what it takes over from the base: see buildImage
 , architecture ? toolbox.goArch
 , created ? "1970-01-01T00:00:01Z"
-, mtime ? "1970-01-01T00:00:01Z"  # of all files: RFC 3339
+, mtime ? "1970-01-01T00:00:01Z"  # of all files
 , uid ? 0                       # owner of the store paths
 , gid ? 0
 , uname ? "root"                # taken and not used: archives carry numbers alone
@@ -26,6 +26,7 @@ in
 , volatile ? [ ]                # packages that change with every build: they go into the top layer
 , lock ? null                   # the file that `lamina plan --lock` wrote: layers stay as they were
 , layeringPipeline ? null       # dockerTools' operations on the closure, as a list or a file of JSON
+, allowForeign ? false          # packages that were built for another system or processor may go in
 , layers ? [ ]                  # of buildLayer
 , extraCommands ? ""            # a shell script that runs where the root of the image is
 , fakeRootCommands ? ""         # the same, seeming to be root
@@ -36,57 +37,65 @@ in
 , meta ? { }
 , debug ? false                 # taken and not used: `lamina plan --explain` tells more
 }@arguments:
-
-assert checks.arguments arguments {
-  name = checks.string;
-  tag = checks.nullOr checks.string;
-  fromImage = checks.nullOr checks.path;
-  fromImageName = checks.nullOr checks.string;
-  fromImageTag = checks.nullOr checks.string;
-  contents = checks.trees;
-  config = checks.nullOr checks.set;
-  inheritConfig = checks.among [ "docker" "env" ];
-  architecture = checks.string;
-  created = checks.time ", or \"now\"";
-  mtime = checks.time "";
-  uid = checks.natural;
-  gid = checks.natural;
-  uname = checks.string;
-  gname = checks.string;
-  volatile = checks.listOf checks.path;
-  lock = checks.nullOr checks.path;
-  layeringPipeline = checks.nullOr (checks.either checks.list checks.path);
-  layers = checks.listOf checks.path;
-  extraCommands = checks.script;
-  fakeRootCommands = checks.script;
-  enableFakechroot = checks.bool;
-  includeStorePaths = checks.bool;
-  includeNixDB = checks.bool;
-  passthru = checks.set;
-  meta = checks.set;
-  debug = checks.bool;
+let
+  check = kinds.of { inherit function; it = name; };
+in
+assert check.arguments arguments {
+  name = kinds.imageName;
+  tag = kinds.tag;
+  fromImage = kinds.nullOr kinds.path;
+  fromImageName = kinds.nullOr kinds.string;
+  fromImageTag = kinds.nullOr kinds.string;
+  contents = kinds.trees;
+  config = kinds.nullOr kinds.set;
+  inheritConfig = kinds.among [ "docker" "env" ];
+  architecture = kinds.architecture;
+  created = kinds.date;
+  mtime = kinds.date;
+  uid = kinds.natural;
+  gid = kinds.natural;
+  uname = kinds.string;
+  gname = kinds.string;
+  volatile = kinds.listOf kinds.inStore;
+  lock = kinds.nullOr kinds.path;
+  layeringPipeline = kinds.nullOr (kinds.either kinds.list kinds.path);
+  allowForeign = kinds.bool;
+  layers = kinds.listOf kinds.path;
+  extraCommands = kinds.script;
+  fakeRootCommands = kinds.script;
+  enableFakechroot = kinds.bool;
+  includeStorePaths = kinds.bool;
+  includeNixDB = kinds.bool;
+  passthru = kinds.set;
+  meta = kinds.set;
+  debug = kinds.bool;
 };
-assert layeringPipeline != null
-  || checks.holds "maxLayers" maxLayers (value: builtins.isInt value && value > 1) "a number above 1";
+assert layeringPipeline != null || check.holds "maxLayers" maxLayers kinds.severalLayers;
+assert !enableFakechroot || toolbox.supervises
+  || check.fail "enableFakechroot is true; it works where builds run on x86_64-linux or aarch64-linux, and here on ${toolbox.system}";
+assert allowForeign || check.ours architecture contents;
 let
   trees = names.trees contents;
-  scripted = extraCommands != "" || fakeRootCommands != "";
+  owner = { uid = names.number uid; gid = names.number gid; };
+  commands = { extraCommands = names.script extraCommands; fakeRootCommands = names.script fakeRootCommands; };
 
   image = recipe {
-    inherit name tag config trees layers architecture created inheritConfig maxLayers lock;
+    inherit name trees layers architecture created inheritConfig maxLayers lock;
+    tag = names.text tag;
+    config = import ./lib/config.nix check config;
     links = true;
     base = if fromImage == null then null else { path = "${fromImage}"; name = fromImageName; tag = fromImageTag; };
     made =
-      if !scripted then null
-      else rootScript {
-        inherit name trees extraCommands fakeRootCommands mtime;
+      if commands == { extraCommands = ""; fakeRootCommands = ""; } then null
+      else rootScript ({
+        inherit name trees mtime;
         links = true;
         chroot = enableFakechroot;
         nixDB = includeNixDB;
-      };
-    storeStamp = { inherit uid gid mtime; };
+      } // commands);
+    storeStamp = owner // { inherit mtime; };
     storePaths = includeStorePaths;
-    volatile = map (package: "${package}") volatile;
+    volatile = map names.storePath volatile;
     pipeline =
       # A file stays one: it may have to be built, and reading it here would build it during evaluation.
       if layeringPipeline == null || builtins.isList layeringPipeline then layeringPipeline else "${layeringPipeline}";
@@ -96,19 +105,20 @@ let
   tools = programs { inherit name; recipe = image; };
   file = baseNameOf name;
 in
-toolbox.derive {
+toolbox.onRunner.derive {
   name = "stream-${file}";
   preferLocalBuild = true;
   allowSubstitutes = false;
   script = ''cp "$streamer" "$out"'';
   streamer = "${tools.stream}/bin/stream-${file}";
   inherit meta;
-  passthru = tools // {
+  position = builtins.unsafeGetAttrPos "name" arguments;
+  # In dockerTools' order of precedence: what it sets itself wins over `passthru`, and that over all else.
+  passthru = tools // { imageName = names.lower name; buildArgs = arguments; } // passthru // {
     conf = image;
-    streamScript = tools.stream;
-    imageName = names.lower name;
+    # The program without its recipe, as in `${streamScript} ${conf}`.
+    streamScript = toolbox.onRunner.writeProgram "stream" ''exec ${toolbox.onRunner.laminaProgram} build --output - "$@"'';
     inherit (image) imageTag;
     isExe = true;
-    buildArgs = arguments;
-  } // passthru;
+  };
 }

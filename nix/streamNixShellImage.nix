@@ -1,14 +1,13 @@
 # An image in which one stands where `nix-shell` of a derivation would stand: its environment, its inputs on PATH, and
 # `buildDerivation`, which runs its builder. dockerTools' arguments; see docs/use/nixShellImages.md.
-{ toolbox, streamLayeredImage, binSh, usrBinEnv, fakeNss }:
+{ toolbox, streamLayeredImage, binSh, usrBinEnv, fakeNss, function ? "streamNixShellImage" }:
 let
-  checks = import ./lib/arguments.nix "streamNixShellImage";
+  kinds = import ./lib/arguments.nix;
+  names = import ./lib/names.nix;
   inherit (builtins) concatStringsSep elem isList isPath listToAttrs mapAttrs removeAttrs replaceStrings toString;
 
   # Where Nix' sandbox lets a derivation build.
   buildDirectory = "/build";
-
-  quoted = text: "'${replaceStrings [ "'" ] [ "'\\''" ] text}'";
 
   # A derivation's attribute as its builder gets to see it: as toString has it, but for paths, which go to the store.
   asText = value:
@@ -42,7 +41,7 @@ let
     allowSubstitutes = false;
     text = ''
       #!${toolbox.files.bash}/bin/bash
-      exec ${concatStringsSep " " (map (word: quoted (asText word)) ([ drv.drvAttrs.builder ] ++ drv.drvAttrs.args or [ ]))}
+      exec ${(import ./lib/shell.nix).words (map asText ([ drv.drvAttrs.builder ] ++ drv.drvAttrs.args or [ ]))}
     '';
     passAsFile = [ "text" ];
     script = ''
@@ -96,21 +95,23 @@ in
 , command ? null                  # runs in the interactive shell, which then ends
 , run ? null                      # runs in a shell that is not interactive, which then ends
 }@arguments:
-
-assert checks.arguments arguments {
-  name = checks.string;
-  tag = checks.nullOr checks.string;
-  uid = checks.natural;
-  gid = checks.natural;
-  homeDirectory = checks.string;
-  shell = checks.string;
-  command = checks.nullOr checks.script;
-  run = checks.nullOr checks.script;
+let
+  check = kinds.of { inherit function; it = arguments.name or drv.name or null; };
+in
+assert check.arguments arguments {
+  name = kinds.imageName;
+  tag = kinds.tag;
+  uid = kinds.natural;
+  gid = kinds.natural;
+  homeDirectory = kinds.string;
+  shell = kinds.string;
+  command = kinds.script;
+  run = kinds.script;
 };
-assert checks.holds "drv" drv
-  (_: drv ? drvAttrs && !(drv.drvAttrs.__structuredAttrs or false))
-  "a derivation without __structuredAttrs, whose attributes a shell could not have as variables";
-assert checks.holds "run" run (_: run == null || command == null) "null where there is a command";
+assert check.holds "drv" drv (kinds.kind
+  "a derivation without __structuredAttrs, whose attributes a shell could not have as variables"
+  (_: drv ? drvAttrs && !(drv.drvAttrs.__structuredAttrs or false)));
+assert run == null || command == null || check.fail "there are run and command; give one of them";
 let
   path = "${dirOf shell}:${builderOf drv}/bin";
   own = environmentOf drv;
@@ -132,8 +133,11 @@ let
     TERM = "xterm-256color";
   };
 
-  start = startOf { inherit shell path; words = if run != null then run else command; };
-  owner = "${toString uid}:${toString gid}";
+  start = startOf {
+    inherit shell path;
+    words = if run != null then names.script run else if command != null then names.script command else null;
+  };
+  owner = "${names.text uid}:${names.text gid}";
 in
 streamLayeredImage {
   inherit name tag;
@@ -142,7 +146,7 @@ streamLayeredImage {
     usrBinEnv
     (fakeNss.override {
       extraPasswdLines = [ "nixbld:x:${owner}:who builds:${homeDirectory}:/noshell" ];
-      extraGroupLines = [ "nixbld:x:${toString gid}:" ];
+      extraGroupLines = [ "nixbld:x:${names.text gid}:" ];
     })
   ];
   # As after an installation of Nix for one user: who works here may add to the store.

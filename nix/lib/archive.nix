@@ -9,9 +9,9 @@ rec {
   # The forms of an archive: see docs/design/archive.md.
   formats = [ "universal" "docker-1.9" "classic" ];
 
-  # The arguments `format` and `layout` of a function whose arguments `checks` checks, as one.
-  formatOf = checks: { format, layout }:
-    if layout != null then checks.deprecated "layout" true "format does the same" layout
+  # The arguments `format` and `layout` of a function whose arguments `check` checks, as one.
+  formatOf = check: { format, layout }:
+    if layout != null then check.deprecated "layout" true "format does the same" layout
     else if format != null then format
     else "universal";
 
@@ -21,11 +21,11 @@ rec {
     unsafeDiscardReferences.out = true;
   };
 
-  make = { name, recipe, compressor, format, meta, passthru }: toolbox.derive ({
+  make = { name, recipe, compressor, format, meta, passthru, position ? null }: toolbox.derive ({
     name = "${name}.tar${extensions.${compressor}}";
     __structuredAttrs = true;
     program = toolbox.laminaProgram;
     args = [ "build" "${recipe}" "-o" (placeholder "out") "--format" format "--compressor" compressor ];
-    inherit meta passthru;
+    inherit meta passthru position;
   } // withoutReferences);
 }

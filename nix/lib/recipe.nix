@@ -27,6 +27,7 @@
 }:
 let
   inherit (toolbox) optionalAttrs;
+  names = import ./names.nix;
   file = baseNameOf name;
   configFile = toolbox.write "${file}-config.json" (builtins.toJSON config);
   atRoot = if made == null then trees else [ made ];
@@ -52,9 +53,9 @@ let
     inherit links made uid gid keepDirlinks storeStamp storePaths maxLayers volatile pipeline;
     lock = if lock == null then null else "${lock}";
     layers = map (layer: "${layer}") layers;
-    exportReferencesGraph.closure = [ configFile ] ++ atRoot ++ layers
-      ++ (if nixDB then trees else [ ]) ++ (if database == null then [ ] else [ database ]);
-  } // optionalAttrs nixDB { nixDB = true; registered = trees; }
+    exportReferencesGraph.closure = [ configFile ] ++ map names.storePath (atRoot ++ layers ++ (if nixDB then trees else [ ]))
+      ++ (if database == null then [ ] else [ database ]);
+  } // optionalAttrs nixDB { nixDB = true; registered = map names.storePath trees; }
     // optionalAttrs (database != null) { inherit database; });
 
   # An image's tag may not hang on itself, so it is taken from the same recipe without one, which is never built.

@@ -4,9 +4,6 @@
 let
   shell = import ./shell.nix;
 
-  # Where Lamina knows the processor's system calls; elsewhere fakeroot, which reaches programs of its own libc only.
-  supervised = builtins.elem toolbox.system [ "x86_64-linux" "aarch64-linux" ];
-
   # The shell that fakeRootCommands run in is another process.
   fakeRootShell = toolbox.write "fake-root-commands.sh" ''
     ${toolbox.shellSetup}
@@ -25,7 +22,6 @@ in
 , mtime ? "@1"             # of every file
 , nixDB ? false            # whether a database of Nix will be there, which scripts may want to give to somebody
 }:
-assert !chroot || supervised || throw "streamLayeredImage: enableFakechroot works on x86_64-linux and aarch64-linux";
 let
   lamina = toolbox.laminaProgram;
   packing = (if keepDirlinks then "--keep-dirlinks " else "") + (if links then "--links" else "");
@@ -42,7 +38,7 @@ let
     if fakeRootCommands == "" then ''
       ${lamina} pack --keep-modes ${owner} ${time} root -o "$out"
     ''
-    else if supervised then ''
+    else if toolbox.supervises then ''
       ${lamina} fake-root ${if chroot then "--chroot" else ""} ${time} root ${toolbox.bash} ${fakeRootShell} -o "$out"
     ''
     else ''

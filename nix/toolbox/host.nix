@@ -1,6 +1,7 @@
 # The toolbox out of the host's packages (nix/host).
-{ pkgs }:
+{ pkgs, replaced }:
 let
+  build = pkgs // replaced;
   source = import ../lib/source.nix;
   python = pkgs.python3.withPackages (modules: [ modules.attrs modules.python-magic modules.zstandard ]);
 in
@@ -24,14 +25,14 @@ rec {
     chmod +x $out/bin/lamina
   '';
 
-  inherit (pkgs) coreutils;
-  bash = "${pkgs.bash}/bin/bash";
-  skopeo = "${pkgs.skopeo}/bin/skopeo";
-  fakeroot = "${pkgs.fakeroot}/bin/fakeroot";
-  files = { inherit (pkgs) coreutils shadow; bash = pkgs.bashInteractive or pkgs.bash; };
-  cacert = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
+  inherit (build) coreutils;
+  bash = "${build.bash}/bin/bash";
+  skopeo = "${build.skopeo}/bin/skopeo";
+  fakeroot = "${build.fakeroot}/bin/fakeroot";
+  files = { inherit (build) coreutils shadow; bash = replaced.bashInteractive or build.bash; };
+  cacert = "${build.cacert}/etc/ssl/certs/ca-bundle.crt";
 
-  path = pkgs.lib.makeBinPath (with pkgs; [
-    coreutils findutils diffutils gnused gnugrep gawk gnutar gzip bzip2 xz pkgs.bash file
+  path = pkgs.lib.makeBinPath (with build; [
+    coreutils findutils diffutils gnused gnugrep gawk gnutar gzip bzip2 xz build.bash file
   ]);
 }

@@ -1,14 +1,23 @@
 # The toolbox out of nixpkgs. In a package set for another machine (pkgsCross) what runs in derivations is of the machine
 # that builds, and what goes into images of the one that they are for.
-{ pkgs }:
+#
+# On macOS, images are built on a Linux builder: from nixpkgs' `pkgsLinux`.
+{ pkgs, replaced, isRunner }:
 let
-  build = pkgs.buildPackages;
+  isDarwin = platform: builtins.match ".*-darwin" platform.system != null;
+  onMac = isDarwin pkgs.stdenv.hostPlatform && !isRunner;
+  there = if onMac then pkgs.pkgsLinux else pkgs;
+  target = there // replaced;
+  build = there.buildPackages // replaced;
   python = build.python3Packages;
   source = import ../lib/source.nix;
 in
 rec {
-  inherit (pkgs.stdenv.buildPlatform) system;
-  goArch = pkgs.go.GOARCH or (import ./go-arch.nix pkgs.stdenv.hostPlatform.system);
+  inherit (there.stdenv.buildPlatform) system;
+  goArch = (replaced.go or there.go).GOARCH or (import ./go-arch.nix there.stdenv.hostPlatform.system);
+
+  # The packages of the machine that programs run on, if it is not the one that builds.
+  runner = if onMac then pkgs.buildPackages else null;
 
   lamina = python.buildPythonApplication {
     pname = "lamina";
@@ -25,13 +34,16 @@ rec {
     };
   };
 
-  inherit (pkgs) runCommand;
+  inherit (there) runCommand;
   inherit (build) coreutils;
   bash = "${build.bash}/bin/bash";
   skopeo = "${build.skopeo}/bin/skopeo";
   fakeroot = "${build.fakeroot}/bin/fakeroot";
-  files = { inherit (pkgs) coreutils shadow; bash = pkgs.bashInteractive or pkgs.bash; };
-  cacert = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
+  files = {
+    inherit (target) coreutils shadow;
+    bash = replaced.bashInteractive or replaced.bash or target.bashInteractive or target.bash;
+  };
+  cacert = "${target.cacert}/etc/ssl/certs/ca-bundle.crt";
 
   path = pkgs.lib.makeBinPath (with build; [
     coreutils findutils diffutils gnused gnugrep gawk gnutar gzip bzip2 xz build.bash file

@@ -146,7 +146,9 @@ def test_defaults_are_those_of_the_file(function: str, file: str) -> None:
 @pytest.mark.parametrize("name", ["compressor", "inheritConfig"])
 def test_defaults_of_the_library(name: str) -> None:
     """These two depend on the set: default.nix has Lamina's own."""
-    [default] = re.findall(rf"public = functions {{[^}}]*\b{name} = (\S+);", (ROOT / "default.nix").read_text())
+    [default] = re.findall(
+        rf"public = .*?defaults = {{[^}}]*\b{name} = (\S+);", (ROOT / "default.nix").read_text(), re.DOTALL
+    )
     described = {row.default for section in page().values() for row in rows_of(section) if row.name == name}
     assert described == {f"`{default}`"}
 

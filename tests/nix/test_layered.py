@@ -149,8 +149,8 @@ def test_the_recipe_is_small_and_quick() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("maxLayers = 1;", "maxLayers is 1; it takes a number above 1"),
-        ("colour = 1;", "unexpected argument"),
+        ("maxLayers = 1;", "maxLayers is 1; it takes a whole number above 1"),
+        ("colour = 1;", "there is no argument colour"),
     ],
 )
 def test_wrong_arguments(arguments: str, said: str) -> None:

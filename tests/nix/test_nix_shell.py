@@ -102,13 +102,13 @@ def test_the_archive() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ('drv = pkgs.hello; command = "a"; run = "b";', 'run is "b"; it takes null where there is a command'),
+        ('drv = pkgs.hello; command = "a"; run = "b";', "there are run and command; give one of them"),
         (
             'drv = pkgs.runCommand "x" { __structuredAttrs = true; } "";',
             'drv is the derivation "x"; it takes a derivation without __structuredAttrs',
         ),
         ('drv = "hello";', "it takes a derivation without __structuredAttrs"),
-        ("", "without required argument 'drv'"),
+        ("", "streamNixShellImage: the argument drv is missing"),
     ],
 )
 def test_wrong_arguments(arguments: str, said: str) -> None:
