@@ -1,4 +1,4 @@
-"""What can go wrong, as one line: which file, what is wrong, what to do."""
+"""Errors, each as one line: which file or option, what is wrong, what to do."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ from lamina.limits import ERROR_TEXT
 
 
 def printable(text: str) -> str:
-    """The text with everything that could steer a terminal, or end a line, written as an escape."""
+    """The text with escapes in place of characters that could control a terminal or end the line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
 def shortened(text: str) -> str:
-    """The text, without its middle when that is longer than anybody reads: names come from input."""
+    """The text without its middle if it is too long to read, as names from input may be."""
     half = ERROR_TEXT // 2
     return text if len(text) <= ERROR_TEXT else f"{text[:half]}[...]{text[-half:]}"
 
 
 class LaminaError(Exception):
-    """An error that a user can understand and act on; `exit_status` is the process' exit status."""
+    """Base of all errors of Lamina, for a user to understand and to act on.
+
+    `where` names the file, option or parameter, `what` says what is wrong there, and `remedy` what to do, if anything.
+    As text it is one line of printable characters. `exit_status` is the exit status of the command: 1 for bad input,
+    2 for bad usage.
+    """
 
     exit_status = 1
 
@@ -30,22 +35,22 @@ class LaminaError(Exception):
         super().__init__(printable(line))
 
     def __reduce__(self) -> tuple[type[LaminaError], tuple[str, str, str]]:
-        """From one process to another it goes as what it was made of."""
+        """Pickle the error as its arguments, for the way from one process to another."""
         return type(self), (self.where, self.what, self.remedy)
 
 
 class BadInput(LaminaError):
-    """A file, a store path or a recipe is not what it should be."""
+    """A file, a store path or a recipe is missing, corrupt, or not of the expected kind."""
 
 
 class BadUsage(LaminaError):
-    """The command, or a function's arguments, make no sense together."""
+    """The options of a command, or the arguments of a function, are unknown or contradict each other."""
 
     exit_status = 2
 
 
 class ScriptFailed(LaminaError):
-    """A script of the user's ended with this exit status, which becomes the process' own."""
+    """A user's script failed. Its exit status becomes that of the command."""
 
     def __init__(self, where: object, status: int) -> None:
         super().__init__(where, f"the script failed with exit status {status}", "its output is above")

@@ -32,6 +32,9 @@ LAYERS = 500
 V1_CHAIN = LAYERS
 """Parents of a legacy v1 image: it has one for each layer."""
 
+BASES = 16
+"""Recipes of which each is the base of the next one."""
+
 INDEXES = 4
 """Indexes within each other. One in another is usual (platforms); more is nobody's layout."""
 

@@ -6,13 +6,14 @@ import json
 import os
 import re
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ..builds import COMMAND, environment, expression, nix_build
+from ..builds import COMMAND, ROOT, environment, expression, nix_build
 from . import base
 from .adapters import opened
 from .base import Consumer, check
@@ -139,7 +140,7 @@ def test_no_client(tmp_path: Path) -> None:
     surroundings = environment(PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     done = subprocess.run(words, env=surroundings, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("lamina: podman: no such program; install the client")
+    assert done.stderr.startswith("lamina: podman: the program is not installed; install it")
 
 
 Starter = Callable[[], subprocess.Popen[bytes]]
@@ -205,3 +206,24 @@ def test_a_daemon_that_dies_half_way(kind: str, prefix_of: Prefixes, tmp_path: P
         loader = loader_for(healthy, tmp_path)
         assert loader.sent(path) > 1 << 20
         assert healthy.run(image(loader, unique)).stdout.strip() == "seven"
+
+
+def test_the_example_of_the_library_loads(dockerd: Docker, tmp_path: Path, unique: str) -> None:
+    """The program in docs/use/python.md that needs a daemon."""
+    [program] = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs/use/python.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    (tmp_path / "image.json").symlink_to(recipe(unique, "library"))
+    loader = loader_for(dockerd, tmp_path)
+    said = []
+    for _ in range(2):
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=loader.environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        said.append(re.fullmatch(r"(\d+) bytes sent, (\d+) bytes of layers were already there\n", done.stdout))
+    first, second = said
+    assert first and second
+    assert int(first[1]) > 1 << 10 and second[1] == "0" and int(second[2]) > 1 << 20
+    assert dockerd.run(image(loader, unique)).stdout.strip() == "library"

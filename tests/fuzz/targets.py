@@ -36,12 +36,11 @@ from lamina.oci.strict_json import canonical, parse_json
 from lamina.planning.lock import parse_lock
 from lamina.planning.pipeline import run_pipeline
 from lamina.planning.plan import plan
-from lamina.recipe.build import build_image
 from lamina.recipe.derivation import json_text, make_layers
 from lamina.recipe.nix_database import database, registered_in
-from lamina.recipe.open import open_images
+from lamina.recipe.open import build_image, open_images
 from lamina.recipe.recipe import parse_recipe, recipe_json
-from lamina.report.describe import describe, layer_table, planned, table
+from lamina.report.describe import inspect, layer_table, planned, table
 from lamina.report.verify import verify
 from lamina.store.closure import parse_graph, reachable
 from lamina.tar.read import entries
@@ -237,7 +236,7 @@ def look_at(path: Path) -> None:
     """All that the commands do with an image from elsewhere, but for sending it away."""
     learn._WORTH_FORKING = 1 << 60  # a fuzzer does not see what another process does
     with refusing():
-        images = describe(path)
+        images = inspect(path)
         check_text(table(images))
         assert json.dumps(images, indent=2).isascii()
     verdict = verify(path, consumers=CONSUMERS)

@@ -13,7 +13,7 @@ from lamina.image.image import Image
 from lamina.image.layer import Layer
 from lamina.media import classic, universal
 from lamina.media.tarball import write
-from lamina.recipe.build import build_image
+from lamina.recipe.open import build_image
 from lamina.recipe.recipe import parse_recipe
 
 from .archives import Piece, tar_of

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.commands.main import main
-from lamina.compat import CHECKS, checks_for, consumers, facts
+from lamina.compat import CHECKS, checks_for, facts, known_consumers
 from lamina.compat.check import ALL, BY_NAME_ONLY, CONSUMERS
 from lamina.compat.survey import Survey, survey
 from lamina.errors import BadUsage
@@ -141,11 +141,11 @@ def test_every_consumer_is_protected(name: str) -> None:
 
 
 def test_consumers_are_named_in_any_order() -> None:
-    assert consumers("podman,docker") == ("docker", "podman")
-    assert set(consumers("all")) == set(CONSUMERS) - BY_NAME_ONLY
-    assert set(consumers("all,docker-1.9")) == set(CONSUMERS)
-    with pytest.raises(BadUsage, match=r"'dockr' is no consumer; write all, or some of: docker, docker-containerd"):
-        consumers("podman,dockr")
+    assert known_consumers(["podman", "docker"]) == ("docker", "podman")
+    assert set(known_consumers(["all"])) == set(CONSUMERS) - BY_NAME_ONLY
+    assert set(known_consumers(["all", "docker-1.9"])) == set(CONSUMERS)
+    with pytest.raises(BadUsage, match=r"'dockr' is not a consumer; write all, or some of: docker, docker-containerd"):
+        known_consumers(["podman", "dockr"])
 
 
 def test_what_other_tools_write_lacks_what_is_known_to_be_lacking(tmp_path: Path) -> None:
@@ -318,5 +318,5 @@ def test_the_command_lists_what_fails(tmp_path: Path, lamina: Command) -> None:
 def test_bad_usage(tmp_path: Path, lamina: Command) -> None:
     archive().write(tmp_path / "it.tar")
     done = lamina("verify", "it.tar", "--for", "moby")
-    assert done.returncode == 2 and b"'moby' is no consumer; write all, or some of: docker," in done.stderr
+    assert done.returncode == 2 and b"'moby' is not a consumer; write all, or some of: docker," in done.stderr
     assert lamina("verify", ".", "--for", "all").returncode == 2

@@ -23,7 +23,7 @@ from lamina.media import classic, universal
 from lamina.media.read import read_image
 from lamina.media.tarball import Arrangement, stream
 from lamina.oci.strict_json import parse_json
-from lamina.recipe.build import build_image
+from lamina.recipe.open import build_image
 from lamina.recipe.recipe import parse_recipe
 from lamina.report.verify import verify
 from lamina.tar.read import entries

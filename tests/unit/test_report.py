@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.report.describe import describe, table
+from lamina.report.describe import inspect, table
 
 from ..conftest import Command
 from .archives import SHAPES, Piece, Shape, digest, docker_save, folder, sample, tar_of
@@ -28,7 +28,7 @@ IMAGE = sample(
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_what_programs_are_told(shape: Shape, tmp_path: Path) -> None:
-    (image,) = describe(save(shape([IMAGE]), tmp_path / "it.tar"))
+    (image,) = inspect(save(shape([IMAGE]), tmp_path / "it.tar"))
     assert set(image) == {"names", "configDigest", "config", "history", "layers"}
     assert [name.removeprefix("docker.io/") for name in image["names"]] == ["env/two:1"]
     assert image["config"]["config"] == IMAGE.config
@@ -44,12 +44,12 @@ def test_what_programs_are_told(shape: Shape, tmp_path: Path) -> None:
 
 def test_the_command_tells_both(tmp_path: Path, lamina: Command) -> None:
     path = save(docker_save([IMAGE, sample("y", names=())]), tmp_path / "it.tar")
-    assert json.loads(lamina("inspect", path, "--json").stdout) == describe(path)
-    assert lamina("inspect", path).stdout.decode() == table(describe(path)) + "\n"
+    assert json.loads(lamina("inspect", path, "--json").stdout) == inspect(path)
+    assert lamina("inspect", path).stdout.decode() == table(inspect(path)) + "\n"
 
 
 def test_what_eyes_see(tmp_path: Path) -> None:
-    text = table(describe(save(docker_save([IMAGE, sample("y", names=())]), tmp_path / "it.tar")))
+    text = table(inspect(save(docker_save([IMAGE, sample("y", names=())]), tmp_path / "it.tar")))
     first, second = text.split("\n\n")
     assert first.splitlines() == [
         "env/two:1",
@@ -77,4 +77,4 @@ def test_nothing_in_an_image_steers_a_terminal(tmp_path: Path, lamina: Command) 
 @pytest.mark.parametrize("config", [None, {}])
 def test_an_image_without_a_config(config: object, tmp_path: Path) -> None:
     image = sample(config=config)
-    assert "  layers   2" in table(describe(save(docker_save([image]), tmp_path / "it.tar")))
+    assert "  layers   2" in table(inspect(save(docker_save([image]), tmp_path / "it.tar")))

@@ -29,10 +29,9 @@ def run(options: argparse.Namespace) -> int:
 
     from lamina.media.write import write
     from lamina.oci.reference import parse_reference
-    from lamina.recipe.build import build_image
-    from lamina.recipe.recipe import read_recipe
+    from lamina.recipe.open import build_image
 
-    image = build_image(read_recipe(options.recipe))
+    image = build_image(options.recipe)
     if options.name:
         image = attrs.evolve(image, names=(parse_reference(options.name, "--name"),))
     write(image, options.output, format=options.format, compressor=options.compressor)

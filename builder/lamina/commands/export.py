@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import path
+from lamina.commands.parser import add_selection, path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, an archive or a layout")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
-    parser.add_argument("--name", metavar="NAME", help="which image of it")
-    parser.add_argument("--tag", metavar="TAG", help="which image of it")
+    add_selection(parser)
     parser.add_argument("--mtime", type=int, default=1, metavar="SECONDS", help="time of every file; default: 1")
 
 
 def run(options: argparse.Namespace) -> int:
+    from lamina.commands.errors import selecting_by_name
     from lamina.data.output import stream_or_file
     from lamina.image.export import export
     from lamina.recipe.open import open_image
 
-    with stream_or_file(options.output) as out:
+    with selecting_by_name(), stream_or_file(options.output) as out:
         out.writelines(export(open_image(options.image, name=options.name, tag=options.tag), options.mtime))
     return 0

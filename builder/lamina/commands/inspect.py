@@ -13,9 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from lamina.image.cache import Cache
-    from lamina.report.describe import describe, table
+    from lamina.report.describe import inspect, table
 
-    images = describe(options.image, Cache.of_user())
+    images = inspect(options.image)
     print(json_text(images, sort_keys=True) if options.json else table(images))
     return 0

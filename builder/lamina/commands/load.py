@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import json_text, path
+from lamina.commands.parser import add_selection, json_text, path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, or an archive or a layout with one image")
+    parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, an archive or an OCI layout")
+    add_selection(parser)
     parser.add_argument("--to", choices=("docker", "podman", "containerd"), default="docker", help="default: docker")
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def run(options: argparse.Namespace) -> int:
+    from lamina.commands.errors import choosing_a_daemon, selecting_by_name
     from lamina.media.clients import CLIENTS
 
-    with CLIENTS[options.to]() as client:  # its daemon is asked while the rest is imported
+    with choosing_a_daemon(), CLIENTS[options.to]() as client:  # the daemon answers while the rest is imported
         from lamina.data.progress import human
-        from lamina.image.cache import Cache
         from lamina.media.daemon import load
         from lamina.recipe.open import open_image
 
-        image = open_image(options.image)
-        loaded = load(image, client, Cache.of_user())
+        with selecting_by_name():
+            image = open_image(options.image, name=options.name, tag=options.tag)
+        loaded = load(image, client)
     names = [name.familiar for name in image.names]
     if options.json:
-        told = {"sent": loaded.sent, "held": loaded.held, "refusal": loaded.refusal}
-        print(json_text({"names": names, "to": options.to, **told}, indent=None))
+        costs = {"sent": loaded.sent, "held": loaded.held, "refusal": loaded.refusal}
+        print(json_text({"names": names, "to": options.to, **costs}, indent=None))
     else:
-        what = ", ".join(names) or "the image"
-        print(f"{what} is in {options.to}: {human(loaded.sent)} sent, {human(loaded.held)} of layers were there")
+        title = ", ".join(names) or "the image"
+        print(f"{title} is in {options.to}: {human(loaded.sent)} sent, {human(loaded.held)} of layers were there")
         if loaded.refusal:
-            print(f"all of it went there after the layers that it lacked alone had not sufficed: {loaded.refusal}")
+            print(f"the daemon rejected the archive of missing layers, so the whole image was sent: {loaded.refusal}")
     return 0

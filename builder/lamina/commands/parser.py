@@ -95,6 +95,12 @@ def owner(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{number} is not from 0 to {(1 << 32) - 1}")
 
 
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add `--name` and `--tag`, which select one image of a file with several."""
+    parser.add_argument("--name", metavar="NAME", help="select an image of IMAGE by its name")
+    parser.add_argument("--tag", metavar="TAG", help="select an image of IMAGE by its tag")
+
+
 def add_compressor(parser: argparse.ArgumentParser) -> None:
     """Add `--compressor`, for an archive that is compressed as a whole."""
     parser.add_argument("--compressor", choices=tuple(COMPRESSORS), default="none", help="default: none")

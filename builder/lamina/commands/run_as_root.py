@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
 
     stamp = Stamp(uid=options.uid, gid=options.gid)
     if options.base:
-        from lamina.recipe.base import open_ground
+        from lamina.recipe.open import open_ground
         from lamina.recipe.recipe import Base
 
         base = Base(str(options.base), options.base_name, options.base_tag)

@@ -17,23 +17,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     import attrs
 
-    from lamina.compat import checks_for, consumers
+    from lamina.commands.errors import naming_options
+    from lamina.compat import checks_for, known_consumers
     from lamina.data.progress import Progress, human
     from lamina.report.verify import verify
 
-    wanted = () if options.consumers is None else consumers(options.consumers)
-    with Progress(f"verifying {options.image}") as progress:
-        verdict = verify(options.image, progress, wanted)
+    names = () if options.consumers is None else options.consumers.split(",")
+    with naming_options(consumers="--for"), Progress(f"verifying {options.image}") as progress:
+        requested = known_consumers(names)
+        verdict = verify(options.image, consumers=requested, progress=progress)
     if options.json:
         report: dict[str, object] = {"sound": not verdict.problems, "images": verdict.images}
         report |= {"layers": verdict.layers, "size": verdict.size, "problems": verdict.problems}
-        if wanted:
-            report |= {"for": wanted, "findings": [attrs.asdict(finding) for finding in verdict.findings]}
+        if requested:
+            report |= {"for": requested, "findings": [attrs.asdict(finding) for finding in verdict.findings]}
         print(json_text(report))
     elif not verdict.problems:
         print(f"sound: {verdict.images} image(s), {verdict.layers} layer(s), {human(verdict.size)}")
-        if wanted and not verdict.findings:
-            print(f"fit: {len(checks_for(wanted))} checks for {', '.join(wanted)}")
+        if requested and not verdict.findings:
+            print(f"fit: {len(checks_for(requested))} checks for {', '.join(requested)}")
     for line in (*verdict.problems, *map(str, verdict.findings)):
         print(f"lamina: {line}", file=sys.stderr)
     return 1 if verdict.problems or verdict.findings else 0

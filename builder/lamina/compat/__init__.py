@@ -1,17 +1,16 @@
-"""Compatibility: what an archive must be for each consumer, as far as the file alone can show."""
+"""Compatibility: the checks of what each consumer needs of an archive, as far as the file alone shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lamina.compat import archive as outer
-from lamina.compat import docker, layers, oci, replays, v1
+from lamina.compat import archive, docker, layers, oci, replays, v1
 from lamina.compat.check import ALL, CONSUMERS, Check, Finding
 from lamina.compat.facts import Facts
 from lamina.errors import BadUsage, printable, shortened
 
 CHECKS: tuple[Check, ...] = (
-    *outer.CHECKS,
+    *archive.CHECKS,
     *docker.CHECKS,
     *oci.CHECKS,
     *v1.CHECKS,
@@ -20,25 +19,29 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def consumers(text: str) -> tuple[str, ...]:
-    """The consumers that `mesos,podman` or `all` names. Raises BadUsage, which lists them."""
+def known_consumers(names: Iterable[str]) -> tuple[str, ...]:
+    """The consumers with these names, in the order of CONSUMERS; `all` is all of them but old ones (`ALL`).
+
+    Raises BadUsage, which lists the names.
+    """
     chosen: list[str] = []
-    for name in text.split(","):
+    for name in names:
         if name != "all" and name not in CONSUMERS:
-            raise BadUsage("--for", f"{name!r:.60} is no consumer", f"write all, or some of: {', '.join(CONSUMERS)}")
+            remedy = f"write all, or some of: {', '.join(CONSUMERS)}"
+            raise BadUsage("consumers", f"{name!r:.60} is not a consumer", remedy)
         chosen += ALL if name == "all" else (name,)
     return tuple(name for name in CONSUMERS if name in chosen)
 
 
-def checks_for(wanted: Iterable[str]) -> list[Check]:
-    """Those that protect any of the consumers."""
-    names = set(wanted)
-    return [check for check in CHECKS if names.intersection(check.protects)]
+def checks_for(names: Iterable[str]) -> list[Check]:
+    """The checks that protect at least one of the consumers."""
+    requested = set(names)
+    return [check for check in CHECKS if requested.intersection(check.protects)]
 
 
-def failing(facts: Facts, wanted: Iterable[str]) -> list[Finding]:
-    """Each check that fails and is of interest to one of the consumers; those are in the order that CONSUMERS has."""
-    names = set(wanted)
+def failing(facts: Facts, consumers: Iterable[str]) -> list[Finding]:
+    """Each failed check that protects one of the consumers; a finding lists its consumers in the order of CONSUMERS."""
+    requested = set(consumers)
     failed: set[str] = set()
     found = []
     for check in CHECKS:
@@ -50,10 +53,10 @@ def failing(facts: Facts, wanted: Iterable[str]) -> list[Finding]:
         if first is None:
             continue
         failed.add(check.id)
-        hurts = tuple(name for name in CONSUMERS if name in names and name in check.protects)
+        hurts = tuple(name for name in CONSUMERS if name in requested and name in check.protects)
         if hurts:
-            where, what = (printable(shortened(text)) for text in first)
-            found.append(Finding(check.id, where, what, _count(faults), hurts))
+            where, problem = (printable(shortened(text)) for text in first)
+            found.append(Finding(check.id, where, problem, _count(faults), hurts))
     return found
 
 

@@ -28,7 +28,7 @@ CONSUMERS = {
     "syft": "Syft and Grype, docker-archive: and oci-archive:",
     "dive": "dive",
 }
-"""Each by the name that `--for` takes."""
+"""Descriptions by name. A consumer is a program that reads archives."""
 
 BY_NAME_ONLY = frozenset({"docker-1.9"})
 """Not among `all`: it asks for files that no other reader needs, see docs/design/archive.md, "Docker up to 1.9"."""

@@ -14,12 +14,14 @@ from lamina.oci.strict_json import Json, canonical
 
 @attrs.frozen
 class Image:
-    """`config` is the whole config document but for `rootfs` and `history`, which the layers tell.
+    """An image: `open_images` and `build_image` return it, `write` and `load` take it.
 
-    `layers` and `history` go bottom first; `history` has one entry for each layer, in order, and may have more
-    with `empty_layer` between them. `original` is the config document of an image that was read and not changed: its
-    digest is the image's ID, so not a byte of it may be written in another way.
-    `stored_names` are the names of an image that was read, as its file spells them; some may follow no grammar.
+    `config` is the config document without `rootfs` and `history`: `{"os": ..., "architecture": ..., "config": {"Env":
+    [...], "Cmd": [...]}, ...}` (OCI image spec v1.1, config.md). `layers` and `history` go from the bottom to the
+    top; `history` has one entry for each layer, in order, and may have further ones with `empty_layer`. `names` are
+    the names that are valid. `stored_names` are the names of an image that was read, as the file spells them; some may
+    not be valid. `original` is the config document of an image that was read and not changed: the image's ID is the
+    digest of these bytes, so they are written as they are.
     """
 
     config: Json
@@ -31,11 +33,11 @@ class Image:
 
     @property
     def diff_ids(self) -> list[Digest]:
-        """A diff ID for each layer; UNKNOWN, which is as long, where the bytes were not seen yet."""
+        """The diff ID of each layer, from the bottom to the top; UNKNOWN, of the same length, for an unread layer."""
         return [layer.diff_id or UNKNOWN for layer in self.layers]
 
     def document(self) -> bytes:
-        """The config document: its digest is the image's ID (OCI image spec, config.md)."""
+        """The config document as JSON. Its digest is the image's ID (OCI image spec v1.1, config.md)."""
         if self.original:
             return self.original
         rootfs = {"type": "layers", "diff_ids": self.diff_ids}
@@ -43,7 +45,7 @@ class Image:
 
     @property
     def platform(self) -> Json:
-        """What an index says of the image (image-index.md, "platform")."""
+        """The platform in an index entry of this image (OCI image spec v1.1, image-index.md)."""
         keys = ("architecture", "os", "variant", "os.version")
         return {key: self.config[key] for key in keys if self.config.get(key)}
 

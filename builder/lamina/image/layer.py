@@ -1,4 +1,4 @@
-"""Layers: a tar with a diff ID, and what of the store lies in it."""
+"""Layers: tars with a diff ID, and how to hash them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from lamina.oci.digest import Digest
 
 @attrs.frozen
 class Layer:
-    """An uncompressed tar that goes over the layers below it.
+    """A layer of an image: a tar, uncompressed, that is extracted over the layers below it.
 
-    `diff_id` is None until the bytes have been seen, or what a base's config claims, which is checked whenever the
-    bytes go by; `size` is None until somebody measures it, for which a compressed base layer has to be read, and
-    `weight` what the size will be, about; `where` is what errors call it. `key` stands for everything that fixes the
-    bytes of a layer of ours (`cache.py`): a diff ID that such a layer has was seen, and is no claim of anybody's.
+    `blob` produces the bytes: `blob.chunks()`. `diff_id` is the SHA-256 digest of the uncompressed tar (OCI image spec
+    v1.1, config.md, "Layer DiffID"): None if the layer has not been read; of a base's layer, the digest that its
+    config claims, which is compared whenever the layer is read. `size` is the tar's length in bytes, or None if only
+    reading can find it out, as for compressed layers; `weight` is then a guess of it. `where` is the name of the layer
+    in errors. `key` identifies everything that determines the bytes of a layer that Lamina makes (`cache.py`).
     """
 
     blob: Blob
@@ -35,9 +36,9 @@ class Layer:
 
 
 def hashing(layer: Layer, seen: Callable[[Layer], None]) -> Iterator[bytes]:
-    """The layer's bytes; at their end `seen` gets the layer with diff ID and size.
+    """The layer's bytes. After the last one, `seen` is called with the layer, which then has its diff ID and size.
 
-    Raises BadInput when the bytes are not those of the diff ID that was claimed.
+    Raises BadInput: the bytes do not match the diff ID that the config claims.
     """
     state = hashlib.sha256()
     size = 0
@@ -53,7 +54,7 @@ def hashing(layer: Layer, seen: Callable[[Layer], None]) -> Iterator[bytes]:
 
 
 def hashed(layer: Layer, count: Callable[[int], None] = lambda _: None) -> Layer:
-    """The layer with diff ID and size, after one reading of its bytes. Raises BadInput: not what it claims to be."""
+    """Read the layer; returns it with diff ID and size. Raises BadInput: it does not match its diff ID."""
     result = [layer]
     for chunk in hashing(layer, result.append):
         count(len(chunk))
@@ -63,9 +64,9 @@ def hashed(layer: Layer, count: Callable[[int], None] = lambda _: None) -> Layer
 def read_through(
     layer: Layer, look: Callable[[Blob], Iterable[object]], count: Callable[[int], None] = lambda _: None
 ) -> Layer:
-    """The layer with diff ID and size, after one reading in which `look` saw the bytes too.
+    """Read the layer once, and let `look` read the same bytes; returns the layer with diff ID and size.
 
-    Raises what `look` raises, and BadInput: not what it claims to be.
+    Raises what `look` raises, and BadInput: the layer does not match its diff ID.
     """
     tee = _Tee(layer, count)
     for _ in look(tee):
@@ -77,7 +78,7 @@ def read_through(
 
 @attrs.define(eq=False)
 class _Tee(Blob):
-    """A layer's bytes for whoever reads it; `rest` is what was left, so that all of it is hashed."""
+    """A layer's bytes for another reader. `rest` are the bytes that it has not read, so that all of them are hashed."""
 
     layer: Layer
     count: Callable[[int], None]

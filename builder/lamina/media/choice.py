@@ -19,15 +19,19 @@ class Candidate:
     read: Callable[[], Image]
 
 
+class SeveralImages(BadInput):
+    """A file contains several images that match, where one is needed."""
+
+
 def choose(candidates: Sequence[Candidate], name: str | None, tag: str | None, where: object) -> Image:
     """The one image that has the name and the tag; either may be None, which matches every image.
 
-    Raises BadInput when none matches, or several do; the error lists the names in the file.
+    Raises BadInput if none matches, SeveralImages if several do; the error lists their names.
     """
     found = matching(candidates, name, tag, where)
     if len(found) > 1:
         remedy = "choose one by its name and tag"
-        raise BadInput(where, f"contains {len(found)} images that match: {_listed(candidates)}", remedy)
+        raise SeveralImages(where, f"contains {len(found)} images that match: {_listed(found)}", remedy)
     return found[0].read()
 
 

@@ -1,7 +1,7 @@
-"""Loading an image into Docker, podman or containerd: only what they lack is sent.
+"""Load an image into Docker, podman or containerd, sending only the layers that they are missing.
 
-What goes over is the universal archive without its v1 side, and without the layers that are there already. Docker 20.10
-and 26 (both stores), podman 4 and 5 and containerd take an OCI layout with such holes when they hold what is missing.
+The universal archive is sent without its v1 files, and without the layers that the daemon already has. Docker 20.10
+and 26 (both stores), podman 4 and 5 and containerd accept such an OCI layout if they have the missing layers.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import attrs
 
 from lamina.data.progress import Progress
 from lamina.data.span import Piece
-from lamina.errors import LaminaError
+from lamina.errors import BadUsage, LaminaError
 from lamina.image.cache import Cache
 from lamina.image.hashing import known
 from lamina.image.image import Image
 from lamina.media import universal
+from lamina.media.clients import CLIENTS
 from lamina.media.clients.client import Client, feed
 from lamina.media.tarball import stream_members
 from lamina.oci.digest import Digest, sha256
@@ -25,9 +26,10 @@ from lamina.tar.write import END, stored_size
 
 @attrs.frozen
 class Loaded:
-    """What a load cost: bytes that went to the client, and bytes of layers that were there already.
+    """The result of `load`.
 
-    `refusal` is what was wrong with the archive that lacked those, when all of it had to be sent after that.
+    `sent` is the number of bytes sent to the client, and `held` the bytes of layers that the daemon already had.
+    `refusal` is the daemon's error for the archive without these layers, if the whole archive had to be sent after it.
     """
 
     sent: int
@@ -35,12 +37,27 @@ class Loaded:
     refusal: str | None = None
 
 
-def load(image: Image, client: Client, cache: Cache) -> Loaded:
-    """Bring the image to the client's daemon; what that holds afterwards is compared with what the image is.
+def load(image: Image, daemon: str | Client = "docker", cache: Cache | None = None) -> Loaded:
+    """Load the image into a daemon, sending only the layers that the daemon is missing.
 
-    When anything is odd without the layers that seem to be there, all of it is sent. Raises LaminaError: no such
-    client, no answer, or the daemon refuses the whole archive too.
+    `daemon` is `docker`, `podman` or `containerd`, reached through its own client (docker, podman, ctr), so that
+    DOCKER_HOST and contexts work. `cache` has the digests of layers already hashed; default: the user's. Afterwards
+    the daemon's image is compared with this one. If the daemon refuses the archive without the layers that it seems
+    to have, the whole image is sent.
+
+    Raises BadUsage: an unknown daemon; LaminaError: the client is not installed, does not answer, or refuses the
+    image; BadInput: a layer cannot be read, or its digest is wrong.
     """
+    cache = cache or Cache.of_user()
+    if not isinstance(daemon, str):
+        return _load(image, daemon, cache)
+    if daemon not in CLIENTS:
+        raise BadUsage("daemon", f"{daemon!r:.40} is unknown", f"use one of: {', '.join(CLIENTS)}")
+    with CLIENTS[daemon]() as client:
+        return _load(image, client, cache)
+
+
+def _load(image: Image, client: Client, cache: Cache) -> Loaded:
     client.survey(image)
     image = known(image, cache)
     sizes = {item.diff_id: item.size or 0 for item in image.layers}
@@ -61,7 +78,7 @@ def load(image: Image, client: Client, cache: Cache) -> Loaded:
 
 
 def _send(image: Image, client: Client, held: set[Digest], progress: Progress) -> None:
-    """The archive without the held layers, in at the daemon, and compared. Raises LaminaError."""
+    """Send the archive without the held layers, and compare the daemon's image with ours. Raises LaminaError."""
     feed(client.load, _archive(client.as_sent(image), held, progress))
     client.finish(image)
     if not client.holds(image):
@@ -69,7 +86,7 @@ def _send(image: Image, client: Client, held: set[Digest], progress: Progress) -
 
 
 def _archive(image: Image, held: set[Digest], progress: Progress) -> Iterator[Piece]:
-    """The archive without the held layers. It is arranged when it is asked for: the client is starting by then."""
+    """The archive without the held layers. It is arranged at the first piece, while the client is starting."""
     absent = {position for position, diff_id in enumerate(image.diff_ids) if diff_id not in held}
     members = universal.arrange_for_loading([image])
     sent = [item for item in members if item.layer is None or item.layer in absent]

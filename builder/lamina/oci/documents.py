@@ -29,7 +29,11 @@ REF_NAME = "org.opencontainers.image.ref.name"
 
 
 class Descriptor(NamedTuple):
-    """What one document says of a blob that it refers to (OCI image spec, descriptor.md)."""
+    """A reference from one document to a blob: media type, digest, and size in bytes.
+
+    `annotations` are texts by key. `platform` is set in entries of an index: `{"os": "linux", "architecture": ...}`.
+    Source: OCI image spec v1.1, descriptor.md.
+    """
 
     media_type: str
     digest: Digest
@@ -38,6 +42,7 @@ class Descriptor(NamedTuple):
     platform: Json | None = None
 
     def to_json(self) -> Json:
+        """The descriptor as its JSON object."""
         result: Json = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
         if self.annotations:
             result["annotations"] = dict(self.annotations)
@@ -47,6 +52,7 @@ class Descriptor(NamedTuple):
 
     @classmethod
     def from_json(cls, value: object, where: object) -> Descriptor:
+        """Parse a JSON object of the document `where`. Raises BadInput: a field is missing, or has another type."""
         fields = expect(value, dict, "a descriptor", where)
         size = expect(fields.get("size"), int, "a descriptor's size", where)
         if not 0 <= size < 1 << 63:

@@ -23,7 +23,10 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 class Reference(NamedTuple):
-    """One name of an image: where it lives, which repository, which tag."""
+    """A name of an image: `docker.io/library/redis:7` is registry `docker.io`, repository `library/redis`, tag `7`.
+
+    Source of the grammar: distribution/reference (reference.go, normalize.go).
+    """
 
     registry: str
     repository: str
@@ -46,10 +49,12 @@ class Reference(NamedTuple):
 
     @property
     def qualified(self) -> str:
+        """`docker.io/library/redis:7`."""
         return f"{self.qualified_name}:{self.tag}"
 
     @property
     def familiar(self) -> str:
+        """`redis:7`."""
         return f"{self.familiar_name}:{self.tag}"
 
 

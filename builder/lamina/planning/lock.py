@@ -67,7 +67,7 @@ def write_lock(lock: Lock, path: Path) -> None:
 
 def read_lock(path: Path) -> Lock:
     """Raises BadInput: not a lock, of another version, or with fields that this version does not know."""
-    return parse_lock(read_json_file(path, "give a lock, as lamina plan --lock writes it"), path)
+    return parse_lock(read_json_file(path, "give a lock file that lamina plan wrote"), path)
 
 
 def parse_lock(value: object, where: object) -> Lock:

@@ -12,7 +12,6 @@ from lamina.image.layer import Layer
 from lamina.oci.config import check_types, inherit
 from lamina.oci.digest import hex_of, sha256
 from lamina.oci.strict_json import Json, canonical
-from lamina.recipe.base import open_ground
 from lamina.recipe.recipe import (
     Recipe,
     RecipeLayer,
@@ -35,13 +34,12 @@ NOTHING = Image(config={}, layers=(), history=())
 """What an image without a base is built on."""
 
 
-def build_image(recipe: Recipe) -> Image:
-    """The image that the recipe asks for; its own layers are made when a medium reads them.
+def image_on(recipe: Recipe, base: Image, ground: Ground | None) -> Image:
+    """The image that the recipe describes, on its base, or on NOTHING. Its own layers are made when they are read.
 
-    A store path that the base carries is not shipped again, and files go where the base keeps their directories
-    (`image/base.py`). Raises BadInput.
+    A store path that the base already contains is not added again. Files go to where the base keeps their directories
+    (`image/base.py`). Raises BadInput: the base is corrupt, or a path cannot be added to it.
     """
-    base, ground = open_ground(recipe.base, recipe.architecture) if recipe.base else (NOTHING, None)
     layers, history = list(base.layers), list(base.history)
     if base.layers:
         history = complete_history(history, len(layers), recipe.created, recipe.base and recipe.base.path)

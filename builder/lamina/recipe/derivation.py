@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lamina.errors import BadInput
 from lamina.oci.strict_json import Json, expect, read_json_file, strings
 from lamina.oci.timestamps import any_time, seconds
-from lamina.recipe.base import open_base
+from lamina.recipe.open import open_base
 from lamina.recipe.recipe import (
     VERSION,
     Recipe,

@@ -1,35 +1,142 @@
-"""Open an image, whatever it is stored as: a recipe, an archive or an OCI layout."""
+"""Open images: from a recipe, an archive or an OCI layout, and the base image of a recipe.
+
+`open_source` is the only place that decides which of these a file is.
+"""
 
 from __future__ import annotations
 
+import functools
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lamina.image.image import Image
-from lamina.recipe.build import build_image
-from lamina.recipe.recipe import is_recipe, read_recipe
+from lamina.errors import BadInput, BadUsage
+from lamina.limits import BASES
+from lamina.recipe.recipe import Base, Recipe, is_recipe, read_recipe
+
+if TYPE_CHECKING:
+    from lamina.image.base import Ground
+    from lamina.image.image import Image
+    from lamina.media.choice import Candidate
+    from lamina.media.files import Members
+
+# Readers, decoders and builders are imported where they are used: making a recipe needs none of them.
 
 
 def open_images(
-    path: Path, *, platform: str | None = None, name: str | None = None, tag: str | None = None
+    path: str | os.PathLike[str], *, platform: str | None = None, name: str | None = None, tag: str | None = None
 ) -> list[Image]:
     """Every image in a recipe, an archive or an OCI layout, in the order in which the file lists them.
 
-    `name` and `tag` keep only images with that name or tag. `platform` is an architecture in Go's words (`arm64`),
-    default: this machine's; it selects among the platforms of a multi-platform image.
+    An archive is what docker save, podman save, Skopeo or Lamina write, compressed or not; a layout may be a
+    directory. `name` and `tag` keep only the images with that name or tag (`redis`, `docker.io/library/redis` and
+    `redis` with the tag `7` are spellings of one image). `platform` is the architecture in Go's words, such as
+    `arm64` or `linux/arm64`; default: this machine's. It selects one image of a multi-platform image.
 
-    Raises BadInput: the file cannot be read, is damaged, or contains no such image.
+    Nothing is unpacked: a layer is read when it is used. Digests are compared when a layer is read.
+
+    Raises BadInput: the file cannot be read, is corrupt, or contains no such image. Raises BadUsage: a platform other
+    than Linux.
+
+    Sources: Docker image spec v1.2 (`manifest.json`), OCI image spec v1.1 (image-layout.md), `docs/design/recipe.md`.
     """
+    from lamina.media.choice import matching
+
+    source = Path(path)
+    return [candidate.read() for candidate in matching(_candidates(source, platform), name, tag, source)]
+
+
+def open_image(
+    path: str | os.PathLike[str], *, platform: str | None = None, name: str | None = None, tag: str | None = None
+) -> Image:
+    """The only image that `open_images` would return; `platform`, `name` and `tag` select it.
+
+    Raises BadInput, also if there are several; the error lists their names. Raises BadUsage as `open_images` does.
+    """
+    from lamina.media.choice import choose
+
+    source = Path(path)
+    return choose(_candidates(source, platform), name, tag, source)
+
+
+def open_source(path: Path) -> Recipe | Members:
+    """The recipe at `path`, or the files of the archive or layout there. Raises BadInput."""
     if is_recipe(path):
-        return [build_image(read_recipe(path))]
-    from lamina.media.read import read_images
+        return read_recipe(path)
+    from lamina.media.read import open_members
 
-    return read_images(path, name, tag, platform)
+    return open_members(path)
 
 
-def open_image(path: Path, *, platform: str | None = None, name: str | None = None, tag: str | None = None) -> Image:
-    """The only image that `open_images` would return. Raises BadInput, also if there are several."""
-    if is_recipe(path):
-        return build_image(read_recipe(path))
-    from lamina.media.read import read_image
+def build_image(recipe: Recipe | str | os.PathLike[str]) -> Image:
+    """The image that a recipe describes.
 
-    return read_image(path, name, tag, platform)
+    `recipe` is the JSON file that Nix builds as the attribute `recipe` of an image, or a `Recipe` already read. The
+    layers are made when they are read, so this takes milliseconds, and files of the closure may still be missing.
+
+    Raises BadInput: the file is not a recipe of this version, or its base cannot be read.
+
+    Source: `docs/design/recipe.md` and the JSON schema beside it.
+    """
+    return _build(recipe if isinstance(recipe, Recipe) else read_recipe(Path(recipe)), depth=0)
+
+
+def open_base(base: Base, architecture: str | None) -> Image:
+    """The base image. Of a multi-platform image, the one for Linux on `architecture` (default: this machine's).
+
+    Raises BadInput: the file cannot be read, or it contains no such image.
+    """
+    return _open_base(base, architecture, depth=0)
+
+
+def open_ground(base: Base, architecture: str | None, *, data: bool = False) -> tuple[Image, Ground]:
+    """The base image, and the file system that it makes; `data`: with the content of its files. Raises BadInput."""
+    from lamina.image.base import Ground
+
+    image = open_base(base, architecture)
+    return image, Ground.of(image, base.path, data=data)
+
+
+def _candidates(path: Path, platform: str | None, depth: int = 0) -> list[Candidate]:
+    """Every image at `path`, by its names."""
+    from lamina.media.choice import Candidate
+
+    source = open_source(path)
+    architecture = _architecture(platform)
+    if isinstance(source, Recipe):
+        if architecture not in (None, source.architecture):
+            problem = f"contains no image for linux/{architecture}"
+            raise BadInput(path, problem, f"it contains: linux/{source.architecture}")
+        names = tuple(name.qualified for name in source.names)
+        return [Candidate(names, functools.partial(_build, source, depth))]
+    from lamina.media.read import candidates
+    from lamina.oci.platform import host_architecture
+
+    return candidates(source, architecture or host_architecture())
+
+
+def _architecture(platform: str | None) -> str | None:
+    system, slash, architecture = (platform or "").rpartition("/")
+    if slash and system != "linux":
+        raise BadUsage("platform", f"{platform!r:.60} is not a platform for Linux", "write arm64 or linux/arm64")
+    return architecture or None
+
+
+def _open_base(base: Base, architecture: str | None, depth: int) -> Image:
+    from lamina.media.choice import choose
+
+    path = Path(base.path)
+    if depth >= BASES:
+        raise BadInput(path, f"more than {BASES} recipes, each the base of the next", "use an archive as the base")
+    return choose(_candidates(path, architecture, depth + 1), base.name, base.tag, path)
+
+
+def _build(recipe: Recipe, depth: int) -> Image:
+    from lamina.recipe.build import NOTHING, image_on
+
+    if recipe.base is None:
+        return image_on(recipe, NOTHING, None)
+    from lamina.image.base import Ground
+
+    base = _open_base(recipe.base, recipe.architecture, depth)
+    return image_on(recipe, base, Ground.of(base, recipe.base.path))

@@ -61,7 +61,14 @@ RecipeLayer = StoreLayer | RootLayer | TarLayer
 
 
 class Recipe(NamedTuple):
-    """Everything that fixes an image. `created` is RFC 3339; `config` is the image's own, before inheritance."""
+    """Everything that determines an image, as a Nix derivation wrote it: the input of `build_image`.
+
+    `architecture` is in Go's words (`amd64`). `created` is a time of RFC 3339. `config` is the image's own config,
+    before it inherits from the base. `layers` go from the bottom to the top, above those of the base. `inherit` is
+    `docker` (every field, as `FROM` does) or `env` (only Env, as dockerTools does).
+
+    Source of the format: `docs/design/recipe.md` and the JSON schema beside it.
+    """
 
     names: tuple[Reference, ...]
     architecture: str
@@ -78,11 +85,11 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def is_recipe(path: Path) -> bool:
-    """Whether the file starts as JSON does: no archive does, and a layout is a directory."""
+    """Whether the file starts as a JSON object does. No archive does, and a layout is a directory."""
     if not os.path.isfile(path):
         return False
     with contextlib.suppress(OSError), path.open("rb") as file:
-        return file.read(1) == b"{"
+        return file.read(512).lstrip(b" \t\r\n").startswith(b"{")
     return False
 
 

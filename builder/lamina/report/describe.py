@@ -1,8 +1,8 @@
-"""What an image holds, for eyes and for programs."""
+"""Describe the contents of images, and the layers of recipes: as JSON, and as text."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from lamina.data.progress import human
 from lamina.errors import printable
@@ -16,14 +16,27 @@ from lamina.recipe.open import open_images
 from lamina.recipe.recipe import Recipe, RootLayer, StoreLayer
 
 
-def describe(path: Path, cache: Cache | None = None) -> list[Json]:
-    """Each image of an archive or a layout, or the one that a recipe asks for.
+def inspect(
+    source: Image | str | os.PathLike[str],
+    *,
+    platform: str | None = None,
+    name: str | None = None,
+    tag: str | None = None,
+) -> list[Json]:
+    """Describe each image of a recipe, an archive or a layout, or the given image.
 
-    Shape: `[{names, configDigest, config, history, layers: [{diffId, size, storePaths}]}]`; sizes in bytes,
-    uncompressed. Raises BadInput.
+    Shape: `[{names, configDigest, config, history, layers: [{diffId, size, storePaths}]}]`. Names are as the file
+    spells them. Sizes are bytes of the uncompressed layer; layers go from the bottom to the top; `storePaths` are
+    names in the store without its directory, sorted by name. `configDigest` is the image's ID (OCI image spec v1.1,
+    config.md). `platform`, `name` and `tag` select images as in `open_images`. Every layer is read once, unless its
+    digest is in the user's cache.
+
+    Raises BadInput and BadUsage as `open_images` does.
     """
+    images = [source] if isinstance(source, Image) else open_images(source, platform=platform, name=name, tag=tag)
     seen: dict[object, Changes] = {}
-    return [_describe(known(image, cache), seen) for image in open_images(path)]
+    cache = Cache.of_user()
+    return [_describe(known(image, cache), seen) for image in images]
 
 
 def _describe(image: Image, seen: dict[object, Changes]) -> Json:

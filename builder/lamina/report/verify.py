@@ -1,4 +1,4 @@
-"""Is an image what it says it is? Structure and every digest, whoever made it."""
+"""Verify images of any origin: their structure and every digest, and the checks of `lamina.compat`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from lamina.compat import failing
+from lamina.compat import failing, known_consumers
 from lamina.compat.check import Finding
 from lamina.compat.facts import gather
 from lamina.compat.survey import Survey, survey
@@ -25,22 +25,24 @@ from lamina.image.layer import Layer, read_through
 from lamina.limits import V1_CHAIN
 from lamina.media.choice import Candidate
 from lamina.media.files import Archive, Members, index_archive, read_json
-from lamina.media.read import open_members, sides
+from lamina.media.read import sides
 from lamina.media.tarball import fill
 from lamina.media.universal import arrange
 from lamina.oci.digest import Digest
 from lamina.oci.platform import host_architecture
 from lamina.oci.strict_json import canonical, expect
-from lamina.recipe.build import build_image
-from lamina.recipe.recipe import is_recipe, read_recipe
+from lamina.recipe.open import build_image, open_source
+from lamina.recipe.recipe import Recipe
 from lamina.tar.read import entries
 
 
 @attrs.frozen
 class Verdict:
-    """What was found: `problems` is empty when the image is sound. `size` is in bytes, of the layers uncompressed.
+    """The result of `verify`.
 
-    `findings` are the checks that consumers who were asked for would trip over.
+    `images` and `layers` are the numbers of distinct ones, and `size` is the bytes of all layers, uncompressed.
+    `problems` are lines of text; the image is sound if there are none. `findings` are the failed checks of the
+    consumers that were requested.
     """
 
     images: int
@@ -50,34 +52,44 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
 
 
-def verify(path: Path, progress: Callable[[int], None] = lambda _: None, consumers: Iterable[str] = ()) -> Verdict:
-    """Read everything and check all that is claimed; a problem in one place does not hide those in others.
+def verify(
+    path: str | os.PathLike[str],
+    *,
+    consumers: Iterable[str] = (),
+    progress: Callable[[int], None] = lambda _: None,
+) -> Verdict:
+    """Read every image in a file, and compare everything that it claims: structure, sizes and every digest.
 
-    `path` is an archive, a layout, or a recipe, whose archive is made and then read. `consumers`, names out of
-    `checks.CONSUMERS`, ask for what an archive must be for each of them too. Raises BadUsage for those of a layout in
-    a directory, which is no archive.
+    `path` is an archive, a layout, or a recipe, whose archive is made in a temporary file. `consumers` are names of
+    `lamina.compat.check.CONSUMERS` (`docker`, `podman`, `mesos`, ...): the archive is also checked for what each of
+    them needs. `progress` is called with the number of bytes read since the last call. A problem in one place does
+    not hide problems in other places, and is not an exception.
+
+    Raises BadUsage: an unknown consumer, or consumers for a layout in a directory, which is not an archive.
     """
-    wanted = tuple(consumers)
-    if is_recipe(path):
-        return _verify_recipe(path, progress, wanted)
-    if wanted and os.path.isdir(path):  # Path.is_dir raises where this is False
-        raise BadUsage("--for", f"{path} is a directory", "give an archive or a recipe")
+    path = Path(path)
+    requested = known_consumers(consumers)
+    if requested and os.path.isdir(path):  # Path.is_dir raises where this is False
+        raise BadUsage("consumers", f"{path} is a directory; consumers read archives", "give an archive or a recipe")
     problems: list[str] = []
     with _noted(problems):
-        return _verify(open_members(path), progress, wanted, problems)
+        source = open_source(path)
+        if isinstance(source, Recipe):
+            return _verify_recipe(source, str(path), progress, requested, problems)
+        return _verify(source, progress, requested, problems)
     return Verdict(0, 0, 0, tuple(problems))
 
 
-def _verify_recipe(path: Path, progress: Callable[[int], None], consumers: tuple[str, ...]) -> Verdict:
-    """Made into a file without a name. Store paths are read, and a base's digests compared, while it is written."""
-    problems: list[str] = []
-    with _noted(problems), tempfile.TemporaryFile(buffering=0, dir=temporary_directory()) as file:
-        buffered = io.BufferedWriter(file)  # it goes on where the disk took a part only
-        fill([build_image(read_recipe(path))], arrange, buffered, lambda _: None)
+def _verify_recipe(
+    recipe: Recipe, where: str, progress: Callable[[int], None], consumers: tuple[str, ...], problems: list[str]
+) -> Verdict:
+    """Write the archive to a temporary file without a name, which reads store paths and compares a base's digests."""
+    with tempfile.TemporaryFile(buffering=0, dir=temporary_directory()) as file:
+        buffered = io.BufferedWriter(file)  # it continues after a write that took only a part
+        fill([build_image(recipe)], arrange, buffered, lambda _: None)
         buffered.detach()
-        source = Source(file, str(path))
+        source = Source(file, where)
         return _verify(index_archive(source, Budget(source.size)), progress, consumers, problems)
-    return Verdict(0, 0, 0, tuple(problems))
 
 
 def _verify(

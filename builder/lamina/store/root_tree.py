@@ -122,7 +122,7 @@ def _follow(top: bytes, stamp: Stamp, through: Below) -> Iterator[Item]:
         seen.add(directory)
         if repeats > ROOT_REPEATS:
             what = f"links to directories show more than {ROOT_REPEATS} files several times"
-            raise BadInput(os.fsdecode(top), what, "take links away, or set keepContentsDirlinks (--keep-dirlinks)")
+            raise BadInput(os.fsdecode(top), what, "remove links, or set keepContentsDirlinks")
         if name:
             yield Item(directory_member(name, 0o755, stamp), b"")
         for entry in sorted(scan(directory), key=lambda entry: entry.name):

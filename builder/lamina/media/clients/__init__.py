@@ -10,4 +10,4 @@ from lamina.media.clients.docker import Docker
 from lamina.media.clients.podman import Podman
 
 CLIENTS: dict[str, Callable[[], Client]] = {"docker": Docker, "podman": Podman, "containerd": Containerd}
-"""By the word that `--to` takes. A client starts to ask its daemon when it is made."""
+"""By the name of the daemon. A client sends its first questions to the daemon when it is made."""

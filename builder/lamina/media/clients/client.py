@@ -58,7 +58,7 @@ class Client(Protocol):
 
 
 class Question:
-    """A client at work on an answer, while we go on. Raises LaminaError: no such client."""
+    """A client at work on an answer, while we go on. Raises NoClient."""
 
     def __init__(self, *command: str) -> None:
         self._client = command[0]
@@ -112,8 +112,12 @@ class Question:
         self._process.wait()
 
 
-def _no_program(name: str) -> LaminaError:
-    return LaminaError(name, "no such program", "install the client, or choose another with --to")
+class NoClient(LaminaError):
+    """The client of a daemon is not installed."""
+
+
+def _no_program(name: str) -> NoClient:
+    return NoClient(name, "the program is not installed", "install it, or choose another daemon")
 
 
 class AskingClient:

@@ -1,0 +1,39 @@
+"""Errors of the library, with the names of the options that the user wrote."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from lamina.errors import BadUsage
+
+
+@contextlib.contextmanager
+def naming_options(**options: str) -> Iterator[None]:
+    """Replace parameters of the library by options in errors: `naming_options(consumers="--for")`."""
+    try:
+        yield
+    except BadUsage as error:
+        raise BadUsage(options.get(error.where, error.where), error.what, error.remedy) from None
+
+
+@contextlib.contextmanager
+def selecting_by_name() -> Iterator[None]:
+    """Mention --name and --tag in the error for a file with several images."""
+    from lamina.media.choice import SeveralImages
+
+    try:
+        yield
+    except SeveralImages as error:
+        raise SeveralImages(error.where, error.what, f"{error.remedy} (--name, --tag)") from None
+
+
+@contextlib.contextmanager
+def choosing_a_daemon() -> Iterator[None]:
+    """Mention --to in the error for a missing client."""
+    from lamina.media.clients.client import NoClient
+
+    try:
+        yield
+    except NoClient as error:
+        raise NoClient(error.where, error.what, f"{error.remedy} (--to)") from None
