@@ -24,9 +24,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = make_tree(directory / "tree", {"bin/app": Program(b"#!/bin/sh\necho app\n"), "tmp/mine": b""})
     made = directory / "made.tar"
     made.write_bytes(tar_of([folder("bin"), Piece("bin/tool", b"#!/usr/bin/sh\necho tool\n", mode=0o755)]))
-    ground = base(save(docker_save([sample(layers=(below,))]), directory / "base.tar"))
+    base_files = base(save(docker_save([sample(layers=(below,))]), directory / "base.tar"))
     names = [{"name": "linked", "tag": "1"}]
-    fields = recipe(root_layer(tree), tar_layer(made), base=ground, names=names, config={"Cmd": ["/bin/app"]})
+    fields = recipe(root_layer(tree), tar_layer(made), base=base_files, names=names, config={"Cmd": ["/bin/app"]})
     return archive_of(fields, directory / "linked.tar")
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lamina.planning.lock import Lock, lock_bytes, lock_of, parse_lock
 from lamina.planning.pipeline import run_pipeline
 from lamina.planning.plan import PlannedLayer, plan
-from lamina.planning.planners import index, merge
+from lamina.planning.planners import index, join_groups
 from lamina.store.closure import PathInfo, reachable
 
 from ..unit.closures import store_path
@@ -151,7 +151,7 @@ def test_merging_takes_the_cheapest_pair_each_time(drawn: Drawn, room: int) -> N
         return closure.size(group) * (hangs_on / (hangs_on + 50) + (0.15 if len(group) > 1 else 0))
 
     groups = [[i] for i in range(len(drawn))]
-    merged = merge(closure, groups, room)
+    merged = join_groups(closure, groups, room)
     assert sorted(i for group in merged for i in group) == list(range(len(drawn)))
     while len(groups) > room:
         rise = {

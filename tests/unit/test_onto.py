@@ -109,7 +109,9 @@ def test_a_link_to_a_directory_does_not_hide_the_base_s(options: dict[str, Any],
 @pytest.mark.parametrize(("content", "what"), [({"bin": Link("/nowhere")}, "link"), ({"etc": b"x"}, "file")])
 def test_what_would_hide_a_directory_is_refused(content: Tree, what: str, tmp_path: Path) -> None:
     image = on_base(tmp_path, root_layer(tree(tmp_path, content), keepDirlinks=True))
-    with pytest.raises(BadInput, match=rf"base.tar\(/.*\): a directory, and the image would have a {what} there"):
+    with pytest.raises(
+        BadInput, match=rf"base.tar\(/.*\): is a directory of the base, and the image has a {what} there"
+    ):
         upper(image)
 
 
@@ -131,7 +133,7 @@ def test_of_two_files_for_one_place_the_one_under_its_own_name_counts(tmp_path: 
 def test_links_that_go_round_are_an_error(tmp_path: Path) -> None:
     around = below(tmp_path, [Piece("a", link="b"), Piece("b", link="a")])
     image = image_of(recipe(root_layer(tree(tmp_path, {"a/x": b"x"})), base=around))
-    with pytest.raises(BadInput, match=r"base.tar\(/a\): its links lead round in a circle"):
+    with pytest.raises(BadInput, match=r"base.tar\(/a\): its symbolic links form a circle"):
         upper(image)
 
 
@@ -193,7 +195,7 @@ def test_digests_of_one_base_are_not_taken_for_those_of_another(tmp_path: Path) 
     cache = Cache(tmp_path / "cache")
     own = root_layer(tree(tmp_path, {"bin/app": b"x"}))
     plain = below(make_tree(tmp_path / "plain", {}), [folder("bin")])
-    images = [image_of(recipe(own, base=ground)) for ground in (below(tmp_path), plain)]
+    images = [image_of(recipe(own, base=base_files)) for base_files in (below(tmp_path), plain)]
     first, second = (known(image, cache).diff_ids[-1] for image in images)
     assert first != second
     assert [known(image, None).diff_ids[-1] for image in images] == [first, second]

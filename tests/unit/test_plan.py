@@ -274,7 +274,7 @@ def test_what_is_no_lock_of_this_version_is_refused(changes: Mapping[str, object
 
 
 def test_a_lock_that_is_not_there_or_not_json_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="No such file or directory; give a lock, as lamina plan --lock writes it"):
+    with pytest.raises(BadInput, match="No such file or directory; give a lock file that lamina plan wrote"):
         read_lock(tmp_path / "gone")
     (tmp_path / "text").write_text("glibc")
     with pytest.raises(BadInput, match="not JSON"):

@@ -32,14 +32,14 @@ def run(options: argparse.Namespace) -> int:
 
     stamp = Stamp(uid=options.uid, gid=options.gid)
     if options.base:
-        from lamina.recipe.open import open_ground
+        from lamina.recipe.open import open_base_files
         from lamina.recipe.recipe import Base
 
         base = Base(str(options.base), options.base_name, options.base_tag)
-        ground = open_ground(base, options.architecture, data=True)[1]
-        below = ground.has_directory
+        base_files = open_base_files(base, options.architecture, data=True)[1]
+        below = base_files.has_directory
         items = root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks, below=below)
-        root, at_root = ground.root, ground.place(items)
+        root, at_root = base_files.root, base_files.place(items)
     else:
         root, at_root = empty(), root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
     extra = sourcing(*options.then) if options.then else None

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from lamina.compat.check import ALL, Check, Fault
-from lamina.compat.facts import Facts, Told, items, mapping, named, texts
+from lamina.compat.facts import ClaimedImage, Facts, items, mapping, named, texts
 from lamina.errors import BadInput
 from lamina.oci.timestamps import check_timestamp
 
@@ -70,7 +70,7 @@ def _is_odd(facts: Facts, path: str) -> bool:
     return clean in facts.by_name and (clean != path or not facts.is_file(clean))
 
 
-def diff_ids(image: Told) -> list[str]:
+def diff_ids(image: ClaimedImage) -> list[str]:
     return texts(mapping(mapping(image.config).get("rootfs")).get("diff_ids"))
 
 

@@ -54,7 +54,7 @@ def named(text: str) -> Reference | None:
 
 
 @attrs.frozen(eq=False)
-class Told:
+class ClaimedImage:
     """An image as one side tells of it in `fields`; `layers` are paths in the archive, bottom first."""
 
     fields: Json
@@ -75,12 +75,12 @@ class Facts:
 
     members: tuple[Head, ...]
     archive: Archive
-    docker: tuple[Told, ...] | None
+    docker: tuple[ClaimedImage, ...] | None
     manifest_json: Any
     layout: Json | None
     index: Json | None
     entries: tuple[Json, ...]
-    manifests: tuple[Told, ...]
+    manifests: tuple[ClaimedImage, ...]
     missing: tuple[str, ...]
     repositories: Json | None
     v1: Mapping[str, Json]
@@ -89,7 +89,7 @@ class Facts:
     _read: dict[int, Digest | None] = attrs.field(factory=dict)
 
     @property
-    def images(self) -> tuple[Told, ...]:
+    def images(self) -> tuple[ClaimedImage, ...]:
         """As most readers find them: by `manifest.json` where there is one."""
         return self.manifests if self.docker is None else self.docker
 
@@ -119,7 +119,7 @@ class Facts:
     def is_file(self, name: str) -> bool:
         return name in self.by_name and self.by_name[name].entry.kind == FILE
 
-    def stack(self, image: Told) -> list[Survey]:
+    def stack(self, image: ClaimedImage) -> list[Survey]:
         """The layers of an image that could be surveyed, bottom first."""
         return [self.surveys[path] for path in image.layers if path in self.surveys]
 
@@ -169,12 +169,12 @@ def _bare(head: Head) -> Head:
     return attrs.evolve(head, entry=attrs.evolve(head.entry, header=b"", records={}))
 
 
-def _docker(archive: Archive, item: Json) -> Told:
+def _docker(archive: Archive, item: Json) -> ClaimedImage:
     path = item.get("Config") if isinstance(item.get("Config"), str) else ""
     config = _json(archive, posixpath.normpath(str(path)))
     layers = [posixpath.normpath(layer) for layer in texts(item.get("Layers"))[:LAYERS]]
     known = config if isinstance(config, dict) else None
-    return Told(item, str(path), known, tuple(layers), tuple(texts(item.get("RepoTags"))))
+    return ClaimedImage(item, str(path), known, tuple(layers), tuple(texts(item.get("RepoTags"))))
 
 
 def blob_path(digest: object) -> str:
@@ -183,7 +183,7 @@ def blob_path(digest: object) -> str:
     return path if _BLOB.fullmatch(path) else ""
 
 
-def _manifests(archive: Archive, index: Json) -> Iterator[tuple[str, Told | None]]:
+def _manifests(archive: Archive, index: Json) -> Iterator[tuple[str, ClaimedImage | None]]:
     """Each manifest that an index leads to, through at most one more index; None in its place where it is missing."""
     for level in (0, 1):
         inner: list[Json] = []
@@ -200,13 +200,13 @@ def _manifests(archive: Archive, index: Json) -> Iterator[tuple[str, Told | None
         index = {"manifests": inner}
 
 
-def _oci(archive: Archive, document: Json, entry: Json) -> Told:
+def _oci(archive: Archive, document: Json, entry: Json) -> ClaimedImage:
     path = blob_path(mapping(document.get("config")).get("digest"))
     config = _json(archive, path) if path else None
     layers = [blob_path(mapping(layer).get("digest")) for layer in items(document.get("layers"))[:LAYERS]]
     name = entry_name(entry)
     known = config if isinstance(config, dict) else None
-    return Told(document, path, known, tuple(layers), (name,) if name else ())
+    return ClaimedImage(document, path, known, tuple(layers), (name,) if name else ())
 
 
 def entry_name(entry: Json) -> str | None:

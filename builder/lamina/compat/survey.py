@@ -52,7 +52,7 @@ class Survey:
         self.length += len(name)
         if self.length > LAYER_NAMES_BYTES:
             raise BadInput(self.where, f"more than {LAYER_NAMES_BYTES} bytes of names", "the image is hostile")
-        for rule, check in RULES.items():
+        for rule, check in MEMBER_CHECKS.items():
             if what := check(self, name, head):
                 first, count = self.faults.get(rule, (f"{head.name}: {what}", 0))
                 self.faults[rule] = (first, count + 1)
@@ -69,7 +69,7 @@ def survey(layer: Layer, count: Callable[[int], None] = lambda _: None) -> tuple
     return measured, found
 
 
-Rule = Callable[[Survey, str, Head], str | None]
+MemberCheck = Callable[[Survey, str, Head], str | None]
 """What is wrong with a member, given those before it, or nothing."""
 
 
@@ -142,7 +142,7 @@ def _kind(_: Survey, __: str, head: Head) -> str | None:
     return None
 
 
-RULES: dict[str, Rule] = {
+MEMBER_CHECKS: dict[str, MemberCheck] = {
     "layer-names": _name,
     "layer-unique": _unique,
     "layer-parents": _parent,

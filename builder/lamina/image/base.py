@@ -1,8 +1,8 @@
-"""On a base: what of the store it carries, and where it really keeps the directories that files of ours go to.
+"""The file system of a base image: which store paths it contains, and where its directories really are.
 
-Current distributions have `/bin -> usr/bin` and the like. A layer with a directory `bin` would put that directory in
-the place of the link and hide all that the base has there, so what goes to `/bin` is put where the link leads. And a
-directory that the base has keeps its owner and mode: a layer that only passes through `/tmp` must not close it.
+Current distributions have symbolic links such as `/bin -> usr/bin`. A layer with a directory `bin` would replace the
+link and hide the base's files, so files for `/bin` are put into the link's target. Directories of the base keep their
+owner and mode: a layer that has a file in `/tmp` must not change the mode of `/tmp`.
 """
 
 from __future__ import annotations
@@ -25,44 +25,44 @@ from lamina.tar.read import entries, member
 from lamina.tar.write import DIRECTORY, HARD_LINK, SYMLINK, Member
 
 _MAX_LINKS = 40
-"""Links on one path: as many as Linux follows (path_resolution(7))."""
+"""Symbolic links in one path, as many as Linux follows (path_resolution(7))."""
 
 
 @attrs.frozen(eq=False)
-class Ground:
-    """What the layers of a base make together. `where` is what errors call it."""
+class BaseFiles:
+    """The file system that the layers of a base make. `where` is the base's name in errors."""
 
     root: Node
     diff_ids: tuple[str, ...]
     where: str
 
     @classmethod
-    def of(cls, base: Image, where: str, *, data: bool = False) -> Ground:
-        """Reads the headers of every layer, and with `data` knows the files' bytes. Raises BadInput: one is damaged."""
+    def of(cls, base: Image, where: str, *, data: bool = False) -> BaseFiles:
+        """Read the headers of every layer; with `data`, also the content of files. Raises BadInput: one is corrupt."""
         return cls(merged(base.layers, data=data), tuple(base.diff_ids), where)
 
     @property
     def is_known(self) -> bool:
-        """Whether the base says what its layers hold, so that digests of layers put on it can be remembered."""
+        """Whether all diff IDs of the base are known, so that they can be part of a cache key."""
         return UNKNOWN not in self.diff_ids
 
-    def carries(self, info: PathInfo) -> bool:
-        """Whether the store path is there as a whole: its files make an archive of the size that Nix knows."""
+    def contains(self, info: PathInfo) -> bool:
+        """Whether the base contains the complete store path: its files have the NAR size that Nix knows."""
         node: Node | None = self.root
         for part in info.path.encode().strip(b"/").split(b"/"):
             node = node.children.get(part) if node else None
         return node is not None and nar_size(node) == info.nar_size
 
     def has_directory(self, name: bytes) -> bool:
-        """Whether the path leads to a directory, maybe through links."""
+        """Whether the path is a directory, or a link to one."""
         node = self._resolve(name)[1]
         return node is not None and node.is_directory
 
     def place(self, items: Iterable[Item], *, strict: bool = True) -> list[Item]:
-        """The items, parents first as they came, each in the directory where the base keeps it.
+        """Move each item into the directory where the base has it. Parents come before their children.
 
-        `strict`: raises BadInput when a file or a link would take the place of a directory of the base. Without, who
-        made the items knows the base, and only directories that a link leads elsewhere are moved.
+        If `strict`, a file or a link in the place of a directory of the base raises BadInput. If not, the items were
+        already made for this base, so only items in directories behind a link are moved.
         """
         placed: dict[bytes, Item] = {}
         homes: dict[bytes, bytes] = {b"": b""}
@@ -76,47 +76,53 @@ class Ground:
                 self._check(member, name)
             if name != member.name:
                 for parent in _parents(name):
-                    placed.setdefault(parent, Item(self._about(parent, Member(parent, DIRECTORY, mode=0o755)), b""))
+                    placed.setdefault(
+                        parent, Item(self._as_in_base(parent, Member(parent, DIRECTORY, mode=0o755)), b"")
+                    )
             moved = attrs.evolve(member, name=name)
             if member.kind == HARD_LINK:
                 below, _, target = member.link.rpartition(b"/")
                 moved = attrs.evolve(moved, link=_join(self._home(homes, below), target))
             if member.kind == DIRECTORY and (strict or name != member.name):
-                moved = self._about(name, moved)
+                moved = self._as_in_base(name, moved)
             if name == member.name or name not in placed:
                 placed[name] = attrs.evolve(item, member=moved)
         return [placed[name] for name in sorted(placed, key=lambda name: name.split(b"/"))]
 
     def _home(self, homes: dict[bytes, bytes], directory: bytes) -> bytes:
-        """Where a directory is: of the items, or, as in tars that name no parents, of the base alone."""
+        """Where a directory is. Tars may omit parents of their members: then the base alone decides."""
         if directory not in homes:
             above, _, last = directory.rpartition(b"/")
             homes[directory] = self._directory(_join(self._home(homes, above), last))
         return homes[directory]
 
     def _directory(self, name: bytes) -> bytes:
-        """Where a directory is to be made: where the link leads that the base has there, if one does."""
+        """Where to create a directory: at the target, if the base has a link to a directory there."""
         real, node = self._resolve(name)
         return real if node is None or node.is_directory else name
 
-    def _about(self, name: bytes, wanted: Member) -> Member:
-        """A directory as the base has it; as is wanted, when the base has none, or somebody asked for a mode."""
+    def _as_in_base(self, name: bytes, requested: Member) -> Member:
+        """A directory with the base's mode and owner, unless it is new or the user requested a mode."""
         node = self._resolve(name)[1]
-        if node is None or not node.is_directory or wanted.mode != 0o755:
-            return wanted
+        if node is None or not node.is_directory or requested.mode != 0o755:
+            return requested
         about = node.file.about
-        return attrs.evolve(wanted, mode=about.mode, uid=about.uid, gid=about.gid, xattrs=about.xattrs)
+        return attrs.evolve(requested, mode=about.mode, uid=about.uid, gid=about.gid, xattrs=about.xattrs)
 
     def _check(self, member: Member, name: bytes) -> None:
         node = self._resolve(name, last=False)[1]
         same_link = node and (member.kind, member.link) == (SYMLINK, node.file.about.link)
         if node and not same_link and self.has_directory(name):
-            what = f"a directory, and the image would have a {'link' if member.kind == SYMLINK else 'file'} there"
-            remedy = "everything in it would be gone: give that file another name"
-            raise BadInput(f"{self.where}(/{name.decode(errors='backslashreplace')})", what, remedy)
+            kind = "link" if member.kind == SYMLINK else "file"
+            problem = f"is a directory of the base, and the image has a {kind} there, which would hide it"
+            where = f"{self.where}(/{name.decode(errors='backslashreplace')})"
+            raise BadInput(where, problem, f"give the {kind} another name")
 
     def _resolve(self, name: bytes, *, last: bool = True) -> tuple[bytes, Node | None]:
-        """Where the path leads, links followed within the root, and what is there. Raises BadInput: links go round."""
+        """Follow the links of a path within the root; returns the real path and its file, if it exists.
+
+        Raises BadInput: the links form a circle.
+        """
         left = [part for part in reversed(name.split(b"/")) if part]
         path: list[tuple[bytes, Node | None]] = [(b"", self.root)]
         links = 0
@@ -131,7 +137,7 @@ class Ground:
                 links += 1
                 if links > _MAX_LINKS:
                     shown = f"{self.where}(/{name.decode(errors='backslashreplace')})"
-                    raise BadInput(shown, "its links lead round in a circle", "put no files there")
+                    raise BadInput(shown, "its symbolic links form a circle", "put no files there")
                 target = node.file.about.link
                 path = path[:1] if target.startswith(b"/") else path
                 left += reversed(target.split(b"/"))
@@ -140,8 +146,8 @@ class Ground:
         return b"/".join(part for part, _ in path[1:]), path[-1][1]
 
 
-def place_tar(tar: Blob, ground: Ground, where: str) -> TreeBlob | None:
-    """The layer in a tar with everything where the base keeps it; None when it is so already. Raises BadInput."""
+def place_tar(tar: Blob, base_files: BaseFiles, where: str) -> TreeBlob | None:
+    """The layer of a tar, with files moved to where the base has their directories, or None. Raises BadInput."""
     items = []
     whole = spool(tar, where)
     for entry in entries(whole, where, need_end=False):
@@ -149,7 +155,7 @@ def place_tar(tar: Blob, ground: Ground, where: str) -> TreeBlob | None:
         name, link = _clean(found.name), _clean(found.link) if found.kind == HARD_LINK else found.link
         if name:
             items.append(Item(attrs.evolve(found, name=name, link=link), b"", part_of(whole, entry)))
-    placed = ground.place(items, strict=False)
+    placed = base_files.place(items, strict=False)
     moved = {item.member.name for item in placed} != {item.member.name for item in items}
     return TreeBlob.of(placed) if moved else None
 

@@ -22,26 +22,26 @@ from lamina.store.closure import PathInfo
 _WHERE = "layeringPipeline"
 
 PARTS = ("main", "common", "rest")
-"""What operations call the parts that they make. Which of them there are hangs on the closure."""
+"""The names of the parts that operations make. Which of them exist depends on the closure."""
 
 
 @attrs.frozen
-class Part:
-    """Paths, small ones first, each with what it refers to among them."""
+class Subgraph:
+    """A part of the closure: paths, smallest first, each with the paths in the same part that it refers to."""
 
     references: Mapping[str, tuple[str, ...]]
 
-    def only(self, paths: Iterable[str]) -> Part:
-        """These of the paths, and the references between them; the order stays."""
+    def only(self, paths: Iterable[str]) -> Subgraph:
+        """The part with these paths only, in the same order."""
         wanted = set(paths)
         kept = {path: targets for path, targets in self.references.items() if path in wanted}
-        return Part({path: tuple(t for t in targets if t in wanted) for path, targets in kept.items()})
+        return Subgraph({path: tuple(t for t in targets if t in wanted) for path, targets in kept.items()})
 
-    def without(self, paths: Iterable[str]) -> Part:
+    def without(self, paths: Iterable[str]) -> Subgraph:
         return self.only(set(self.references).difference(paths))
 
     def users(self) -> dict[str, tuple[str, ...]]:
-        """For each path those that refer to it."""
+        """For each path, the paths that refer to it."""
         found: dict[str, list[str]] = {path: [] for path in self.references}
         for path, targets in self.references.items():
             for target in targets:
@@ -49,8 +49,8 @@ class Part:
         return {path: tuple(several) for path, several in found.items()}
 
 
-Value = Part | list[Any] | dict[str, Any]
-"""What goes from one operation to the next; lists and dictionaries hold values again."""
+Value = Subgraph | list[Any] | dict[str, Any]
+"""The input and the output of an operation. Lists and dictionaries contain values again."""
 
 Operation = Callable[[Value], Value]
 
@@ -63,7 +63,9 @@ def run_pipeline(pipeline: object, infos: Iterable[PathInfo]) -> list[PlannedLay
     by_path = {info.path: info for info in infos}
     index(by_path.values())  # it refuses circles, in which walks from the roots would not end
     rising = sorted(by_path.values(), key=lambda info: (info.nar_size, info.name, info.path))
-    closure = Part({info.path: tuple(r for r in info.references if r != info.path) for info in rising}).only(by_path)
+    closure = Subgraph({info.path: tuple(r for r in info.references if r != info.path) for info in rising}).only(
+        by_path
+    )
     parts = [part for part in _leaves(_pipe(pipeline)(closure)) if part.references]
     return [PlannedLayer(tuple(by_path[path] for path in sorted(part.references)), _WHERE) for part in parts]
 
@@ -123,7 +125,7 @@ def _split_every(count: object) -> Operation:
     most = _positive(count, "split_every")
 
     def split_every(value: Value) -> Value:
-        part = _part(value, "split_every")
+        part = _subgraph(value, "split_every")
         paths = list(part.references)
         return [part.only(paths[start : start + most]) for start in range(0, len(paths), most)]
 
@@ -135,16 +137,16 @@ def _limit_layers(count: object) -> Operation:
     most = _positive(count, "limit_layers")
 
     def limit_layers(value: Value) -> Value:
-        parts = [_part(each, "limit_layers") for each in _list(value, "limit_layers")]
+        parts = [_subgraph(each, "limit_layers") for each in _list(value, "limit_layers")]
         joined = {path: targets for part in parts[most - 1 :] for path, targets in part.references.items()}
-        return [*parts[: most - 1], Part(joined)]
+        return [*parts[: most - 1], Subgraph(joined)]
 
     return limit_layers
 
 
 def _remove_paths(paths: object) -> Operation:
     unwanted = _paths(paths, "remove_paths")
-    return lambda value: _part(value, "remove_paths").without(unwanted)
+    return lambda value: _subgraph(value, "remove_paths").without(unwanted)
 
 
 def _subcomponent_out(paths: object) -> Operation:
@@ -152,7 +154,7 @@ def _subcomponent_out(paths: object) -> Operation:
     chosen = _paths(paths, "subcomponent_out")
 
     def subcomponent_out(value: Value) -> Value:
-        part = _part(value, "subcomponent_out")
+        part = _subgraph(value, "subcomponent_out")
         found = _reached(chosen, part.references)
         return {"main": part.only(found), "rest": part.without(found)}
 
@@ -164,7 +166,7 @@ def _subcomponent_in(paths: object) -> Operation:
     chosen = _paths(paths, "subcomponent_in")
 
     def subcomponent_in(value: Value) -> Value:
-        part = _part(value, "subcomponent_in")
+        part = _subgraph(value, "subcomponent_in")
         found = _reached(chosen, part.users())
         return {"main": part.only(found), "rest": part.without(found)}
 
@@ -179,7 +181,7 @@ def _split_paths(specs: object) -> Operation:
     items = [_split(item) for item in expect(specs, list, "what split_paths is given", _WHERE)]
 
     def split_paths(value: Value) -> Value:
-        part = _part(value, "split_paths")
+        part = _subgraph(value, "split_paths")
         chosen: set[str] = set()
         for paths, children in items:
             for path in part.references.keys() & set(paths):
@@ -211,14 +213,14 @@ def _popularity_contest() -> Operation:
     """A part for each path, what most others need at any distance first."""
 
     def popularity_contest(value: Value) -> Value:
-        part = _part(value, "popularity_contest")
+        part = _subgraph(value, "popularity_contest")
         votes = _popularity(part)
         return [part.only([path]) for path in sorted(part.references, key=lambda path: (-votes[path], _by_name(path)))]
 
     return popularity_contest
 
 
-def _popularity(part: Part) -> dict[str, int]:
+def _popularity(part: Subgraph) -> dict[str, int]:
     """For each path, how many walks lead from a root to it or to something that needs it."""
     users = part.users()
     walks: dict[str, int] = {}
@@ -255,16 +257,16 @@ def _reached(start: Iterable[str], links: Mapping[str, tuple[str, ...]]) -> set[
     return found
 
 
-def _leaves(value: Value) -> Iterator[Part]:
-    if isinstance(value, Part):
+def _leaves(value: Value) -> Iterator[Subgraph]:
+    if isinstance(value, Subgraph):
         yield value
     else:
         for inner in value.values() if isinstance(value, dict) else value:
             yield from _leaves(inner)
 
 
-def _part(value: Value, operation: str) -> Part:
-    if isinstance(value, Part):
+def _subgraph(value: Value, operation: str) -> Subgraph:
+    if isinstance(value, Subgraph):
         return value
     raise _unfit(operation, value, "reach each part with map or over")
 
@@ -276,7 +278,7 @@ def _list(value: Value, operation: str) -> list[Any]:
 
 
 def _unfit(operation: str, value: Value, remedy: str) -> BadInput:
-    kinds = {Part: "one part of the closure", list: "a list of parts", dict: "parts by name"}
+    kinds = {Subgraph: "one part of the closure", list: "a list of parts", dict: "parts by name"}
     return BadInput(_WHERE, f"{operation} cannot work on {kinds[type(value)]}", remedy)
 
 

@@ -17,7 +17,7 @@ from lamina.planning.planners import (
     bands,
     heights,
     index,
-    merge,
+    join_groups,
     ordered,
     split_large,
     top_layer,
@@ -82,7 +82,7 @@ def _kept(closure: Closure, height: Sequence[int], limit: int, previous: Lock) -
         else:
             kept[number].append(i)
     room = limit - bool(top) - len(alone)
-    groups = merge(closure, [kept[number] for number in sorted(kept)] + fresh, room)
+    groups = join_groups(closure, [kept[number] for number in sorted(kept)] + fresh, room)
     layers = [(group, _reason(group, before)) for group in groups] + [([i], "alone: large") for i in alone]
     return layers + ([(top, TOP_REASON)] if top else [])
 

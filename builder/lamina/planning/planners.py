@@ -266,7 +266,7 @@ def _chance(reach: int) -> float:
     return count / (count + HALF)
 
 
-def merge(closure: Closure, groups: Sequence[Group], room: int) -> list[Group]:
+def join_groups(closure: Closure, groups: Sequence[Group], room: int) -> list[Group]:
     """Joins the two groups whose sharing a layer costs least, again and again, until at most `room` are left.
 
     Each cluster waits in a heap with the best of those that came before it. One that has lost its partner searches

@@ -28,13 +28,13 @@ from lamina.store.tree_blob import TreeBlob
 from lamina.tar.write import FORMAT
 
 if TYPE_CHECKING:
-    from lamina.image.base import Ground
+    from lamina.image.base import BaseFiles
 
 NOTHING = Image(config={}, layers=(), history=())
 """What an image without a base is built on."""
 
 
-def image_on(recipe: Recipe, base: Image, ground: Ground | None) -> Image:
+def image_on(recipe: Recipe, base: Image, base_files: BaseFiles | None) -> Image:
     """The image that the recipe describes, on its base, or on NOTHING. Its own layers are made when they are read.
 
     A store path that the base already contains is not added again. Files go to where the base keeps their directories
@@ -44,7 +44,7 @@ def image_on(recipe: Recipe, base: Image, ground: Ground | None) -> Image:
     if base.layers:
         history = complete_history(history, len(layers), recipe.created, recipe.base and recipe.base.path)
     for wanted in recipe.layers:
-        layer = _layer(wanted, ground)
+        layer = _layer(wanted, base_files)
         if layer:
             layers.append(layer)
             history.append(_history(wanted, recipe.created))
@@ -54,48 +54,48 @@ def image_on(recipe: Recipe, base: Image, ground: Ground | None) -> Image:
     return Image(_config(recipe, base), tuple(layers), tuple(history), recipe.names)
 
 
-def _layer(wanted: RecipeLayer, ground: Ground | None) -> Layer | None:
+def _layer(wanted: RecipeLayer, base_files: BaseFiles | None) -> Layer | None:
     """The layer; None when everything that it would hold is there already."""
     if isinstance(wanted, StoreLayer):
-        return _store_layer(wanted, ground)
+        return _store_layer(wanted, base_files)
     if isinstance(wanted, RootLayer):
-        blob = TreeBlob(lambda: _root_items(wanted, ground))
-        return Layer(blob, "the layer of files at the root", key=_key(wanted, ground), weight=_weight(wanted.trees))
-    return _tar_layer(wanted, ground)
+        blob = TreeBlob(lambda: _root_items(wanted, base_files))
+        return Layer(blob, "the layer of files at the root", key=_key(wanted, base_files), weight=_weight(wanted.trees))
+    return _tar_layer(wanted, base_files)
 
 
-def _store_layer(wanted: StoreLayer, ground: Ground | None) -> Layer | None:
-    infos = tuple(info for info in wanted.paths if not ground or not ground.carries(info))
+def _store_layer(wanted: StoreLayer, base_files: BaseFiles | None) -> Layer | None:
+    infos = tuple(info for info in wanted.paths if not base_files or not base_files.contains(info))
     if not infos:
         return None
     paths, stamp = [info.path for info in infos], wanted.stamp
-    if ground and _is_moved(ground, infos, stamp):
-        on: Ground | None = ground
-        blob = TreeBlob(lambda: ground.place(store_items(paths, stamp)))
+    if base_files and _is_moved(base_files, infos, stamp):
+        on: BaseFiles | None = base_files
+        blob = TreeBlob(lambda: base_files.place(store_items(paths, stamp)))
     else:
         on, blob = None, TreeBlob(lambda: store_items(paths, stamp))
     key = _key(wanted._replace(paths=infos), on)
     return Layer(blob, f"the layer of {len(infos)} store paths", key=key, weight=_weight(infos))
 
 
-def _is_moved(ground: Ground, infos: Iterable[PathInfo], stamp: Stamp) -> bool:
+def _is_moved(base_files: BaseFiles, infos: Iterable[PathInfo], stamp: Stamp) -> bool:
     """Whether the base keeps the store, or a directory above it, elsewhere or of another owner than we would."""
     items = store_directories((info.path for info in infos), stamp)
-    return ground.place(items) != items
+    return base_files.place(items) != items
 
 
-def _root_items(wanted: RootLayer, ground: Ground | None) -> list[Item]:
+def _root_items(wanted: RootLayer, base_files: BaseFiles | None) -> list[Item]:
     trees = [info.path for info in wanted.trees]
-    below = ground.has_directory if ground else lambda _: False
+    below = base_files.has_directory if base_files else lambda _: False
     if wanted.links:
         items = link_items(trees, wanted.stamp, wanted.rules, below)
     else:
         keep, rules = wanted.keep_dirlinks, wanted.rules
         items = root_items(trees, wanted.stamp, keep_dirlinks=keep, rules=rules, below=below)
-    return ground.place(items) if ground else items
+    return base_files.place(items) if base_files else items
 
 
-def _tar_layer(wanted: TarLayer, ground: Ground | None) -> Layer:
+def _tar_layer(wanted: TarLayer, base_files: BaseFiles | None) -> Layer:
     from lamina.data.blob import FileRange, Source
     from lamina.data.compression import plain
     from lamina.image.base import place_tar
@@ -103,9 +103,9 @@ def _tar_layer(wanted: TarLayer, ground: Ground | None) -> Layer:
     path = wanted.tar.path
     source = Source.open(Path(path))
     tar = plain(FileRange(source, 0, source.size), path)
-    moved = place_tar(tar, ground, path) if ground else None
+    moved = place_tar(tar, base_files, path) if base_files else None
     if moved:
-        return Layer(moved, path, key=_key(wanted, ground), weight=wanted.tar.nar_size)
+        return Layer(moved, path, key=_key(wanted, base_files), weight=wanted.tar.nar_size)
     return Layer(tar, path, key=_key(wanted), size=tar.size, weight=wanted.tar.nar_size)
 
 
@@ -113,13 +113,13 @@ def _weight(infos: Iterable[PathInfo]) -> int:
     return sum(info.nar_size for info in infos)
 
 
-def _key(wanted: RecipeLayer, ground: Ground | None = None) -> str | None:
+def _key(wanted: RecipeLayer, base_files: BaseFiles | None = None) -> str | None:
     """What the layer's bytes hang on, and nothing else: for the cache of digests. None: there is no telling."""
     fields = layer_json(wanted)
     fields.pop("why", None)
-    if ground and not ground.is_known:
+    if base_files and not base_files.is_known:
         return None
-    on = {"on": list(ground.diff_ids)} if ground else {}
+    on = {"on": list(base_files.diff_ids)} if base_files else {}
     return hex_of(sha256(canonical({"tar": FORMAT, **fields, **on})))
 
 

@@ -15,7 +15,7 @@ from lamina.limits import BASES
 from lamina.recipe.recipe import Base, Recipe, is_recipe, read_recipe
 
 if TYPE_CHECKING:
-    from lamina.image.base import Ground
+    from lamina.image.base import BaseFiles
     from lamina.image.image import Image
     from lamina.media.choice import Candidate
     from lamina.media.files import Members
@@ -89,12 +89,12 @@ def open_base(base: Base, architecture: str | None) -> Image:
     return _open_base(base, architecture, depth=0)
 
 
-def open_ground(base: Base, architecture: str | None, *, data: bool = False) -> tuple[Image, Ground]:
+def open_base_files(base: Base, architecture: str | None, *, data: bool = False) -> tuple[Image, BaseFiles]:
     """The base image, and the file system that it makes; `data`: with the content of its files. Raises BadInput."""
-    from lamina.image.base import Ground
+    from lamina.image.base import BaseFiles
 
     image = open_base(base, architecture)
-    return image, Ground.of(image, base.path, data=data)
+    return image, BaseFiles.of(image, base.path, data=data)
 
 
 def _candidates(path: Path, platform: str | None, depth: int = 0) -> list[Candidate]:
@@ -136,7 +136,7 @@ def _build(recipe: Recipe, depth: int) -> Image:
 
     if recipe.base is None:
         return image_on(recipe, NOTHING, None)
-    from lamina.image.base import Ground
+    from lamina.image.base import BaseFiles
 
     base = _open_base(recipe.base, recipe.architecture, depth)
-    return image_on(recipe, base, Ground.of(base, recipe.base.path))
+    return image_on(recipe, base, BaseFiles.of(base, recipe.base.path))
