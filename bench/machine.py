@@ -35,7 +35,7 @@ def machine(others: float | None = None) -> str:
     )
     if others is None:
         return found
-    return f"{found} Other work, the kernel's own among it, had {others:.0%} of the processors meanwhile."
+    return f"{found} Other work, including the kernel's own, took {others:.0%} of the processors meanwhile."
 
 
 def versions() -> str:

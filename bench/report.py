@@ -37,8 +37,9 @@ class Found:
 HEAD = """\
 # Speed
 
-Written by `make bench`, all in one run. Medians, with the least and the most in brackets; each command in turn with
-what stands beside it, so that what else happened on the machine met both. `lamina` is the package that Nix makes.
+`make bench` writes this page, in one run. The figures are medians, with minimum and maximum in brackets. Each command
+runs in turn with the command that it is compared with, so that other work on the machine affects both. `lamina` is the
+package that Nix builds.
 
 {machine}
 {versions}
@@ -47,14 +48,14 @@ what stands beside it, so that what else happened on the machine met both. `lami
 GOALS = """\
 ## Goals
 
-The large closure: {census}. An archive in a file is on the disk when `lamina` ends, whatever it is compared with,
-unless a line says that it is not waited for.
+The large closure: {census}. When `lamina` ends, an archive in a file is on the disk,
+also if the other command does not wait for the disk. Exceptions say "not waiting for the disk".
 
 {rows}
 
-Memory is what all processes have together at most: the sum of their proportional set sizes (PSS), looked at every 5 ms
-in a run of its own. Pages of the page cache count only as far as a process has mapped them. For `load`, the client is
-among the processes.
+Memory is the maximum of all processes together: the sum of their proportional set sizes (PSS), measured every 5 ms in a
+separate run. Pages of the page cache count only if a process has mapped them. For `load`, the daemon's client is
+included.
 
 {amounts}
 """
@@ -70,8 +71,8 @@ CLOSURES = """\
 PEERS = """\
 ## Other tools
 
-The large closure, {times} runs of each in turn; `docker build` is Docker's classic builder.
-Times as fast: how often one archive of Lamina's is made while the other tool makes one.
+The large closure, {times} runs of each in turn. `docker build` is Docker's classic builder.
+"5 x as fast" means that Lamina makes five archives while the other tool makes one.
 
 {rows}
 
@@ -81,8 +82,8 @@ Times as fast: how often one archive of Lamina's is made while the other tool ma
 SCALING = """\
 ## Scaling
 
-Over trees made for it (`bench/scaling.py`), not waiting for the disk. "Off" is how far the worst point is from the
-straight line nearest to all, as a share of the largest figure.
+Measured with generated trees (`bench/scaling.py`), not waiting for the disk. "Line" is the straight line that fits the
+points best. "Off" is the largest distance of a point from the line, as a share of the largest figure.
 
 {curves}
 
@@ -92,15 +93,15 @@ straight line nearest to all, as a share of the largest figure.
 SHARES = """\
 ## Where the time goes
 
-The large closure into a file, by one processor: each step is run with all before it, and what it adds is its own
-(`bench/shares.py`).
+The large closure into a file, with one processor. Each step runs together with all steps before it; its own time is the
+difference (`bench/shares.py`).
 
 {shares}
 
 ![Shares of an archive's time](plots/shares.svg)
 """
 
-END = "The reference scenario, edit, build, load and run, is in [scenario.md](scenario.md).\n"
+END = "The reference scenario (edit, build, load, run) is in [scenario.md](scenario.md).\n"
 
 
 def page(found: Found, machine: str, versions: str, census: str) -> str:
@@ -113,7 +114,7 @@ def page(found: Found, machine: str, versions: str, census: str) -> str:
         amounts = table_of_amounts(found.closure_amounts)
         sections.append(CLOSURES.format(rows=table_of_rows(found.closures), amounts=amounts))
     if found.peers:
-        not_given = "".join(f"{name}: not given.\n" for name in found.not_given)
+        not_given = "".join(f"{name}: not measured.\n" for name in found.not_given)
         times = min(len(row.ours.seconds) for row in found.peers)
         sections.append(PEERS.format(times=times, rows=table_of_rows(found.peers), not_given=not_given))
     if found.curves:
@@ -130,14 +131,14 @@ def table_of_rows(rows: Sequence[Row]) -> str:
         f"| {_limit(row)} | {_met(row.met)} |"
         for row in rows
     ]
-    return _table("| | seconds | beside | seconds | | goal | |", body)
+    return _table("| | seconds | compared with | seconds | ratio | goal | |", body)
 
 
 def table_of_amounts(amounts: Sequence[Amount]) -> str:
     body = [
         f"| {amount.title} | {_size(amount.bytes)} | {_size(amount.limit)} | {_met(amount.met)} |" for amount in amounts
     ]
-    return _table("| | most | goal | |", body)
+    return _table("| | maximum | goal | |", body)
 
 
 def table_of_curves(curves: Sequence[Curve]) -> str:
@@ -152,7 +153,7 @@ def table_of_curves(curves: Sequence[Curve]) -> str:
                 f"| {start:.2f} s + {_each(slope)} for each | {curve.off(command):.0%} "
                 f"| {first.memory / 1e6:.0f} to {last.memory / 1e6:.0f} MB |"
             )
-    return _table("| | fewest, s | most, s | line | off | memory |", body)
+    return _table("| | smallest, s | largest, s | line | off | memory |", body)
 
 
 def table_of_shares(shares: Sequence[Share]) -> str:
@@ -161,7 +162,7 @@ def table_of_shares(shares: Sequence[Share]) -> str:
         f"| {share.step} | {share.seconds:.2f} | {share.seconds / total:.0%} | {_series(share.until)} |"
         for share in shares
     ]
-    return _table("| step | its own s | share | s with all before it |", body)
+    return _table("| step | own time, s | share | with all steps before, s |", body)
 
 
 def _table(head: str, body: Sequence[str]) -> str:

@@ -29,18 +29,19 @@ from tests.consumers.loading import loader_for
 TEXT = """\
 # The reference scenario
 
-`make bench`: one file of an application on top of the {closure} closure is edited; build, load into Docker {version},
-run. Written by `bench/scenario.py`, all in one run.
+`make bench`: one file of an application on top of the {closure} closure is edited. Then: build, load into Docker
+{version}, run. `bench/scenario.py` writes this page, in one run.
 
 {table}
 
-The whole archives come last and find their layers there, so Docker reads all of them and unpacks none.
+The whole archives are loaded last, when Docker already has their layers. So Docker reads all of each archive and
+unpacks nothing.
 
 ## Into every daemon
 
-What `lamina load` sends of the same image: the first time, with nothing changed,
-and with another release of {changed}, to which the application refers (Docker's classic store also wants
-what lies above). Each daemon then runs the image, and its config is the one that was asked for.
+How much `lamina load` sends of the same image: the first time, with nothing changed, and with another release of
+{changed}, on which the application depends. (Docker's classic store also needs the layers above it.) Each daemon then
+runs the image, and the test compares its config with the requested one.
 
 {sent}
 
@@ -99,7 +100,7 @@ def by_stream(daemon: Docker, closure: str, edit: str, directory: Path, way: str
 
 
 def table(rows: list[Row]) -> str:
-    lines = ["| | build s | load s | run s | all s | sent MB |", "|---|---|---|---|---|---|"]
+    lines = ["| | build, s | load, s | run, s | total, s | sent, MB |", "|---|---|---|---|---|---|"]
     for row in rows:
         figures = f"{row.build:.2f} | {row.load:.2f} | {row.run:.2f} | {row.total:.2f} | {row.sent / 1e6:.2f}"
         lines.append(f"| {row.way} | {figures} |")
@@ -143,7 +144,7 @@ def into_all(closure: str) -> list[Sent]:
 
 
 def table_of_sent(rows: list[Sent]) -> str:
-    lines = ["| | first time MB | nothing changed | one package changed MB | s |", "|---|---|---|---|---|"]
+    lines = ["| | first time, MB | nothing changed | one package changed, MB | its load, s |", "|---|---|---|---|---|"]
     for row in rows:
         figures = (
             f"{row.first / 1e6:.2f} | {row.nothing_changed} B | {row.package_changed / 1e6:.2f} | {row.seconds:.2f}"
