@@ -11,15 +11,12 @@ from collections.abc import Iterator
 import attrs
 
 from lamina.image.image import Image
-from lamina.image.layer import hashed
 from lamina.image.rootfs import File, Node, merged
 from lamina.tar.write import DIRECTORY, END, FILE, HARD_LINK, SYMLINK, Member, dotted_header, padding
 
 
 def export(image: Image, mtime: int) -> Iterator[bytes]:
     """The tar's bytes; `mtime` is in seconds since 1970. Raises BadInput: a layer is not what its diff ID says."""
-    for layer in image.layers:
-        hashed(layer)
     root = merged(image.layers)
     yield dotted_header(_member(b"", root.file, mtime))
     first: dict[File, bytes] = {}

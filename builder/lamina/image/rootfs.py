@@ -15,7 +15,7 @@ import attrs
 from lamina.data.blob import Blob, FileRange
 from lamina.data.compression import spool
 from lamina.errors import BadInput
-from lamina.image.layer import Layer
+from lamina.image.layer import Layer, hashed
 from lamina.limits import FILES, FILES_BYTES
 from lamina.store.tree import WHITEOUT
 from lamina.tar.read import Entry, entries, member
@@ -82,14 +82,15 @@ def empty() -> Node:
 def merged(layers: Iterable[Layer], *, data: bool = True) -> Node:
     """The root that the layers make, lowest first. Layers that are no part of a file are put into a nameless one.
 
-    Without `data` nothing is known of the bytes in the files, and nothing is unpacked.
+    With `data` each layer is compared with its diff ID, in the very bytes that the files are read from later. Without
+    `data` nothing is known of the bytes in the files, and nothing is unpacked.
 
     Raises BadInput: a damaged layer, or one with names that lead out; LaminaError: no room for a compressed layer.
     """
     root = empty()
     work = length = 0
     for number, layer in enumerate(layers):
-        blob = spool(layer.blob, layer.where) if data else layer.blob
+        blob = _verified(layer) if data else layer.blob
         for entry in entries(blob, layer.where, need_end=False):
             about = member(entry, layer.where)
             work += 1 + lay(root, File(about, part_of(blob, entry)), number, layer.where)
@@ -98,6 +99,13 @@ def merged(layers: Iterable[Layer], *, data: bool = True) -> Node:
                 what = f"more than {FILES} files, or than {FILES_BYTES} bytes of their names and attributes"
                 raise BadInput(layer.where, what, "build on a smaller image")
     return root
+
+
+def _verified(layer: Layer) -> Blob:
+    """The layer's bytes, uncompressed. Raises BadInput: they do not have the layer's diff ID."""
+    blob = spool(layer.blob, layer.where)
+    hashed(attrs.evolve(layer, blob=blob))
+    return blob
 
 
 def part_of(blob: Blob, entry: Entry) -> FileRange | None:
