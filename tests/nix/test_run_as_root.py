@@ -232,6 +232,36 @@ def test_no_script_can_change_the_store(arguments: str) -> None:
     assert (victim / "etc/victim").read_text() == "whole"
 
 
+WAYS_OUT = Path(__file__).parents[1] / "unit/ways_out.py"
+ALL_WAYS = WAYS_OUT.read_text().count("@way")
+WAYS_WITH_THE_MACHINES_ROOT = (
+    "write_to_the_store new_file_in_the_store remount remount_the_path_itself bind_and_remount unmount_the_store "
+    "another_user_namespace unmount_the_processes other_processes descriptors_of_a_process environment_of_a_process "
+    "memory_of_a_process trace_a_process attach_to_a_process namespaces_of_a_process own_descriptors standard_input"
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ways"),
+    [
+        ('buildImage { name = "x"; runAsRoot = %s; }', ""),
+        ('buildLayeredImage { name = "x"; enableFakechroot = true; fakeRootCommands = %s; }', ""),
+        ('buildLayeredImage { name = "x"; fakeRootCommands = %s; }', WAYS_WITH_THE_MACHINES_ROOT),
+        ('buildImage { name = "x"; runAsRoot = ":"; extraCommands = %s; }', WAYS_WITH_THE_MACHINES_ROOT),
+    ],
+)
+def test_no_way_leads_out_of_a_script(arguments: str, ways: str) -> None:
+    """In Nix's own sandbox. What the scripts with the machine's root see is the sandbox's, which is Nix's wall."""
+    python = "${pkgs.python3.withPackages (_: [ ])}/bin/python3"
+    script = (
+        f"''echo \"$({python} ${{{WAYS_OUT}}} $NIX_STORE ${{{VICTIM}}}/etc/victim /etc/hosts {ways})\" >&2; exit 9''"
+    )
+    said = nix_error(*expression(f"lamina.{arguments % script}"))
+    assert f"tried {len(ways.split()) or ALL_WAYS}\n" in said
+    names = [line.partition(":")[0] for line in said.splitlines()]
+    assert [name for name in names if f"def {name}(" in WAYS_OUT.read_text()] == []
+
+
 def test_export_image(dockerd: Docker, tmp_path: Path) -> None:
     """The same files, owners and modes as `docker export` of a container gives; devices and links too."""
     script = "mkdir /d; echo x > /d/f; ln /d/f /d/g; chown 7:8 /d/f; chmod 4750 /d/f; mknod /d/n b 8 1; ln -s f /d/l"

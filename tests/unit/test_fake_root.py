@@ -5,7 +5,6 @@ With the machine's own programs: bash and coreutils (dynamic, glibc), busybox (s
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import subprocess
@@ -395,15 +394,6 @@ def test_a_script_that_fails(script: str, status: int, lamina: Command, tmp_path
         f"lamina: fakeRootCommands: the script failed with exit status {status}; its output is above"
     )
     assert not (tmp_path / "layer.tar").exists()
-
-
-def test_no_process_outlives_the_script(fake_root: Script, tmp_path: Path) -> None:
-    fake_root("sleep 1000 & echo $! > pid; (setsid sleep 1000 & echo $! > pid2)")
-    with tarfile.open(tmp_path / "layer.tar") as archive:
-        for name in ("pid", "pid2"):
-            file = archive.extractfile(name) or io.BytesIO()
-            with pytest.raises(ProcessLookupError):
-                os.kill(int(file.read()), 0)
 
 
 def test_what_cannot_be_in_an_image(lamina: Command, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Processors: how system calls are numbered, and which registers they use.
+"""Processors: the numbers of their system calls, and the registers that the calls use.
 
 Numbers: Linux' arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h; registers: struct
 user_regs_struct (arch/x86/include/asm/user_64.h) and struct user_pt_regs (arch/arm64/include/uapi/asm/ptrace.h).
@@ -6,6 +6,7 @@ user_regs_struct (arch/x86/include/asm/user_64.h) and struct user_pt_regs (arch/
 
 from __future__ import annotations
 
+import os
 import platform
 import struct
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 import attrs
 
 from lamina.errors import LaminaError
+from lamina.rootless.records import SET_ID
 
 _GENERIC = {
     "setxattrat": 463,
@@ -22,14 +24,43 @@ _GENERIC = {
     "fchmodat2": 452,
     "io_uring_setup": 425,
     "openat2": 437,
+    "clone3": 435,
 }
-"""Calls that have one number everywhere."""
+"""Calls that have the same number on every processor."""
 
-CREATING = {
-    "open": 1, "openat": 2, "creat": None, "openat2": None, "mkdir": None, "mkdirat": None, "symlink": None,
-    "symlinkat": None,
-}  # fmt: skip
-"""Calls that make a file, and which argument has the flags: without O_CREAT among them they do not."""
+Test = tuple[int, int]
+"""An argument's position and a mask: the test holds if the argument has a bit of the mask."""
+Condition = tuple[tuple[Test, ...], ...]
+"""Alternatives, each a list of tests that must all hold. `ALWAYS` holds for every call."""
+
+ALWAYS: Condition = ((),)
+O_TMPFILE = 0o20000000
+"""The bit that sets it apart from O_DIRECTORY, which Python's os.O_TMPFILE includes (asm-generic/fcntl.h)."""
+AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x400, 0x1000
+
+
+def _opening(flags: int, mode: int) -> Condition:
+    """Files that never had a name, and files that are created with set-id bits."""
+    return ((flags, O_TMPFILE),), ((flags, os.O_CREAT), (mode, SET_ID))
+
+
+_PARTLY_EMULATED: Mapping[str, Condition] = {
+    "open": _opening(1, 2),
+    "openat": _opening(2, 3),
+    "creat": (((1, SET_ID),),),
+    "linkat": (((4, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH),),),
+}
+"""Calls that are emulated for some arguments only. The other calls are emulated always."""
+
+_CREATING: Mapping[str, Condition] = {
+    "open": (((1, os.O_CREAT),),),
+    "openat": (((2, os.O_CREAT),),),
+    **dict.fromkeys(("creat", "mkdir", "mkdirat", "symlink", "symlinkat"), ALWAYS),
+}
+"""Calls that create files, and the arguments with which they do."""
+
+_NOT_EMULATED = {"mkdir", "mkdirat", "symlink", "symlinkat", "close", "prctl", "clone", "clone3"}
+"""Calls in the tables that the supervisor makes itself, or that have a rule of their own in the filter."""
 
 _X86_64 = {
     "stat": 4, "fstat": 5, "lstat": 6, "rename": 82, "rmdir": 84, "unlink": 87, "chmod": 90, "fchmod": 91,
@@ -41,6 +72,7 @@ _X86_64 = {
     "lremovexattr": 198, "fremovexattr": 199, "mknodat": 259, "fchownat": 260, "newfstatat": 262, "unlinkat": 263,
     "renameat": 264, "fchmodat": 268, "renameat2": 316, "statx": 332, "open": 2, "openat": 257, "creat": 85,
     "mkdir": 83, "mkdirat": 258, "symlink": 88, "symlinkat": 266, "seccomp": 317, "close": 3,
+    "linkat": 265, "prctl": 157, "clone": 56,
 }  # fmt: skip
 
 _AARCH64 = {
@@ -51,16 +83,18 @@ _AARCH64 = {
     "getresuid": 148, "setresgid": 149, "getresgid": 150, "setfsuid": 151, "setfsgid": 152, "getgroups": 158,
     "setgroups": 159, "getuid": 174, "geteuid": 175, "getgid": 176, "getegid": 177, "renameat2": 276, "statx": 291,
     "openat": 56, "mkdirat": 34, "symlinkat": 36, "seccomp": 277, "close": 57,
+    "linkat": 37, "prctl": 167, "clone": 220,
 }  # fmt: skip
 
 
 @attrs.frozen
 class Machine:
-    """`registers` is how many 64-bit words PTRACE_GETREGSET gives; the rest are positions in them.
+    """`registers` is the number of 64-bit words of PTRACE_GETREGSET. The fields below it are positions in them.
 
-    `call` holds the number when a call is about to be made; `instruction` is the length of the one that makes it;
-    `restart` (or None) is what must be -1 lest the kernel believes that a call was interrupted. `stat` is where
-    struct stat has device, inode, mode, links, uid, gid and rdev, as a struct format.
+    `call` holds the call's number before the call is made. `instruction` is the length in bytes of the instruction
+    that makes it. `restart` (or None) must be set to -1, or the kernel would treat the call as interrupted.
+    `foreign_calls` is the first number of another table of calls, or None. `stat` is the format of struct stat's
+    fields for device, inode, mode, links, uid, gid and rdev.
     """
 
     audit: int
@@ -73,19 +107,23 @@ class Machine:
     stack: int
     instruction: int
     restart: int | None
+    foreign_calls: int | None
     stat: struct.Struct
     stat_fields: tuple[str, ...]
 
     @property
-    def always(self) -> dict[int, int | None]:
-        """What every process is stopped at, by number; the argument whose flags count is None."""
-        skipped = {*CREATING, "seccomp", "close"}
-        return {number: None for name, number in self.numbers.items() if name not in skipped}
+    def emulated(self) -> dict[int, Condition]:
+        """The calls, by number, at which every process stops."""
+        return {
+            number: _PARTLY_EMULATED.get(name, ALWAYS)
+            for name, number in self.numbers.items()
+            if name not in _NOT_EMULATED
+        }
 
     @property
-    def creating(self) -> dict[int, int | None]:
-        """The same for processes that take themselves for somebody else than root: what they make is theirs."""
-        return {self.numbers[name]: flags for name, flags in CREATING.items() if name in self.numbers}
+    def creating(self) -> dict[int, Condition]:
+        """The calls at which a process stops as well if it is not root: the files that it creates are not root's."""
+        return {self.numbers[name]: condition for name, condition in _CREATING.items() if name in self.numbers}
 
 
 _MACHINES = {
@@ -100,6 +138,7 @@ _MACHINES = {
         stack=19,
         instruction=2,
         restart=15,
+        foreign_calls=0x40000000,
         stat=struct.Struct("=QQQIIIIQ"),
         stat_fields=("dev", "ino", "nlink", "mode", "uid", "gid", "pad", "rdev"),
     ),
@@ -114,6 +153,7 @@ _MACHINES = {
         stack=31,
         instruction=4,
         restart=None,
+        foreign_calls=None,
         stat=struct.Struct("=QQIIIIQ"),
         stat_fields=("dev", "ino", "mode", "nlink", "uid", "gid", "rdev"),
     ),
@@ -121,7 +161,7 @@ _MACHINES = {
 
 
 def this_machine() -> Machine:
-    """Raises LaminaError: another processor."""
+    """Raises LaminaError: the processor is not supported."""
     name = platform.machine()
     if name not in _MACHINES:
         remedy = f"build on {' or '.join(_MACHINES)}"

@@ -1,4 +1,4 @@
-"""What files are said to be, where the file system cannot hold it: owners, set-id bits, devices, attributes."""
+"""Records of what the file system cannot hold: owners, set-id bits, devices, extended attributes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import stat
 
 import attrs
 
-SPECIAL = stat.S_ISUID | stat.S_ISGID
-"""The bits of a mode that Nix' sandbox does not let anybody set (libstore, linux-derivation-builder.cc)."""
+SET_ID = stat.S_ISUID | stat.S_ISGID
+"""The bits of a mode that Nix's sandbox lets nobody set (libstore, linux-derivation-builder.cc)."""
 
 Key = tuple[int, int]
-"""Device and inode number: what one file is known by, whatever its names."""
+"""Device and inode number. They identify a file, whichever of its names is used."""
 
 
 @attrs.frozen
 class Record:
-    """A file whose record is missing belongs to 0:0 and is what the file system shows.
+    """A file without a record belongs to 0:0 and is what the file system shows.
 
-    `special` are set-id bits; `device` is the device number of a node, whose `kind` (stat.S_IFCHR or S_IFBLK) is 0
-    for everything else: an empty file stands for a node. `xattrs` hold what the script may set: file capabilities
-    and `user.*`.
+    `special` are the set-id bits. For a device node `kind` is stat.S_IFCHR or stat.S_IFBLK and `device` its number;
+    an empty file stands for it. For every other file both are 0. `xattrs` are the attributes that a script may set:
+    file capabilities and `user.*`.
     """
 
     uid: int = 0
@@ -35,23 +35,30 @@ PLAIN = Record()
 
 
 class Records:
-    """Records by file; those that say nothing are not kept."""
+    """Records by file. `attribute_bytes` is the length of all names and values of attributes."""
 
     def __init__(self) -> None:
         self.known: dict[Key, Record] = {}
+        self.attribute_bytes = 0
 
     def __getitem__(self, key: Key) -> Record:
         return self.known.get(key, PLAIN)
 
     def __setitem__(self, key: Key, record: Record) -> None:
-        if record == PLAIN:
-            self.known.pop(key, None)
-        else:
+        self.forget(key)
+        if record != PLAIN:
             self.known[key] = record
+            self.attribute_bytes += _attribute_bytes(record)
 
     def forget(self, key: Key) -> None:
-        """The file is gone, and another one may get its number."""
-        self.known.pop(key, None)
+        """The file is gone. Another file may get its number."""
+        former = self.known.pop(key, None)
+        if former:
+            self.attribute_bytes -= _attribute_bytes(former)
+
+
+def _attribute_bytes(record: Record) -> int:
+    return sum(len(name) + len(value) for name, value in record.xattrs)
 
 
 def key_of(info: os.stat_result) -> Key:

@@ -1,8 +1,8 @@
-"""Running a program whose every process seems to be root, and whose files what it says they are.
+"""Running a program whose processes all seem to be root, with files that have the owners and modes it gave them.
 
-A filter stops a process at calls that are emulated (`kernel.trap`); here the calls are looked at, parts of them are
-made in the process' own name, and it goes on with the result. That reaches every program, statically linked ones
-and those of another libc too, which a library laid under them (fakeroot) does not.
+A seccomp filter stops a process at calls that are emulated (`seccomp`). The supervisor reads the call, makes parts of
+it in the process's name, and lets the process go on with the result. That works for every program, also for statically
+linked ones and for those of another libc, unlike a library that is loaded into them (fakeroot).
 """
 
 from __future__ import annotations
@@ -12,168 +12,179 @@ import os
 import secrets
 import signal
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import attrs
 
 from lamina.errors import LaminaError
-from lamina.rootless import kernel, owners
+from lamina.rootless import identity, kernel, seccomp
+from lamina.rootless.attributes import Attributes
 from lamina.rootless.files import Files
+from lamina.rootless.filters import Filters, unsupported
 from lamina.rootless.kernel import Registers
 from lamina.rootless.machine import Machine, this_machine
+from lamina.rootless.processes import WAIT_ALL, Processes, started
 from lamina.rootless.records import Records
-from lamina.rootless.thread import Owners, Refused, Steps, Thread
+from lamina.rootless.thread import Identity, Refused, Steps, Thread
 
-_ENOSYS = 38
-_SYS_SECCOMP = 1
+_EFAULT, _ENOSYS = 14, 38
 _SYSCALL_STOP = signal.SIGTRAP | 0x80
 _STOPS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-_WALL = 0x40000000
+_WHERE = "the script's supervisor"
 
 
-def supervise(command: Sequence[str], records: Records, prepare: Callable[[], None] = lambda: None) -> int:
-    """Run a program to its end; its exit status (128 + signal when it was killed).
+def supervise(
+    command: Sequence[str], records: Records, prepare: Callable[[], None], enter: Callable[[], None] = lambda: None
+) -> int:
+    """Run a program to its end; returns its exit status, or 128 + signal if it was killed.
 
-    `prepare` runs in the new process, before the program. What the program does to owners and modes is in `records`
-    afterwards. None of its processes outlives this call. Raises LaminaError: the kernel does not let us trace.
+    `prepare` runs before the program exists, `enter` in its process. Owners and modes that the program sets are in
+    `records` afterwards. None of its processes is left. Raises LaminaError: the kernel forbids this, or a program
+    needs what cannot be emulated.
     """
     machine = this_machine()
-    kernel.adopt_orphans()
-    magic = secrets.randbits(64)
-    ready, go = os.pipe()
-    first = os.fork()
-    if first == 0:
-        _become(command, prepare, machine, magic, ready, go)
-    os.close(ready)
+    magic, mark = secrets.randbits(64), secrets.randbits(16)
+
+    def become() -> None:
+        try:
+            enter()
+            kernel.install_filter(seccomp.base_program(machine, magic, mark))
+            os.execvp(command[0], list(command))
+        except OSError as error:
+            os.write(2, f"lamina: {error.filename or command[0]}: {error.strerror}\n".encode())
+        finally:
+            os._exit(127)
+
     try:
-        kernel.ptrace(kernel.PTRACE_SEIZE, first, 0, kernel.OPTIONS)
+        with started(prepare, become) as processes:
+            _seize(processes.program)
+            supervisor = _Supervisor(machine, magic, mark, Files(records))
+            return supervisor.run(processes)
+    except MemoryError:
+        raise LaminaError(_WHERE, "out of memory", "give the build more memory") from None
+
+
+def _seize(number: int) -> None:
+    try:
+        kernel.ptrace(kernel.PTRACE_SEIZE, number, 0, kernel.OPTIONS)
     except OSError as error:
-        os.kill(first, signal.SIGKILL)
-        os.waitpid(first, 0)
         remedy = "allow it: kernel.yama.ptrace_scope must be below 3"
         raise LaminaError("ptrace", f"refused: {error.strerror}", remedy) from None
-    os.write(go, b"!")
-    os.close(go)
-    return _Supervisor(machine, magic, Files(records)).run(first)
-
-
-def _become(
-    command: Sequence[str], prepare: Callable[[], None], machine: Machine, magic: int, ready: int, go: int
-) -> None:
-    """In the child: wait until the parent traces it, then turn into the program."""
-    try:
-        os.close(go)
-        if os.read(ready, 1):
-            prepare()
-            kernel.trap(machine, magic)
-            os.execvp(command[0], list(command))
-    except OSError as error:
-        os.write(2, f"lamina: {error.filename or command[0]}: {error.strerror}\n".encode())
-    finally:
-        os._exit(127)
 
 
 @attrs.define(eq=False)
 class _Supervisor:
     machine: Machine
     magic: int
+    mark: int
     files: Files
+    attributes: Attributes = attrs.field(init=False)
+    filters: Filters = attrs.field(init=False)
+    names: dict[int, str] = attrs.field(init=False)
     threads: dict[int, Thread] = attrs.field(factory=dict)
-    early: dict[int, int] = attrs.field(factory=dict)
-    """Threads that stopped before the fork that they come from was told."""
-    names: dict[int, str] = attrs.field(factory=dict)
+    guessed: dict[int, Identity] = attrs.field(factory=dict)
+    """Threads that stopped before their creation was reported, and the identity that they were given then."""
+    last_ended: Thread | None = None
 
-    def run(self, first: int) -> int:
+    def __attrs_post_init__(self) -> None:
+        self.attributes = Attributes(self.files)
+        self.filters = Filters(self.machine, self.threads)
         self.names = {number: name for name, number in self.machine.numbers.items()}
-        self._adopt(first, Owners())
-        status = 0
-        while self.threads or self.early:
-            try:
-                number, told = os.waitpid(-1, _WALL)
-            except ChildProcessError:
-                break
-            if os.WIFSTOPPED(told):
+
+    def run(self, processes: Processes) -> int:
+        """Until the program ends. Whatever is left then is killed by who started the processes."""
+        first = processes.program
+        self._adopt(first)
+        processes.go()
+        while True:
+            number, status = os.waitpid(-1, WAIT_ALL)
+            if os.WIFSTOPPED(status):
                 with contextlib.suppress(ProcessLookupError):
-                    self._stopped(number, told)
+                    self._stopped(number, os.WSTOPSIG(status), status >> 16)
                 continue
-            self.threads.pop(number, None)
-            self.early.pop(number, None)
+            self.last_ended = self.threads.pop(number, None) or self.last_ended
             if number == first:
-                status = 128 + os.WTERMSIG(told) if os.WIFSIGNALED(told) else os.WEXITSTATUS(told)
-                self._kill_all()
-        return status
+                return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
-    def _kill_all(self) -> None:
-        for number in (*self.threads, *self.early):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
-
-    def _adopt(self, number: int, whom: Owners) -> Thread:
-        thread = Thread(number, self.machine, whom, Registers(self.machine))
+    def _adopt(self, number: int, creator: Thread | None = None) -> Thread:
+        thread = Thread(number, self.machine, Identity(), Registers(self.machine))
+        if creator:
+            thread.inherit(creator)
         self.threads[number] = thread
         return thread
 
-    def _stopped(self, number: int, told: int) -> None:
-        thread = self.threads.get(number)
-        if thread is None:
-            self.early[number] = told
-            return
-        what, event = os.WSTOPSIG(told), told >> 16
+    def _adopt_early(self, number: int) -> Thread:
+        """A new thread whose creation was not reported yet; it never is if the creator was killed in that moment."""
+        thread = self._adopt(number, self.threads.get(_creator(number)) or self.last_ended)
+        self.guessed[number] = attrs.evolve(thread.identity)
+        return thread
+
+    def _created(self, creator: Thread, number: int) -> None:
+        guess = self.guessed.pop(number, None)
+        if guess is None:
+            self._adopt(number, creator)
+        elif number in self.threads and self.threads[number].identity == guess:
+            self.threads[number].inherit(creator)
+
+    def _stopped(self, number: int, stop: int, event: int) -> None:
+        thread = self.threads.get(number) or self._adopt_early(number)
         if event:
-            self._event(thread, event, what)
-        elif what == _SYSCALL_STOP and thread.steps:
+            self._event(thread, event, stop)
+        elif stop == _SYSCALL_STOP and thread.steps:
             self._call_stop(thread, thread.steps)
-        elif what == signal.SIGSYS and kernel.signal_code(number) == _SYS_SECCOMP:
-            self._begin(thread)
+        elif stop == signal.SIGSYS and (trap := kernel.trap_of(number)).by_filter:
+            self._trapped(thread, trap)
         elif thread.steps:
-            thread.held.append(what)
+            thread.held.append(stop)
             kernel.ptrace(kernel.PTRACE_SYSCALL, number)
         else:
-            kernel.ptrace(kernel.PTRACE_CONT, number, 0, what)
+            kernel.ptrace(kernel.PTRACE_CONT, number, 0, stop)
 
-    def _event(self, thread: Thread, event: int, what: int) -> None:
+    def _event(self, thread: Thread, event: int, stop: int) -> None:
         if event in (kernel.EVENT_FORK, kernel.EVENT_VFORK, kernel.EVENT_CLONE):
-            child = kernel.event_message(thread.number)
-            self._adopt(child, attrs.evolve(thread.owners)).watched = thread.watched
-            if child in self.early:
-                del self.early[child]
-                with contextlib.suppress(ProcessLookupError):
-                    kernel.ptrace(kernel.PTRACE_CONT, child)
+            self._created(thread, kernel.event_message(thread.number))
         elif event == kernel.EVENT_EXEC:
             former = kernel.event_message(thread.number)
             if former != thread.number and former in self.threads:
-                caller = self.threads.pop(former)
-                thread.owners, thread.watched = caller.owners, caller.watched
+                thread.inherit(self.threads.pop(former))
             thread.steps = None
-        elif event == kernel.EVENT_STOP and what in _STOPS and not thread.steps:
+        elif event == kernel.EVENT_STOP and stop in _STOPS and not thread.steps:
             kernel.ptrace(kernel.PTRACE_LISTEN, thread.number)
             return
         kernel.ptrace(kernel.PTRACE_SYSCALL if thread.steps else kernel.PTRACE_CONT, thread.number)
 
-    def _begin(self, thread: Thread) -> None:
-        """A thread is about to make a call that is emulated."""
+    def _trapped(self, thread: Thread, trap: kernel.Trap) -> None:
+        """A filter stopped the thread: our filter at an emulated call, or a filter of the program's own."""
+        if thread.steps:
+            raise unsupported(thread, "its seccomp filter traps a call of the supervisor", "run it without that filter")
         registers, machine = thread.registers, self.machine
+        is_ours = trap.mark == self.mark
+        if is_ours and trap.audit != machine.audit:
+            raise unsupported(thread, "a 32-bit program runs as another user", "use a 64-bit program")
         registers.load(thread.number)
         words = registers.words
-        call = self.names[words[machine.call]]
+        call = self.names.get(words[machine.call])
+        if not is_ours or call is None:
+            kernel.ptrace(kernel.PTRACE_CONT, thread.number, 0, signal.SIGSYS)
+            return
         arguments = tuple(words[place] for place in machine.arguments[:5])
         thread.steps = self._emulation(thread, call, arguments)
         self._go_on(thread, thread.steps, None)
 
     def _emulation(self, thread: Thread, call: str, arguments: tuple[int, ...]) -> Steps:
-        if call in self.files.calls:
-            return self.files.calls[call](thread, call, arguments)
-        return self._at_once(thread, call, arguments)
-
-    def _at_once(self, thread: Thread, call: str, arguments: tuple[int, ...]) -> Steps:
-        if call not in owners.CALLS:
+        self.filters.check_emulated(thread, call, arguments)
+        for emulated in (self.files.calls, self.attributes.calls, self.filters.calls):
+            if call in emulated:
+                return (yield from emulated[call](thread, call, arguments))
+        if call not in identity.CALLS:
             return -_ENOSYS
-        result = owners.emulate(thread, call, arguments)
-        if thread.owners.of_new_files != (0, 0) and not thread.watched:
-            yield from thread.watch(self.magic)
+        result = identity.emulate(thread, call, arguments)
+        if thread.identity.owner_of_new_files != (0, 0) and not thread.watched:
+            yield from thread.watch(self.magic, self.mark)
         return result
 
     def _go_on(self, thread: Thread, steps: Steps, result: int | None) -> None:
-        """Make the thread's next call, or let it go with the result of its own."""
+        """Make the thread's next call, or let the thread go on with the result of the emulated call."""
         try:
             call, arguments = next(steps) if result is None else steps.send(result)
         except StopIteration as end:
@@ -181,12 +192,12 @@ class _Supervisor:
         except Refused as refused:
             self._finish(thread, -refused.number)
         except OSError as error:
-            self._finish(thread, -(error.errno or 14))
+            self._finish(thread, -(error.errno or _EFAULT))
         else:
             self._make(thread, call, arguments)
 
     def _make(self, thread: Thread, call: str, arguments: tuple[int, ...]) -> None:
-        """Send the thread back to the instruction that makes a call, with another one."""
+        """Send the thread back to the instruction that makes a call, with this call in its registers."""
         machine, registers = self.machine, thread.registers.copy()
         words = registers.words
         words[machine.pc] -= machine.instruction
@@ -196,6 +207,7 @@ class _Supervisor:
         words[machine.call] = machine.numbers[call]
         if machine.restart is not None:
             words[machine.restart] = -1
+        self.filters.check_made(thread, call, registers)
         registers.store(thread.number)
         thread.entered = False
         kernel.ptrace(kernel.PTRACE_SYSCALL, thread.number)
@@ -221,3 +233,13 @@ class _Supervisor:
         for number in held:
             os.kill(thread.number, number)
         kernel.ptrace(kernel.PTRACE_CONT, thread.number)
+
+
+def _creator(number: int) -> int:
+    """The process that most likely created a thread: its own process, or the parent of a new process."""
+    with contextlib.suppress(OSError, KeyError, ValueError):
+        text = Path(f"/proc/{number}/status").read_text(errors="replace")
+        fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        process = int(fields["Tgid"])
+        return process if process != number else int(fields["PPid"])
+    return 0

@@ -1,31 +1,34 @@
-"""One thread of a script: whom it takes itself for, its memory, and the calls that are made in its name."""
+"""One thread of a script: its identity, its memory, and the system calls that the supervisor makes in its name."""
 
 from __future__ import annotations
 
 import errno
 import stat
 import struct
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import attrs
 
-from lamina.rootless.kernel import Registers, filter_header, filter_program, read_memory, read_string, write_memory
+from lamina.rootless import seccomp
+from lamina.rootless.kernel import Registers, program_header, read_memory, read_string, write_memory
 from lamina.rootless.machine import Machine
 from lamina.rootless.records import Key
 
 AT_FDCWD = -100 & (1 << 64) - 1
-AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
+AT_SYMLINK_NOFOLLOW = 0x100
 
 Call = tuple[str, tuple[int, ...]]
 Steps = Generator[Call, int, int]
-"""A call's emulation: yields calls that the thread is to make, is sent their results, returns the call's own."""
+"""The emulation of a call. It yields the calls that the thread must make, receives their results, and returns the
+result of the emulated call."""
 
 _RED_ZONE = 128
-"""Bytes below the stack pointer that a function may use without saying so (x86-64 psABI 3.2.2)."""
+"""Bytes below the stack pointer that a function may use without moving it (x86-64 psABI 3.2.2)."""
 
 
 class Refused(Exception):
-    """The call fails with this number."""
+    """The emulated call fails with this error number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -33,52 +36,60 @@ class Refused(Exception):
 
 
 @attrs.define
-class Owners:
-    """Whom a thread takes itself for: real, effective and saved numbers."""
+class Identity:
+    """The numbers that a thread sees as its own: real, effective and saved. The kernel knows one user only."""
 
     users: tuple[int, int, int] = (0, 0, 0)
     groups: tuple[int, int, int] = (0, 0, 0)
-    others: tuple[int, ...] = ()
+    supplementary: tuple[int, ...] = ()
 
     @property
     def is_root(self) -> bool:
         return self.users[1] == 0
 
     @property
-    def of_new_files(self) -> tuple[int, int]:
-        """Whom a file belongs to that the thread makes."""
+    def owner_of_new_files(self) -> tuple[int, int]:
+        """User and group of a file that the thread creates."""
         return self.users[1], self.groups[1]
 
 
 @attrs.frozen
 class Stat:
-    """What the kernel says of a file."""
+    """The kernel's view of a file."""
 
     key: Key
     mode: int
     links: int
 
     @property
-    def is_gone(self) -> bool:
-        """No name leads to it."""
+    def has_no_name(self) -> bool:
+        """The file was deleted, or it never had a name (O_TMPFILE)."""
         return self.links == 0
 
 
 @attrs.define(eq=False)
 class Thread:
-    """`registers` are those at the call that is being emulated, which `steps` does; `held` are signals for later.
+    """A traced thread. During an emulation `registers` are those at the emulated call, and `steps` does the work.
 
-    A thread is `watched` that also stops when it makes files.
+    `entered` is true between the start and the end of a call that the supervisor makes. `watched` is true if the
+    thread also stops when it creates files. `held` are signals that arrived during an emulation. `filters` are the
+    seccomp filters that the program installed itself.
     """
 
     number: int
     machine: Machine
-    owners: Owners
+    identity: Identity
     registers: Registers
     steps: Steps | None = None
     entered: bool = False
     watched: bool = False
     held: list[int] = attrs.field(factory=list)
+    filters: tuple[seccomp.Filter, ...] = ()
+
+    def inherit(self, other: Thread) -> None:
+        """Take over what a new thread gets from the thread that creates it."""
+        self.identity = attrs.evolve(other.identity)
+        self.watched, self.filters = other.watched, other.filters
 
     def read(self, address: int, size: int) -> bytes:
         """Raises OSError."""
@@ -92,33 +103,36 @@ class Thread:
         """Raises OSError."""
         return read_string(self.number, address)
 
-    def look(self, call: str, *arguments: int) -> Generator[Call, int, Stat]:
-        """What `fstat` or `newfstatat` tell; `arguments` with a 0 where the buffer goes. Raises Refused.
+    @contextmanager
+    def scratch(self, size: int) -> Iterator[int]:
+        """The address of a buffer in the thread's memory, below the part of the stack that it uses.
 
-        The buffer lies on the thread's stack, below what it uses; what was there is put back.
+        The memory gets its former content back. Raises OSError.
         """
-        size = self.machine.stat.size + 128
-        buffer = self.registers.words[self.machine.stack] - _RED_ZONE - size & ~15
-        before = self.read(buffer, size)
+        address = self.registers.words[self.machine.stack] - _RED_ZONE - size & ~15
+        before = self.read(address, size)
+        yield address
+        self.write(address, before)
+
+    def look(self, call: str, *arguments: int) -> Generator[Call, int, Stat]:
+        """The result of `fstat` or `newfstatat`; `arguments` have a 0 in place of the buffer. Raises Refused."""
         place = {"fstat": 1, "newfstatat": 2}[call]
-        result = yield call, (*arguments[:place], buffer, *arguments[place + 1 :])
-        data = self.read(buffer, size)
-        self.write(buffer, before)
+        with self.scratch(self.machine.stat.size + 128) as buffer:
+            result = yield call, (*arguments[:place], buffer, *arguments[place + 1 :])
+            data = self.read(buffer, self.machine.stat.size)
         if result < 0:
             raise Refused(-result)
         fields = self.stat_fields(data)
         return Stat((fields["dev"], fields["ino"]), fields["mode"], fields["nlink"])
 
-    def watch(self, magic: int) -> Generator[Call, int, None]:
-        """Stop this thread and its children at calls that make files, too."""
-        program = filter_program(self.machine, magic, self.machine.creating)
-        size = len(program) + 16
-        address = self.registers.words[self.machine.stack] - _RED_ZONE - size & ~15
-        before = self.read(address, size)
-        self.write(address, filter_header(program, address + 16).ljust(16, b"\0") + program)
-        result = yield "seccomp", (1, 0, address)  # SECCOMP_SET_MODE_FILTER
-        self.write(address, before)
-        self.watched = result == 0
+    def watch(self, magic: int, mark: int) -> Generator[Call, int, None]:
+        """From here on, stop this thread and its children when they create files, too."""
+        program = seccomp.creating_program(self.machine, magic, mark)
+        with self.scratch(len(program) + 16) as address:
+            self.write(address, program_header(program, address + 16).ljust(16, b"\0") + program)
+            result = yield "seccomp", (seccomp.MODE_FILTER, 0, address)
+        refuse_unless(result == 0)
+        self.watched = True
 
     def stat_fields(self, data: bytes) -> dict[str, int]:
         machine = self.machine
@@ -135,5 +149,5 @@ def is_directory(info: Stat) -> bool:
 
 
 def numbers(data: bytes) -> tuple[int, ...]:
-    """32-bit numbers one after the other."""
+    """Consecutive 32-bit numbers."""
     return struct.unpack(f"={len(data) // 4}I", data)

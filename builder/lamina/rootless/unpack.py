@@ -17,7 +17,7 @@ from lamina.data.blob import Blob, FileRange
 from lamina.data.span import CHUNK
 from lamina.errors import BadInput
 from lamina.image.rootfs import File, Node
-from lamina.rootless.records import SPECIAL, Key, Record, Records, key_of
+from lamina.rootless.records import SET_ID, Key, Record, Records, key_of
 from lamina.tar.write import BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, SYMLINK, Member
 
 _KINDS = {CHARACTER: stat.S_IFCHR, BLOCK_DEVICE: stat.S_IFBLK}
@@ -111,7 +111,7 @@ def _finish(result: Unpacked, file: File, path: bytes) -> None:
     """Modes as far as they may be set, the rest into the records."""
     about = file.about
     if about.kind != SYMLINK:
-        os.chmod(path, about.mode & ~SPECIAL)
+        os.chmod(path, about.mode & ~SET_ID)
     info = os.lstat(path)
     key = key_of(info)
     result.records[key] = record_of(about)
@@ -125,7 +125,7 @@ def record_of(about: Member) -> Record:
     return Record(
         uid=about.uid,
         gid=about.gid,
-        special=0 if about.kind == SYMLINK else about.mode & SPECIAL,
+        special=0 if about.kind == SYMLINK else about.mode & SET_ID,
         kind=kind,
         device=os.makedev(*about.device) if kind else 0,
         xattrs=about.xattrs,
