@@ -120,21 +120,21 @@ def crane(facts: Facts) -> Iterator[Fault]:
 CHECKS = (
     Check(
         "apptainer-unpacks",
-        "Files may be written and read by whoever unpacks them.",
+        "The user who unpacks the files can write and read them.",
         ("apptainer",),
         "Apptainer internal/pkg/ociimage/fetch.go extractArchive",
         apptainer,
     ),
     Check(
         "oras-sizes",
-        "The header right before a file's data tells its size.",
+        "The header directly before a file's data contains its size.",
         ("oras",),
         "oras-go internal/fs/tarfs/tarfs.go",
         oras,
     ),
     Check(
         "dive-reads",
-        "Nothing under `blobs/` is empty, and what is called `.tar` is a plain one.",
+        "Nothing under `blobs/` is empty, and every file named `.tar` is a plain tar.",
         ("dive",),
         "dive dive/image/docker/image_archive.go",
         dive,
@@ -142,7 +142,7 @@ CHECKS = (
     ),
     Check(
         "kind-names",
-        "The first of `manifest.json` and `repositories` has all names as they are loaded.",
+        "The first of `manifest.json` and `repositories` contains all names as they are loaded.",
         ("kind",),
         "kind pkg/cluster/nodeutils/util.go GetArchiveTags",
         kind,
@@ -156,21 +156,21 @@ CHECKS = (
     ),
     Check(
         "containerd-names",
-        "The index tells every name once, whole.",
+        "The index contains every name once, in its complete form.",
         ("containerd", "docker-containerd", "kind"),
         "containerd client/import.go imageName",
         containerd,
     ),
     Check(
         "index-tags",
-        "In the index each name's tag leads to its image, and to one only.",
+        "In the index, each name's tag refers to its image, and to no other.",
         ("umoci", "skopeo", "buildkit", "oras", "apptainer"),
         "BuildKit client/ociindex/ociindex.go Get; umoci oci/casext ResolveReference",
         references,
     ),
     Check(
         "members-found",
-        "What `manifest.json` names is there.",
+        "Every file that `manifest.json` names exists.",
         ("docker", "docker-spec", "crane", "trivy", "skopeo", "podman", "buildah", "dive"),
         "go-containerregistry pkg/v1/tarball/image.go extractFileFromTar",
         crane,
