@@ -154,6 +154,6 @@ def _received(channel: socket.socket) -> tuple[str, int]:
     if "error" in message:
         place, reason = map(str, message["error"])
         what = f"refused: {place}: {reason}" if place else f"failed: {reason}"
-        raise LaminaError("the script's namespaces", what, "see Settings in docs/runAsRoot.md")
+        raise LaminaError("the script's namespaces", what, "see Settings in docs/use/runAsRoot.md")
     credentials = [data for _, kind, data in ancillary if kind == socket.SCM_CREDENTIALS]
     return message["ready"], _CREDENTIALS.unpack(credentials[0])[0]
