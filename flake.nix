@@ -12,6 +12,10 @@
     {
       # Everything that default.nix has, so that `nix build .#examples.redis` and `nix run .#examples.hello.load` work.
       legacyPackages = forEach library;
+
+      # The same as `pkgs.lamina`, made of the packages of that set.
+      overlays.default = final: prev: { lamina = import ./. { pkgs = final; }; };
+
       packages = forEach (system: rec { inherit (library system) lamina; default = lamina; });
       apps = forEach (system: {
         default = { type = "app"; program = "${(library system).lamina}/bin/lamina"; };

@@ -174,6 +174,22 @@ def test_the_flake(attribute: str, clone: Path, tmp_path: Path) -> None:
     assert done.stdout.endswith(".drv")
 
 
+def test_the_overlay(clone: Path, tmp_path: Path) -> None:
+    """Packages in the image and Lamina's own tools are those of the set that the overlay extends."""
+    apply = f"""overlay:
+      let
+        prev = import {clone}/tests/nix/nixpkgs {{ system = "x86_64-linux"; }};
+        final = prev // overlay final prev;
+        image = final.lamina.buildImage {{ name = "x"; config.Cmd = [ "${{final.hello}}/bin/hello" ]; }};
+      in
+      assert final.lamina.pkgs.hello == prev.hello; image.drvPath"""
+    words = ["--no-write-lock-file", "--impure", "--raw", f"path:{clone}#overlays.default", "--apply", apply]
+    override = ["--override-input", "nixpkgs", f"path:{clone}/tests/nix/nixpkgs"]
+    done = nix("nix", "eval", *words, *override, XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("-docker-image-x.tar.drv")
+
+
 def test_without_any_packages_the_error_says_what_to_do(clone: Path) -> None:
     """A checkout in which `make setup` was not run, on a machine without nixpkgs."""
     assert "make setup" in nix_error(clone, "-A", "examples.hello")
