@@ -1,4 +1,4 @@
-# A shell to look around with: busybox' programs at the root, as copies.
+# A shell to look around with. The programs of busybox are copied to the root of the image.
 { pkgs, lamina, ... }:
 lamina.buildImage {
   name = "busybox";

@@ -1,4 +1,4 @@
-# The archive as docker save wrote it up to Docker 24, for tools that follow the old specification to the letter.
+# An archive in the form of docker save 1.10 to 24, for tools that do not read links.
 { pkgs, lamina, ... }:
 lamina.buildImage {
   name = "classic";

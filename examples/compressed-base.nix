@@ -1,5 +1,5 @@
-# On a base whose layers are compressed, as every registry keeps them: an OCI archive with gzip layers. In the new
-# image they are plain, as in every image of Lamina's.
+# On a base with compressed layers: an OCI archive with gzip layers, as registries store them. In the new image the
+# layers are plain, as in all images of Lamina.
 { pkgs, lamina, examples, ... }:
 let
   base = pkgs.runCommand "busybox.oci.tar" { nativeBuildInputs = [ pkgs.skopeo ]; } ''

@@ -1,7 +1,7 @@
-# Every example, by name: one file each, and each loaded and run by every consumer in the tests.
+# Every example, by name. Each is one file. The tests load and run each of them in every consumer.
 { pkgs
 , lamina
-, pulled  # what a registry holds for `onPulled`: arguments of pullImage
+, pulled  # arguments of pullImage for the base of `onPulled`
 }:
 let
   example = file: import file { inherit pkgs lamina examples pulled; };

@@ -1,4 +1,4 @@
-# A program on nothing: the image holds hello and what it needs, and not even a shell.
+# A program and its dependencies. The image contains not even a shell.
 { pkgs, lamina, ... }:
 lamina.buildImage {
   name = "hello";

@@ -1,4 +1,4 @@
-# A web application in layers: what it stands on keeps its layers, and the application has one of its own on top.
+# An application in layers. Its dependencies keep their layers; the application has the top layer.
 { pkgs, lamina, ... }:
 let
   application = pkgs.writeShellScriptBin "greet" ''

@@ -1,4 +1,4 @@
-# A web server with a page, which nobody runs; its configuration lies in the store, its users at the root.
+# A web server, as a user other than root. Its configuration is in the store, its users are in /etc.
 { pkgs, lamina, ... }:
 let
   page = pkgs.writeTextDir "index.html" "Hello from an image without a distribution.\n";

@@ -1,4 +1,4 @@
-# Without a tag the image is tagged with a hash of what it is made of: `noTag.imageTag` tells which.
+# Without a tag, the tag is a hash of the inputs. The attribute `noTag.imageTag` contains it.
 { pkgs, lamina, ... }:
 lamina.buildImage {
   name = "no-tag";

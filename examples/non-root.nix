@@ -1,4 +1,4 @@
-# A user of its own, who owns a directory to write to.
+# A user with a home directory that is writable.
 { pkgs, lamina, ... }:
 lamina.buildImage {
   name = "non-root";

@@ -1,4 +1,4 @@
-# An image on an image on an image. The store path of hello goes into this one, that of busybox is there already.
+# An image on an image on an image. It adds the store path of hello; the base already contains busybox.
 { pkgs, lamina, examples, ... }:
 lamina.buildImage {
   name = "on-image-on-image";

@@ -1,4 +1,4 @@
-# An image on an image: what the base says about Env and Labels is kept, and its Cmd is replaced.
+# An image on an image. Env and Labels of the base are kept; its Cmd is replaced.
 { pkgs, lamina, examples, ... }:
 lamina.buildImage {
   name = "on-image";

@@ -1,4 +1,4 @@
-# A program on a base that Skopeo pulls from a registry, with the base's own files and environment kept.
+# A program on a base from a registry. The files and the environment of the base are kept.
 { pkgs, lamina, pulled, ... }:
 lamina.buildImage {
   name = "on-pulled";

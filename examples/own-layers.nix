@@ -1,4 +1,4 @@
-# Layers of one's own: a tool box that several images share, files with owners by pattern, and the rest on top.
+# Layers of your own: tools that several images share, and files with owners and modes by pattern.
 { pkgs, lamina, ... }:
 let
   tools = lamina.buildLayer {

@@ -1,5 +1,5 @@
-# The base of `onPulled`, for pullImage: what `make demo` put into a registry on this machine, else an image of
-# Docker Hub's (digest and hash as in nixpkgs' own examples).
+# Arguments of pullImage for the base of `onPulled`: an image that `make demo` put into a registry on this machine, or
+# else an image of Docker Hub (with the digest and the hash of nixpkgs' own examples).
 if builtins.pathExists ../.state/pulled.json
 then builtins.fromJSON (builtins.readFile ../.state/pulled.json)
 else {

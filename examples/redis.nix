@@ -1,4 +1,4 @@
-# A service that answers on its port, with a health check.
+# A service with a port and a health check.
 { pkgs, lamina, ... }:
 lamina.buildImage {
   name = "redis";

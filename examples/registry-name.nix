@@ -1,4 +1,4 @@
-# The name says where the image will live: push it without giving it another one.
+# A name with a registry: the image can be pushed under its own name.
 { pkgs, lamina, ... }:
 lamina.buildImage {
   name = "registry.example:5000/team/hello";

@@ -1,4 +1,4 @@
-# Files that a script makes, with the modes that it gives them; what they refer to comes along.
+# Files that a script creates, with the modes that it sets. Store paths that they refer to are in the image too.
 { pkgs, lamina, ... }:
 lamina.buildImage {
   name = "scripted";

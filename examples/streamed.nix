@@ -1,4 +1,4 @@
-# A program that writes an image's archive: `$(nix-build -A examples.streamed) | docker load`.
+# A program that writes the archive of an image: `$(nix-build -A examples.streamed) | docker load`.
 { pkgs, lamina, ... }:
 lamina.streamLayeredImage {
   name = "streamed";

@@ -1,4 +1,4 @@
-# Names of images have no upper case; one that is written with it is made lower.
+# A name with upper case. Names of images have none, so it becomes lower case.
 { pkgs, lamina, ... }:
 lamina.buildImage {
   name = "UpperCase";

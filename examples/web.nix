@@ -1,4 +1,4 @@
-# A web application of one's own, on Python.
+# An application of your own, in Python.
 { pkgs, lamina, ... }:
 let
   application = pkgs.writeText "app.py" ''

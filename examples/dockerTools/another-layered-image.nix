@@ -1,4 +1,4 @@
-# Shares what it can with `layered-image`: a daemon that has that one gets few layers of this one.
+# An image that shares layers with `layered-image`: a daemon that has one needs few layers of the other.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImage {
   name = "another-layered-image";

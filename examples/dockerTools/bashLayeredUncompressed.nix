@@ -1,4 +1,4 @@
-# An archive that is not compressed.
+# An uncompressed archive.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImage {
   name = "bash-layered-uncompressed";

@@ -1,4 +1,4 @@
-# A user who is not root; the store belongs to root, and everybody may read it.
+# A user other than root. The store belongs to root, and everybody may read it.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImage {
   name = "bash-layered-with-user";

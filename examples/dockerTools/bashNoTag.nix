@@ -1,4 +1,4 @@
-# Without a tag: the attribute `imageTag` tells which the image gets.
+# Without a tag. The attribute `imageTag` contains the tag that the image gets.
 { pkgs, dockerTools, ... }:
 dockerTools.buildImage {
   name = "bash-no-tag";

@@ -1,4 +1,4 @@
-# Without a tag: the attribute `imageTag` tells which the image gets.
+# Without a tag. The attribute `imageTag` contains the tag that the image gets.
 { pkgs, dockerTools, ... }:
 dockerTools.streamLayeredImage {
   name = "bash-no-tag-stream-layered";

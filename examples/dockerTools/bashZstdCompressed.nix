@@ -1,4 +1,4 @@
-# An archive that zstd compressed.
+# An archive that is compressed with zstd.
 { pkgs, dockerTools, ... }:
 dockerTools.buildImage {
   name = "bash-zstd";

@@ -1,4 +1,4 @@
-# What processor the image is for can be said, and is then not this machine's.
+# The architecture in the config of the image is set, and is not this machine's.
 { pkgs, dockerTools, ... }:
 dockerTools.buildImage {
   name = "build-image-with-architecture";

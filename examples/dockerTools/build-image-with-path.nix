@@ -1,4 +1,4 @@
-# A path of the checkout in the root, as it is.
+# A path of the checkout at the root of the image.
 { pkgs, dockerTools, ... }:
 dockerTools.buildImage {
   name = "build-image-with-path";

@@ -1,4 +1,4 @@
-# More store paths than layers: none is left out.
+# More store paths than layers. No path is left out.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImage {
   name = "bulk-layer";

@@ -1,5 +1,5 @@
-# An image for another processor: of nixpkgs' packages for that one, and by the dockerTools that go with them. The
-# distribution's packages are this machine's alone; with them the image holds a file.
+# An image for another processor: of nixpkgs' packages for it, with the dockerTools of that package set. The
+# distribution's packages are for this machine only; with them, the image contains a file.
 { pkgs, dockerTools, ... }:
 let
   here = builtins.head (builtins.split "-" (pkgs.stdenv.hostPlatform.system or pkgs.system));

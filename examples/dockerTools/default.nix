@@ -1,10 +1,10 @@
-# nixpkgs' examples of dockerTools, under its names: what each shows is nixpkgs', what is in it is Lamina's. One file
-# each, whose name is the example's. docs/generated/dockertools-tests.md tells what is tested of which.
+# Counterparts of nixpkgs' examples of dockerTools, under the same names: they show the same, with our own contents.
+# Each is one file. docs/generated/dockertools-tests.md lists the tests.
 #
 #   nix-build -A examples.dockerTools.bash
 { pkgs
 , dockerTools
-, pulled  # what a registry holds for the pulled ones: arguments of pullImage
+, pulled  # arguments of pullImage for the examples that pull
 }:
 let
   names = builtins.filter (name: name != null && name != [ "default" ])

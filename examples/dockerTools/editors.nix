@@ -1,4 +1,4 @@
-# Several packages at the root, and no tag: a hash of what the image is made of is the tag.
+# Several packages at the root. Without a tag, the tag is a hash of the inputs.
 { pkgs, dockerTools, ... }:
 dockerTools.buildImage {
   name = "editors";

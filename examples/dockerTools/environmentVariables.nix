@@ -1,4 +1,4 @@
-# Env is the base's, and what is set again replaces what was set there.
+# Env of the base is kept; variables that are set again replace the base's.
 { dockerTools, examples, ... }:
 dockerTools.buildImage {
   name = "child";

@@ -1,4 +1,4 @@
-# An environment for images on it to inherit.
+# A base with an environment.
 { pkgs, dockerTools, ... }:
 dockerTools.buildImage {
   name = "parent";

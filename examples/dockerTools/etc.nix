@@ -1,4 +1,4 @@
-# A script that sees the image as its root puts /etc together out of the store, as a system's activation does.
+# A script with the image as its root directory creates /etc from files in the store, as a system's activation does.
 { pkgs, dockerTools, ... }:
 let
   files = pkgs.runCommand "etc" { } ''

@@ -1,4 +1,4 @@
-# A store path that is a file and no directory, in the image and in its database.
+# A store path that is a file and not a directory, in the image and in its database.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImageWithNixDb {
   name = "file-in-store";

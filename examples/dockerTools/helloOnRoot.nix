@@ -1,4 +1,4 @@
-# What lies in a tree of links is linked to from the root.
+# The root contains symlinks to the files of a tree of links.
 { pkgs, dockerTools, ... }:
 dockerTools.streamLayeredImage {
   name = "hello";

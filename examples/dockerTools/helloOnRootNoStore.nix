@@ -1,4 +1,4 @@
-# The same without store paths: it runs where the store is mounted, and nowhere else.
+# The same without store paths: it runs only where the store is mounted.
 { dockerTools, examples, ... }:
 dockerTools.streamLayeredImage (examples.helloOnRoot.buildArgs // {
   name = "hello-no-store";

@@ -1,4 +1,4 @@
-# The same, with a script that sees the image as its root.
+# The same, with a script that has the image as its root directory.
 { dockerTools, examples, ... }:
 dockerTools.streamLayeredImage (examples.helloOnRoot.buildArgs // {
   name = "hello-no-store-fakechroot";

@@ -1,4 +1,4 @@
-# The certificates of the usual authorities, where programs of several distributions look for them.
+# The usual authorities' certificates, at the places where programs of several distributions look for them.
 { pkgs, dockerTools, ... }:
 dockerTools.buildImage {
   name = "image-with-certs";

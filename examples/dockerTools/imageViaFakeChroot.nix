@@ -1,4 +1,4 @@
-# A script that sees the image as its root, and so may name places in it from there.
+# A script with the image as its root directory, so it can use absolute paths.
 { pkgs, dockerTools, ... }:
 dockerTools.streamLayeredImage {
   name = "image-via-fake-chroot";

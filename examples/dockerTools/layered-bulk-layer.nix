@@ -1,4 +1,4 @@
-# The base's layers count: two of its own and two of the base are four.
+# The base's layers count: two layers of the base and two more are four.
 { pkgs, dockerTools, examples, ... }:
 dockerTools.buildLayeredImage {
   name = "layered-bulk-layer";

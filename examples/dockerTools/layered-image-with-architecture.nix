@@ -1,4 +1,4 @@
-# What processor the image is for can be said, in layers too.
+# The architecture in the config of a layered image is set.
 { pkgs, dockerTools, ... }:
 dockerTools.streamLayeredImage {
   name = "layered-image-with-architecture";

@@ -1,4 +1,4 @@
-# A path of the checkout in the root, in layers.
+# A path of the checkout at the root of a layered image.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImage {
   name = "layered-image-with-path";

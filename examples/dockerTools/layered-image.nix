@@ -1,4 +1,4 @@
-# Store paths in layers of their own, and a file that a script makes on top.
+# Store paths in layers of their own, and on top a file that a script creates.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImage {
   name = "layered-image";

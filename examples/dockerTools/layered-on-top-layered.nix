@@ -1,4 +1,4 @@
-# A layered image on a layered one.
+# A layered image on a layered image.
 { pkgs, dockerTools, examples, ... }:
 dockerTools.buildLayeredImage {
   name = "layered-on-top-layered";

@@ -1,4 +1,4 @@
-# An image of one layer on a layered one, whose store paths it uses.
+# An image with one layer, on a layered image whose store paths it uses.
 { pkgs, dockerTools, examples, ... }:
 dockerTools.buildImage {
   name = "layered-on-top";

@@ -1,4 +1,4 @@
-# A directory of a user's own, and a link into the store that only a script makes: what it leads to comes along.
+# A directory that belongs to a user, and a symlink into the store that only a script creates: its target is in the image.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImage {
   name = "layered-image-with-fake-root-commands";

@@ -1,4 +1,4 @@
-# A store path that is a link to another one, and stays it.
+# A store path that is a symlink to another store path.
 { pkgs, dockerTools, ... }:
 let
   directory = pkgs.writeTextDir "share/note" "behind a link\n";

@@ -1,4 +1,4 @@
-# Three images on each other, each of which adds a file to the same directory.
+# Three images on each other. Each adds a file to the same directory.
 { pkgs, dockerTools, ... }:
 let
   on = fromImage: number: dockerTools.buildImage {

@@ -1,4 +1,4 @@
-# A script as root sees the layers below it in the order in which they lie on each other.
+# A script as root sees the layers below it in the right order.
 { pkgs, dockerTools, ... }:
 let
   on = fromImage: letter: dockerTools.buildImage {

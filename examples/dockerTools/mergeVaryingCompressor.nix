@@ -1,3 +1,3 @@
-# Images that are compressed in different ways, in one archive.
+# Images with different compressors, in one archive.
 { dockerTools, examples, ... }:
 dockerTools.mergeImages [ examples.redis examples.bashUncompressed examples.bashZstdCompressed ]

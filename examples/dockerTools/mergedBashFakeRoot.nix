@@ -1,3 +1,3 @@
-# Two images in one archive: who owns what in them stays.
+# Two images in one archive. The owners of their files are kept.
 { dockerTools, examples, ... }:
 dockerTools.mergeImages [ examples.layeredImageWithFakeRootCommands examples.bash ]

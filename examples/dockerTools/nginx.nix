@@ -1,4 +1,4 @@
-# A web server, whose processes run as a user of the image's own.
+# A web server. Its processes run as a user of the image.
 { pkgs, dockerTools, ... }:
 let
   page = pkgs.writeTextDir "index.html" "served out of an image\n";

@@ -1,4 +1,4 @@
-# The place where a package is built, with a program that builds it.
+# The environment in which a package is built, with a program that builds it.
 { pkgs, dockerTools, ... }:
 dockerTools.streamNixShellImage {
   name = "nix-shell-basic";

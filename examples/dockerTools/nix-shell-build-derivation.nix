@@ -1,4 +1,4 @@
-# The derivation is built in the image, by a user who is not root.
+# A user other than root builds the derivation in the image.
 { pkgs, dockerTools, ... }:
 dockerTools.streamNixShellImage {
   name = "nix-shell-build-derivation";

@@ -1,4 +1,4 @@
-# A command in a shell that somebody could type into.
+# A command in an interactive shell.
 { pkgs, dockerTools, ... }:
 dockerTools.streamNixShellImage {
   name = "nix-shell-command";

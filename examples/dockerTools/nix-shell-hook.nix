@@ -1,4 +1,4 @@
-# The derivation's hook runs when the shell starts; here it ends the shell, too.
+# The derivation's hook runs when the shell starts. Here it also ends the shell.
 { pkgs, dockerTools, ... }:
 dockerTools.streamNixShellImage {
   name = "nix-shell-hook";

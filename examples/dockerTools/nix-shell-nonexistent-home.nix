@@ -1,4 +1,4 @@
-# A home that is not there, as derivations have it.
+# A home directory that does not exist, as in a build.
 { pkgs, dockerTools, ... }:
 dockerTools.streamNixShellImage {
   name = "nix-shell-nonexistent-home";

@@ -1,4 +1,4 @@
-# What the derivation passes as a file is one here too.
+# An attribute in passAsFile is a file in the image too.
 { pkgs, dockerTools, ... }:
 dockerTools.streamNixShellImage {
   name = "nix-shell-pass-as-file";

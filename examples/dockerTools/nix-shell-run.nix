@@ -1,4 +1,4 @@
-# A command in a shell that nobody types into.
+# A command in a shell that is not interactive.
 { pkgs, dockerTools, ... }:
 dockerTools.streamNixShellImage {
   name = "nix-shell-run";

@@ -1,4 +1,4 @@
-# The directory in which one builds is the home of who builds, and may be written to.
+# The build directory is the home directory of the user, and is writable.
 { pkgs, dockerTools, ... }:
 dockerTools.streamNixShellImage {
   name = "nix-shell-writable-home";

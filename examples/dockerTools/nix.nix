@@ -1,4 +1,4 @@
-# Nix, in an image whose database knows the store paths that are there.
+# Nix, in an image whose database lists the store paths.
 { pkgs, dockerTools, ... }:
 dockerTools.buildImageWithNixDb {
   name = "nix";

@@ -1,3 +1,3 @@
-# An image out of a registry: nixpkgs' is nix 2.2.1 of Docker Hub, and so is this one where no other is given.
+# An image from a registry. Without other arguments it is nix 2.2.1 of Docker Hub, as in nixpkgs.
 { dockerTools, pulled, ... }:
 dockerTools.pullImage pulled

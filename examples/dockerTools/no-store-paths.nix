@@ -1,4 +1,4 @@
-# A static program is copied to the root, and refers to nothing.
+# A static program, copied to the root, that refers to nothing.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImage {
   name = "no-store-paths";

@@ -1,4 +1,4 @@
-# A program on an image out of a registry; upper case in a name becomes lower case.
+# A program on an image from a registry. Upper case in its name becomes lower case.
 { pkgs, dockerTools, examples, ... }:
 dockerTools.buildImage {
   name = "onTopOfPulledImage";

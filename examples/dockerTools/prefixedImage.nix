@@ -1,4 +1,4 @@
-# The registry is a part of the name.
+# A name with a registry.
 { pkgs, dockerTools, ... }:
 dockerTools.buildImage {
   name = "registry.example/image";

@@ -1,4 +1,4 @@
-# The registry is a part of the name, in layers too.
+# A name with a registry, for a layered image.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImage {
   name = "registry.example/layered-image";

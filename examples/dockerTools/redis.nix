@@ -1,4 +1,4 @@
-# A service with a check of its health, and a place to write to, which a script made that was root there.
+# A service with a health check, and a writable directory that a script created as root.
 { pkgs, dockerTools, examples, ... }:
 dockerTools.buildImage {
   name = "redis";

@@ -1,4 +1,4 @@
-# Both kinds of scripts in one image, with text in them that a shell would take for its own.
+# Both kinds of scripts in one image, with text that has a meaning for a shell.
 { pkgs, dockerTools, ... }:
 dockerTools.buildImage {
   name = "run-as-root-extra-commands";

@@ -1,4 +1,4 @@
-# A script as root in an image on an image.
+# A script as root, in an image on an image.
 { dockerTools, examples, ... }:
 dockerTools.buildImage {
   name = "run-as-root-parent-image";

@@ -1,5 +1,5 @@
-# The same pull under a name that hangs on all its arguments, so that a change of how it is pulled pulls anew,
-# where Nix would otherwise find the hash and ask nobody.
+# The same pull, under a name that depends on all its arguments. So Nix pulls again if the way of pulling changes;
+# otherwise it would find the hash and download nothing.
 { dockerTools, pulled, ... }:
 let
   once = dockerTools.pullImage pulled;

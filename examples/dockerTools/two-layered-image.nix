@@ -1,4 +1,4 @@
-# As few layers as a layered image can have.
+# A layered image with the smallest number of layers.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImage {
   name = "two-layered-image";

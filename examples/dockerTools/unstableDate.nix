@@ -1,4 +1,4 @@
-# Made at the time of the build, so another image each time.
+# Created at the time of the build, so each build gives another image.
 { pkgs, dockerTools, ... }:
 dockerTools.buildImage {
   name = "unstable-date";

@@ -1,4 +1,4 @@
-# Made at the time of the build, in layers.
+# Created at the time of the build, as a layered image.
 { pkgs, dockerTools, ... }:
 dockerTools.buildLayeredImage {
   name = "unstable-date-layered";
