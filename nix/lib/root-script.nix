@@ -26,7 +26,10 @@ let
   lamina = toolbox.laminaProgram;
   packing = (if keepDirlinks then "--keep-dirlinks " else "") + (if links then "--links" else "");
   owner = "--uid ${toString uid} --gid ${toString gid}";
-  time = "--mtime ${shell.quote mtime}";
+  # Words of GNU date become a number first.
+  isPlain = builtins.match "@[0-9]+|now|[0-9-]+T[0-9:.]+(Z|[+-][0-9:]+)" mtime != null;
+  seconds = if isPlain then shell.quote mtime else "\"@$(date --utc --date=${shell.quote mtime} +%s)\"";
+  time = "--mtime ${seconds}";
 
   unpack = if trees == [ ] then "" else ''
     ${lamina} pack ${packing} ${shell.words trees} -o trees.tar
@@ -47,7 +50,7 @@ let
       ${toolbox.fakeroot} ${toolbox.bash} -ec '
         (cd root; source "$1")
         "$2" pack --keep-modes --keep-owners --mtime "$3" root -o "$out"
-      ' fakeroot ${fakeRootShell} ${lamina} ${shell.quote mtime}
+      ' fakeroot ${fakeRootShell} ${lamina} ${seconds}
     '';
 in
 toolbox.scripted {

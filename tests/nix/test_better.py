@@ -155,7 +155,10 @@ def test_no_layer_is_left_for_store_paths() -> None:
     base = 'lamina.buildLayeredImage { name = "base"; contents = pkgs.redis; maxLayers = 5; }'
     arguments = f'{{ name = "x"; fromImage = {base}; contents = pkgs.hello; maxLayers = 6; }}'
     done = nix("nix-build", "--no-out-link", *expression(f"(lamina.streamLayeredImage {arguments}).recipe"))
-    assert "maxLayers is 6, and 5 layers of the base and 1 others leave none for store paths" in done.stderr
+    assert (
+        "maxLayers is 6, but the base has 5 layers and other content than store paths needs 1; use at least 7"
+        in done.stderr
+    )
 
 
 def layout(pulled: dict[str, str], registry: Registry, directory: Path) -> None:

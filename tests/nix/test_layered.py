@@ -48,7 +48,9 @@ def test_the_layers_of_the_base_count() -> None:
     assert len(recipe["layers"]) == 5 - 2
     too_few = streamed(f"{REDIS} maxLayers = 3; fromImage = lamina.examples.onImage;")
     said = nix_error(*expression(f"({too_few}).recipe"))
-    assert "maxLayers is 3, and 2 layers of the base and 1 others leave none for store paths" in said
+    assert (
+        "maxLayers is 3, but the base has 2 layers and other content than store paths needs 1; use at least 4" in said
+    )
 
 
 def test_volatile_packages_are_on_top() -> None:

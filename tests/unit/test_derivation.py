@@ -140,7 +140,7 @@ def test_attributes_of_other_types_are_refused(field: str, value: object, why: s
     derivation.refers["tree"] = []
     derivation.attributes["trees"] = [derivation.at("tree")]
     derivation.attributes[field] = value
-    with pytest.raises(BadInput, match=f"attrs.json: {why}"):
+    with pytest.raises(BadInput, match=f'(attrs.json|image "app"): {why}'):
         derivation.recipe()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from lamina.compat.check import ALL, Check, Fault
 from lamina.compat.facts import ClaimedImage, Facts, items, mapping, named, texts
 from lamina.errors import BadInput
+from lamina.oci.config import type_faults
 from lamina.oci.timestamps import check_timestamp
 
 _SYSTEMS = (
@@ -127,9 +128,8 @@ def config_types(facts: Facts) -> Iterator[Fault]:
         inner = image.config.get("config")
         if not isinstance(inner, dict | None):
             yield image.config_path, "config is no object"
-        for key in ("Cmd", "Entrypoint", "Env"):
-            if not isinstance(mapping(inner).get(key), list | None):
-                yield image.config_path, f"config.{key} is no array"
+        for fault in type_faults(mapping(inner)):
+            yield image.config_path, f"{fault.field} {fault.what}; {fault.remedy}"
 
 
 def times(facts: Facts) -> Iterator[Fault]:
@@ -225,7 +225,7 @@ CHECKS = (
     ),
     Check(
         "config-types",
-        "The config is an object, and commands and variables in it are arrays.",
+        "The config is an object, and every field in it has the type that it should have.",
         ("docker", "containerd", "podman", "buildah", "umoci", "docker-spec"),
         "image-spec specs-go/v1/config.go, which readers in Go decode into",
         config_types,

@@ -1,54 +1,225 @@
 """What an image says about running it: the `config` object, checked, and inherited from a base.
 
-Fields: OCI image spec, config.md, and those that Docker adds (docker image spec v1.2: Healthcheck, OnBuild, Shell).
+Fields: OCI image spec, config.md, and those of Docker's container.Config, as which `docker load` decodes the object.
+The same rules for configs written in Nix are in `nix/lib/config.nix`.
 """
 
 from __future__ import annotations
 
-from lamina.errors import BadInput
-from lamina.oci.strict_json import Json, expect
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-_STRINGS = ("User", "WorkingDir", "StopSignal", "Hostname", "Domainname", "Image", "MacAddress")
+from lamina.errors import BadInput
+from lamina.oci.strict_json import Json
+
+_TEXTS = ("User", "WorkingDir", "StopSignal", "Hostname", "Domainname", "Image", "MacAddress")
 _LISTS = ("Env", "Cmd", "Entrypoint", "OnBuild", "Shell")
-_MERGED = ("Labels", "ExposedPorts", "Volumes")
-_OBJECTS = (*_MERGED, "Healthcheck")
+_FLAGS = (
+    "ArgsEscaped",
+    "AttachStderr",
+    "AttachStdin",
+    "AttachStdout",
+    "NetworkDisabled",
+    "OpenStdin",
+    "StdinOnce",
+    "Tty",
+)
+_NUMBERS = ("CpuShares", "Memory", "MemorySwap", "StopTimeout")
+_MARKS = ("ExposedPorts", "Volumes")
+"""Sets of strings, which Go writes as objects whose values are empty objects."""
+_MERGED = ("Labels", *_MARKS)
+_DURATIONS = ("Interval", "Timeout", "StartPeriod", "StartInterval")
+_HEALTHCHECK = ("Test", "Retries", *_DURATIONS)
+_KNOWN = (*_TEXTS, *_LISTS, *_FLAGS, *_NUMBERS, *_MERGED, "Healthcheck")
+
+_FOLDED = {key.lower(): key for key in _KNOWN}
+
+_PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(?:tcp|udp|sctp))?", re.ASCII | re.IGNORECASE)
+_SIGNAL = re.compile(r"\d{1,2}|(?:SIG)?RT(?:MIN|MAX)(?:[+-]\d{1,2})?|(?:SIG)?(?P<name>[A-Z0-9]+)|", re.ASCII)
+_SIGNALS = frozenset(
+    (
+        *(
+            "ABRT",
+            "ALRM",
+            "BUS",
+            "CHLD",
+            "CLD",
+            "CONT",
+            "FPE",
+            "HUP",
+            "ILL",
+            "INT",
+            "IO",
+            "IOT",
+            "KILL",
+            "PIPE",
+            "POLL",
+        ),
+        *("PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "UNUSED"),
+        *("URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ"),
+    )
+)
+_SHOWN = 80
 
 INHERIT = ("docker", "env")
 """`docker`: every field, as `FROM` does; `env`: only Env, as nixpkgs' dockerTools does."""
 
 
+class Fault(NamedTuple):
+    """What is wrong with a field, and what to write: `config.Cmd`, `is "/bin/sh"`, `it takes a list of strings`."""
+
+    field: str
+    what: str
+    remedy: str
+
+
 def check_config(config: Json, where: object) -> Json:
-    """The config that a user wrote, without its nulls, when consumers can read it. Raises BadInput."""
+    """The config that a user wrote, without its nulls. Raises BadInput: a consumer would refuse it, or misread it."""
     result = check_types(config, where)
-    for item in result.get("Env", []):
-        if "=" not in item:
-            raise BadInput(where, f"config.Env has {item!r:.60}", "write NAME=VALUE")
+    for fault in _meaning_faults(result):
+        raise BadInput(where, f"{fault.field} {fault.what}", fault.remedy)
     return result
 
 
 def check_types(config: Json, where: object) -> Json:
-    """The config without its nulls, when every field that is known has the type it should have.
+    """The config without its nulls, if every known field has the type that it should have. Raises BadInput."""
+    for fault in type_faults(config):
+        raise BadInput(where, f"{fault.field} {fault.what}", fault.remedy)
+    return {key: _without_nulls(key, value) for key, value in config.items() if value is not None}
 
-    containerd and podman refuse an image whose `Cmd` is a string, where Docker takes it. Raises BadInput.
-    """
-    result = {key: value for key, value in config.items() if value is not None}
-    for key, value in result.items():
-        if key in _STRINGS:
-            expect(value, str, f"config.{key}", where)
-        elif key in _LISTS:
-            for item in expect(value, list, f"config.{key}", where):
-                expect(item, str, f"an item of config.{key}", where)
-        elif key in _OBJECTS:
-            expect(value, dict, f"config.{key}", where)
-    for name, value in result.get("Labels", {}).items():
-        expect(value, str, f"config.Labels.{name}", where)
-    for number in result.get("User", "").split(":"):
+
+def _without_nulls(key: str, value: object) -> object:
+    if key in _MARKS and isinstance(value, dict):
+        return {name: {} if inner is None else inner for name, inner in value.items()}
+    if key == "Healthcheck" and isinstance(value, dict):
+        return {name: inner for name, inner in value.items() if inner is not None}
+    return value
+
+
+def type_faults(config: Json) -> Iterator[Fault]:
+    """Fields that Go does not decode, whatever case their keys have: Docker, podman or containerd refuse the image."""
+    for key, value in config.items():
+        if value is not None:
+            yield from _type_faults(f"config.{key}", _FOLDED.get(key.lower(), key), value)
+
+
+def _type_faults(field: str, key: str, value: object) -> Iterator[Fault]:
+    if key in _TEXTS:
+        yield from _expect(field, value, _is_text, "a string")
+    elif key in _LISTS:
+        yield from _list_faults(field, value)
+    elif key in _FLAGS:
+        yield from _expect(field, value, lambda it: isinstance(it, bool), "true or false")
+    elif key in _NUMBERS:
+        yield from _expect(field, value, _is_whole, "a whole number")
+    elif key in _MARKS:
+        yield from _object_faults(field, value, lambda it: it in ({}, None), "{}")
+    elif key == "Labels":
+        yield from _object_faults(field, value, _is_text, "a string")
+    elif key == "Healthcheck":
+        yield from _healthcheck_faults(field, value)
+
+
+def _list_faults(field: str, value: object) -> Iterator[Fault]:
+    if not isinstance(value, list):
+        example = f": [{shown(value)}]" if isinstance(value, str) else ""
+        yield Fault(field, f"is {shown(value)}", f"it takes a list of strings{example}")
+    elif wrong := [item for item in value if not isinstance(item, str)]:
+        yield Fault(field, f"has the item {shown(wrong[0])}", "each item is a string")
+
+
+def _object_faults(field: str, value: object, is_right: Callable[[object], bool], kind: str) -> Iterator[Fault]:
+    if not isinstance(value, dict):
+        yield Fault(field, f"is {shown(value)}", f"it takes an object whose values are {kind}")
+        return
+    for name, inner in value.items():
+        yield from _expect(f"{field}.{name}", inner, is_right, kind)
+
+
+def _healthcheck_faults(field: str, value: object) -> Iterator[Fault]:
+    if not isinstance(value, dict):
+        yield Fault(field, f"is {shown(value)}", 'it takes an object, like {"Test": ["CMD", "/bin/true"]}')
+        return
+    for name, inner in value.items():
+        if inner is None:
+            continue
+        if name == "Test":
+            yield from _list_faults(f"{field}.Test", inner)
+        elif name == "Retries":
+            yield from _expect(f"{field}.Retries", inner, _is_whole, "a whole number")
+        elif name in _DURATIONS:
+            yield from _expect(
+                f"{field}.{name}", inner, _is_whole, "nanoseconds, as a whole number: 2000000000 are 2 s"
+            )
+
+
+def _expect(field: str, value: object, is_right: Callable[[object], bool], kind: str) -> Iterator[Fault]:
+    if not is_right(value):
+        yield Fault(field, f"is {shown(value)}", f"it takes {kind}")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63
+
+
+def shown(value: object) -> str:
+    """The value as JSON; cut, with a mark that says so, when it is long."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+
+
+def _meaning_faults(config: Json) -> Iterator[Fault]:
+    """Fields of the right type that a runtime refuses, or that readers read in two ways."""
+    yield from _key_faults("config", config, _KNOWN)
+    yield from _key_faults("config.Healthcheck", config.get("Healthcheck", {}), _HEALTHCHECK)
+    for item in config.get("Env", []):
+        if not re.match("[^=]+=", item):
+            yield Fault("config.Env", f"has {shown(item)}", "write NAME=VALUE")
+    for number in config.get("User", "").split(":"):
         if number.isdecimal() and int(number[:20]) >= 1 << 31:
-            raise BadInput(where, f"config.User has the number {number:.40}", "runtimes would take it for root")
-    for name in result.get("Volumes", {}):
-        if ".." in name.split("/"):
-            raise BadInput(where, f"config.Volumes has {name!r:.80}", "a volume's path must not climb")
-    return result
+            yield Fault("config.User", f"has the number {number:.40}", "runtimes would take it for root")
+    if not config.get("WorkingDir", "").startswith("/") and config.get("WorkingDir"):
+        yield Fault("config.WorkingDir", f"is {shown(config['WorkingDir'])}", "it takes an absolute path")
+    for name in config.get("Volumes", {}):
+        if not name.startswith("/") or ".." in name.split("/") or not name.strip("/."):
+            yield Fault("config.Volumes", f"has {shown(name)}", "a volume is an absolute path below /, without ..")
+    for name in config.get("ExposedPorts", {}):
+        if not _is_port(name):
+            yield Fault("config.ExposedPorts", f"has {shown(name)}", "write a port like 8080, 8080/tcp or 53/udp")
+    signal = _SIGNAL.fullmatch(config.get("StopSignal", ""))
+    if not signal or (signal["name"] and signal["name"] not in _SIGNALS):
+        yield Fault("config.StopSignal", f"is {shown(config['StopSignal'])}", "it takes a signal, like SIGTERM")
+    yield from _test_faults(config.get("Healthcheck", {}))
+
+
+def _key_faults(field: str, value: Json, known: tuple[str, ...]) -> Iterator[Fault]:
+    """Keys that differ from a known one in case: Go takes them for it, and readers that take case seriously do not."""
+    folded = {key.lower(): key for key in known}
+    for key in value:
+        if key not in known and key.lower() in folded:
+            yield Fault(f"{field}.{key}", "is not known", f"did you mean {folded[key.lower()]}?")
+
+
+def _is_port(name: str) -> bool:
+    match = _PORT.fullmatch(name)
+    return bool(match) and all(int(port) < 1 << 16 for port in match.groups() if port)  # type: ignore[union-attr]
+
+
+def _test_faults(healthcheck: Json) -> Iterator[Fault]:
+    test = healthcheck.get("Test")
+    if test and test[0] not in ("NONE", "CMD", "CMD-SHELL"):
+        remedy = "its first item says what the others are: CMD, CMD-SHELL or NONE"
+        yield Fault("config.Healthcheck.Test", f"is {shown(test)}", remedy)
+    for name in _DURATIONS:
+        if healthcheck.get(name, 0) < 0 or 0 < healthcheck.get(name, 0) < 1_000_000:
+            remedy = "it takes nanoseconds, 0 or at least 1000000 (a millisecond): 1000000000 is a second"
+            yield Fault(f"config.Healthcheck.{name}", f"is {healthcheck[name]}", remedy)
 
 
 def inherit(base: Json, own: Json, rule: str) -> Json:

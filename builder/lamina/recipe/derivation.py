@@ -1,18 +1,22 @@
 """From what a Nix derivation was given to a recipe.
 
 `nix/lib/recipe.nix` passes its arguments as structured attributes, with the reference graph of everything that the
-image names. Which store paths the image needs follows from the graph alone: no file of the closure is read.
+image names. Which store paths the image needs follows from the graph alone; files are read only where a part of a store
+path is copied to the root (`lamina/store/references.py`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lamina.errors import BadInput
+from lamina.errors import BadInput, printable
+from lamina.oci.config import shown
 from lamina.oci.strict_json import Json, expect, read_json_file, strings
 from lamina.oci.timestamps import any_time, seconds
 from lamina.recipe.open import open_base
@@ -33,6 +37,9 @@ from lamina.recipe.recipe import (
 from lamina.store.closure import Graph, PathInfo, parse_graph, reachable
 from lamina.store.ownership import Stamp
 
+_IN_STORE = re.compile(r"(/(?:[^/]+/)*[0-9a-df-np-sv-z]{32}-[^/]+)/.")
+"""A path below a store path."""
+
 
 def attributes_file() -> Path:
     """Where Nix put the derivation's attributes. Nix 2.8 names the path as it is outside the sandbox."""
@@ -52,10 +59,20 @@ class Attributes(NamedTuple):
         fields = expect(read_json_file(path), dict, "the attributes", path)
         return cls(fields, parse_graph(fields.get("closure"), path), path)
 
+    @property
+    def subject(self) -> str:
+        """What the user called it: errors about what the user wrote start so."""
+        names = (self.fields.get("image") or {}).get("names") or [{}]
+        name = names[0].get("name") if isinstance(names[0], dict) else None
+        return f'image "{name}"' if name else str(self.where)
+
     def info(self, path: str) -> PathInfo:
-        if path not in self.graph:
+        """The store path; of a path below one, its content is fixed by the store path's."""
+        above = _IN_STORE.match(path)
+        known = self.graph.get(path) or (self.graph.get(above[1]) if above else None)
+        if known is None:
             raise BadInput(self.where, f"the closure graph does not hold {path}", "the graph is damaged")
-        return self.graph[path]
+        return known._replace(path=path)
 
     def infos(self, key: str) -> list[PathInfo]:
         return [self.info(path) for path in strings(self.fields.get(key), key, self.where)]
@@ -114,7 +131,7 @@ def _recipe(given: Attributes) -> Recipe:
     wanted = [info for info in needed if info.path not in taken]
     room = _room(given, image, len(below) + len(at_root) + bool(given.fields.get("nixDB")))
     layers = [*below, *_planned(given, wanted, room), *at_root]
-    return parse_recipe(_document(image, Path(config), layers), path)
+    return parse_recipe(_document(image, Path(config), layers, given.subject), given.subject)
 
 
 def make_layers(path: Path) -> Json:
@@ -151,20 +168,40 @@ def _needed(
     """The paths, and what the image's own pieces refer to, at any distance.
 
     A piece itself is not shipped as a store path, since its content goes to another place of the image; unless
-    something refers to it: a program that is copied to the root still looks for itself in the store, and links to
-    a tree lead there.
+    something in the image refers to it: a program that is copied to the root still looks for itself in the store, and
+    links to the files of a tree lead there.
     """
     start = {info.path for info in paths}
     pieces = list(documents)
     for layer in at_root:
-        if isinstance(layer, RootLayer) and layer.links:
-            start |= {info.path for info in layer.trees}
-        elif isinstance(layer, RootLayer):
-            pieces += layer.trees
+        if isinstance(layer, RootLayer):
+            start |= _referred_to(given, layer)
         elif isinstance(layer, TarLayer):
             pieces.append(layer.tar)
     start |= {reference for piece in pieces for reference in piece.references}
     return reachable(given.graph, start, given.where)
+
+
+def _referred_to(given: Attributes, layer: RootLayer) -> set[str]:
+    """The store paths that the files at the root refer to. Says which files hide others that differ from them."""
+    from lamina.store.references import root_files  # an image without files at its root does without
+
+    based = bool((given.fields.get("image") or {}).get("base"))
+    files = root_files(layer.trees, given.graph, links=layer.links, keep_dirlinks=layer.keep_dirlinks, based=based)
+    for path, used, hidden in files.collisions[:_WARNINGS]:
+        _warn(given, f"/{path} of {hidden} is hidden by that of {used}")
+    if len(files.collisions) > _WARNINGS:
+        _warn(given, f"{len(files.collisions) - _WARNINGS} more files are hidden by others")
+    return files.references
+
+
+_WARNINGS = 5
+
+
+def _warn(given: Attributes, text: str) -> None:
+    """Once: the database of an image is made from the same attributes."""
+    if not given.fields.get("database"):
+        print(printable(f"warning: {given.subject}: {text}"), file=sys.stderr)
 
 
 def _room(given: Attributes, image: Json, others: int) -> int | None:
@@ -177,8 +214,10 @@ def _room(given: Attributes, image: Json, others: int) -> int | None:
         below = len(open_base(parse_base(base, given.where), architecture).layers)
     most = given.number("maxLayers")
     if most - below - others < 1:
-        what = f"maxLayers is {most}, and {below} layers of the base and {others} others leave none for store paths"
-        raise BadInput(given.where, what, "raise maxLayers: daemons take up to 127")
+        layers = "1 layer" if below == 1 else f"{below} layers"
+        of_base = f"the base has {layers} and " if below else ""
+        what = f"maxLayers is {most}, but {of_base}other content than store paths needs {others}"
+        raise BadInput(given.subject, what, f"use at least {below + others + 1}; Docker takes at most 125")
     return most - below - others
 
 
@@ -201,6 +240,9 @@ def _planned(given: Attributes, needed: list[PathInfo], room: int | None) -> lis
 
     lock = given.fields.get("lock") and given.text("lock")
     volatile = strings(given.fields.get("volatile"), "volatile", given.where)
+    for path in volatile:
+        if path not in given.graph:
+            raise BadInput(given.subject, f"volatile has {path}, which is not in the image", "take it out of volatile")
     planned = plan(needed, room, volatile=volatile, previous=read_lock(Path(lock)) if lock else None)
     return [StoreLayer(layer.paths, stamp, layer.reason) for layer in planned]
 
@@ -208,7 +250,23 @@ def _planned(given: Attributes, needed: list[PathInfo], room: int | None) -> lis
 def _store_stamp(given: Attributes) -> Stamp:
     told = expect(given.fields.get("storeStamp") or {}, dict, "storeStamp", given.where)
     mtime = expect(told.get("mtime", "@1"), str, "mtime", given.where)
-    return Stamp(told.get("uid", 0), told.get("gid", 0), seconds(mtime, "mtime", given.where))
+    time = _time(mtime, "mtime", given.subject)
+    return Stamp(told.get("uid", 0), told.get("gid", 0), seconds(time, "mtime", given.subject))
+
+
+def _time(text: str, what: str, where: str) -> str:
+    """An RFC 3339 time; of other words, as dockerTools takes them, what GNU date makes of them. Raises BadInput."""
+    try:
+        return any_time(text, what, where)
+    except BadInput:
+        command = ["date", "--utc", f"--date={text}", "+%Y-%m-%dT%H:%M:%SZ"]
+    import subprocess  # few images need it
+
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    except (OSError, ValueError, subprocess.SubprocessError):
+        remedy = 'write a time like 1970-01-01T00:00:01Z, "now", or words that date -d takes'
+        raise BadInput(where, f"{what} is {shown(text)}", remedy) from None
 
 
 def _siblings(layers: list[list[RecipeLayer]]) -> list[RecipeLayer]:
@@ -232,7 +290,7 @@ def _read_layers(path: Path) -> list[RecipeLayer]:
     return [parse_layer(item, path) for item in expect(fields.get("layers"), list, "layers", path)]
 
 
-def _document(image: Json, config: Path, layers: list[RecipeLayer]) -> Json:
+def _document(image: Json, config: Path, layers: list[RecipeLayer], where: str) -> Json:
     empty = Recipe(names=(), architecture="", created="", config={}, layers=tuple(layers))
     own = read_json_file(config)
     created = expect(image.get("created"), str, "created", config)
@@ -240,7 +298,7 @@ def _document(image: Json, config: Path, layers: list[RecipeLayer]) -> Json:
         **recipe_json(empty),
         **image,
         "config": {} if own is None else own,
-        "created": any_time(created, "created", config),
+        "created": _time(created, "created", where),
     }
 
 

@@ -35,7 +35,7 @@ def root_items(
     """
     merged: dict[bytes, Item] = {}
     for tree in trees:
-        for item in _follow(_top(tree), stamp, lambda name: not keep_dirlinks or below(name)):
+        for item in follow(top_of(tree), stamp, lambda name: not keep_dirlinks or below(name)):
             _lay_over(merged, item, tree)
     return _ruled(merged, rules)
 
@@ -49,7 +49,7 @@ def link_items(
     """
     merged: dict[bytes, Item] = {}
     for tree in trees:
-        for item in _follow(_top(tree), stamp, below):
+        for item in follow(top_of(tree), stamp, below):
             if item.member.kind == FILE:
                 target = os.path.join(os.fsencode(tree), item.member.name)
                 item = Item(attrs.evolve(item.member, kind=SYMLINK, size=0, mode=0o777, link=target), item.source)
@@ -58,7 +58,7 @@ def link_items(
     return _ruled(merged, rules)
 
 
-def _top(tree: str) -> bytes:
+def top_of(tree: str) -> bytes:
     top = os.path.realpath(os.fsencode(tree))
     if not os.path.isdir(top):
         what = "not a directory" if os.path.lexists(top) else "not in the store"
@@ -106,7 +106,7 @@ def _lay_over(merged: dict[bytes, Item], item: Item, tree: str) -> None:
     merged[item.member.name] = item
 
 
-def _follow(top: bytes, stamp: Stamp, through: Below) -> Iterator[Item]:
+def follow(top: bytes, stamp: Stamp, through: Below) -> Iterator[Item]:
     """Like `_walk`, but links to directories become directories where `through` says so of their name.
 
     A link to a directory that it lies in stays a link; so does one that leads out of the store: what is there is the
