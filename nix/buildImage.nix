@@ -84,6 +84,7 @@ let
     else if commands == "" then null
     else rootScript ({
       inherit name trees keepDirlinks;
+      based = base != null;
       extraCommands = commands;
       nixDB = includeNixDB;
     } // owner);

@@ -38,7 +38,7 @@ let
   commands = names.script extraCommands;
   made =
     if commands == "" then null
-    else rootScript ({ inherit name trees; extraCommands = commands; } // owner);
+    else rootScript ({ inherit name trees; extraCommands = commands; based = true; } // owner);
 in
 toolbox.derive ({
   name = "${name}.json";

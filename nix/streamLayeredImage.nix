@@ -90,6 +90,7 @@ let
       else rootScript ({
         inherit name trees mtime;
         links = true;
+        based = fromImage != null;
         chroot = enableFakechroot;
         nixDB = includeNixDB;
       } // commands);

@@ -20,6 +20,7 @@ in
 , gid ? 0
 , keepDirlinks ? false
 , mtime ? "@1"             # of every file
+, based ? false            # whether the image has a base, whose root directory stays as it is unless the scripts change it
 , nixDB ? false            # whether a database of Nix will be there, which scripts may want to give to somebody
 }:
 let
@@ -39,18 +40,18 @@ let
 
   pack =
     if fakeRootCommands == "" then ''
-      ${lamina} pack --keep-modes ${owner} ${time} root -o "$out"
+      ${lamina} pack --keep-modes ${owner} ${time} --root ${if based then "changed" else "always"} root -o "$out"
     ''
     else if toolbox.supervises then ''
-      ${lamina} fake-root ${if chroot then "--chroot" else ""} ${time} root ${toolbox.bash} ${fakeRootShell} -o "$out"
+      ${lamina} fake-root ${if chroot then "--chroot" else ""} ${if based then "" else "--root"} ${time} root ${toolbox.bash} ${fakeRootShell} -o "$out"
     ''
     else ''
       # The builder is one user in a namespace that has no other: fakeroot must not try the real chown.
       export FAKEROOTDONTTRYCHOWN=1
       ${toolbox.fakeroot} ${toolbox.bash} -ec '
         (cd root; source "$1")
-        "$2" pack --keep-modes --keep-owners --mtime "$3" root -o "$out"
-      ' fakeroot ${fakeRootShell} ${lamina} ${seconds}
+        "$2" pack --keep-modes --keep-owners --mtime "$3" --root "$4" root -o "$out"
+      ' fakeroot ${fakeRootShell} ${lamina} ${seconds} ${if based then "changed" else "always"}
     '';
 in
 toolbox.scripted {

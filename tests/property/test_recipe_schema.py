@@ -33,6 +33,7 @@ WHOLE: dict[str, Any] = {
             "kind": "root",
             "trees": [PATH],
             "keepDirlinks": True,
+            "top": True,
             "links": False,
             "rules": [
                 {"pattern": "/bin/.*", "uid": 0, "gid": None, "mode": "4755"},

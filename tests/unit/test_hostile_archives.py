@@ -225,11 +225,11 @@ def test_a_config_of_other_types(changes: dict[str, Any], why: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("config", "why"),
     [
-        ({"Env": "A=1"}, "config.Env is 'A=1', not an array"),
-        ({"Env": [1]}, "an item of config.Env is 1, not a string"),
-        ({"Labels": "x"}, "config.Labels is 'x', not an object"),
-        ({"Volumes": ["/data"]}, "config.Volumes is .*, not an object"),
-        ({"Cmd": "sh"}, "config.Cmd is 'sh', not an array"),
+        ({"Env": "A=1"}, 'config.Env is "A=1"; it takes a list of strings'),
+        ({"Env": [1]}, "config.Env has the item 1; each item is a string"),
+        ({"Labels": "x"}, 'config.Labels is "x"; it takes an object'),
+        ({"Volumes": ["/data"]}, "config.Volumes is .*; it takes an object"),
+        ({"Cmd": "sh"}, 'config.Cmd is "sh"; it takes a list of strings'),
     ],
 )
 def test_a_base_with_a_config_that_cannot_be_inherited(config: dict[str, Any], why: str, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def changed(place: str, value: object) -> dict[str, Any]:
         ("created", 1, "created is 1, not a string"),
         ("created", "now", "created is 'now', not an RFC 3339 time"),
         ("config", [], "config is [], not an object"),
-        ("config.Cmd", "sh", "config.Cmd is 'sh', not an array"),
+        ("config.Cmd", "sh", 'config.Cmd is "sh"; it takes a list of strings'),
         ("base", "x", "base is 'x', not an object"),
         ("base.path", None, "base.path is missing, not a string"),
         ("base.name", 1, "base.name is 1, not a string"),

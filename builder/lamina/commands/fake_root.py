@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("script", metavar="FILE", help="shell commands")
     parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
     parser.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
+    parser.add_argument("--root", action="store_true", help="put the root directory into the layer even if unchanged")
     parser.add_argument("--chroot", action="store_true", help="with the directory as the root directory")
 
 
@@ -28,6 +29,9 @@ def run(options: argparse.Namespace) -> int:
     mtime = seconds(options.mtime, "--mtime", "fake-root")
     at_root = packed_items(os.fsencode(options.directory), Stamp())
     script = sourcing(options.shell, options.script)
-    with fake_root(at_root, script, chroot=options.chroot) as items, whole_file(options.output) as out:
+    with (
+        fake_root(at_root, script, chroot=options.chroot, root=options.root) as items,
+        whole_file(options.output) as out,
+    ):
         out.writelines(TreeBlob.of(timed(items, mtime)).chunks())
     return 0

@@ -8,6 +8,8 @@ import os
 from lamina.commands.parser import owner, path
 from lamina.errors import BadUsage
 
+ROOT_HELP = "when the root directory itself is in the layer; changed: if it is not 0755 of 0:0; default: never"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directories", nargs="+", metavar="DIR", help="what is to lie at the root; later over earlier")
@@ -18,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-modes", action="store_true", help="of one DIR, instead of those that Nix gives files")
     parser.add_argument("--keep-owners", action="store_true", help="with --keep-modes: the owners too")
     parser.add_argument("--links", action="store_true", help="files become links to where they are")
+    parser.add_argument("--root", choices=("never", "changed", "always"), default="never", help=ROOT_HELP)
     parser.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
 
 
@@ -35,7 +38,9 @@ def run(options: argparse.Namespace) -> int:
     elif not options.keep_modes:
         items = root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
     elif len(options.directories) == 1:
-        items = packed_items(os.fsencode(options.directories[0]), stamp, keep_owners=options.keep_owners)
+        items = packed_items(
+            os.fsencode(options.directories[0]), stamp, keep_owners=options.keep_owners, root=options.root
+        )
     else:
         raise BadUsage("--keep-modes", f"{len(options.directories)} directories", "give one")
     with whole_file(options.output) as out:

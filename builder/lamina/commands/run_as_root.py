@@ -44,6 +44,6 @@ def run(options: argparse.Namespace) -> int:
         root, at_root = empty(), root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
     extra = sourcing(*options.then) if options.then else None
     script = [options.shell, options.script]
-    with run_as_root(root, at_root, script, extra) as items, whole_file(options.output) as out:
+    with run_as_root(root, at_root, script, extra, root=not options.base) as items, whole_file(options.output) as out:
         out.writelines(TreeBlob.of(items).chunks())
     return 0

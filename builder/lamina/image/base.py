@@ -153,7 +153,7 @@ def place_tar(tar: Blob, base_files: BaseFiles, where: str) -> TreeBlob | None:
     for entry in entries(whole, where, need_end=False):
         found = member(entry, where)
         name, link = _clean(found.name), _clean(found.link) if found.kind == HARD_LINK else found.link
-        if name:
+        if name or found.kind == DIRECTORY:
             items.append(Item(attrs.evolve(found, name=name, link=link), b"", part_of(whole, entry)))
     placed = base_files.place(items, strict=False)
     moved = {item.member.name for item in placed} != {item.member.name for item in items}

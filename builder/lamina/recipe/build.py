@@ -88,10 +88,10 @@ def _root_items(wanted: RootLayer, base_files: BaseFiles | None) -> list[Item]:
     trees = [info.path for info in wanted.trees]
     below = base_files.has_directory if base_files else lambda _: False
     if wanted.links:
-        items = link_items(trees, wanted.stamp, wanted.rules, below)
+        items = link_items(trees, wanted.stamp, wanted.rules, below, wanted.top)
     else:
         keep, rules = wanted.keep_dirlinks, wanted.rules
-        items = root_items(trees, wanted.stamp, keep_dirlinks=keep, rules=rules, below=below)
+        items = root_items(trees, wanted.stamp, keep_dirlinks=keep, rules=rules, below=below, top=wanted.top)
     return base_files.place(items) if base_files else items
 
 

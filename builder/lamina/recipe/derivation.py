@@ -131,7 +131,7 @@ def _recipe(given: Attributes) -> Recipe:
     wanted = [info for info in needed if info.path not in taken]
     room = _room(given, image, len(below) + len(at_root) + bool(given.fields.get("nixDB")))
     layers = [*below, *_planned(given, wanted, room), *at_root]
-    return parse_recipe(_document(image, Path(config), layers, given.subject), given.subject)
+    return parse_recipe(_document(given, image, Path(config), layers), given.subject)
 
 
 def make_layers(path: Path) -> Json:
@@ -159,7 +159,10 @@ def _at_root(given: Attributes) -> list[RecipeLayer]:
     told = expect(given.fields.get("rules") or [], list, "rules", given.where)
     rules = tuple(parse_rule(rule, given.where) for rule in told)
     keep, links = bool(given.fields.get("keepDirlinks")), bool(given.fields.get("links"))
-    return [RootLayer(tuple(trees), stamp, keep, links, rules)]
+    # Only the image itself knows that there is no base, whose root directory would get another owner and mode.
+    image = given.fields.get("image")
+    top = image is not None and not image.get("base")
+    return [RootLayer(tuple(trees), stamp, keep, links, rules, top)]
 
 
 def _needed(
@@ -250,23 +253,25 @@ def _planned(given: Attributes, needed: list[PathInfo], room: int | None) -> lis
 def _store_stamp(given: Attributes) -> Stamp:
     told = expect(given.fields.get("storeStamp") or {}, dict, "storeStamp", given.where)
     mtime = expect(told.get("mtime", "@1"), str, "mtime", given.where)
-    time = _time(mtime, "mtime", given.subject)
+    time = _time(given, mtime, "mtime")
     return Stamp(told.get("uid", 0), told.get("gid", 0), seconds(time, "mtime", given.subject))
 
 
-def _time(text: str, what: str, where: str) -> str:
+def _time(given: Attributes, text: str, what: str) -> str:
     """An RFC 3339 time; of other words, as dockerTools takes them, what GNU date makes of them. Raises BadInput."""
     try:
-        return any_time(text, what, where)
+        return any_time(text, what, given.subject)
     except BadInput:
         command = ["date", "--utc", f"--date={text}", "+%Y-%m-%dT%H:%M:%SZ"]
     import subprocess  # few images need it
 
+    # With structured attributes, what a derivation sets is no variable of its builder.
+    env = os.environ | {"PATH": str(given.fields.get("PATH") or os.environ.get("PATH", ""))}
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
     except (OSError, ValueError, subprocess.SubprocessError):
         remedy = 'write a time like 1970-01-01T00:00:01Z, "now", or words that date -d takes'
-        raise BadInput(where, f"{what} is {shown(text)}", remedy) from None
+        raise BadInput(given.subject, f"{what} is {shown(text)}", remedy) from None
 
 
 def _siblings(layers: list[list[RecipeLayer]]) -> list[RecipeLayer]:
@@ -290,7 +295,7 @@ def _read_layers(path: Path) -> list[RecipeLayer]:
     return [parse_layer(item, path) for item in expect(fields.get("layers"), list, "layers", path)]
 
 
-def _document(image: Json, config: Path, layers: list[RecipeLayer], where: str) -> Json:
+def _document(given: Attributes, image: Json, config: Path, layers: list[RecipeLayer]) -> Json:
     empty = Recipe(names=(), architecture="", created="", config={}, layers=tuple(layers))
     own = read_json_file(config)
     created = expect(image.get("created"), str, "created", config)
@@ -298,7 +303,7 @@ def _document(image: Json, config: Path, layers: list[RecipeLayer], where: str) 
         **recipe_json(empty),
         **image,
         "config": {} if own is None else own,
-        "created": _time(created, "created", where),
+        "created": _time(given, created, "created"),
     }
 
 

@@ -49,6 +49,7 @@ class RootLayer(NamedTuple):
     keep_dirlinks: bool = False
     links: bool = False
     rules: tuple[Rule, ...] = ()
+    top: bool = False
 
 
 class TarLayer(NamedTuple):
@@ -147,6 +148,7 @@ def layer_json(layer: RecipeLayer) -> Json:
         trees = [_path_json(path) for path in layer.trees]
         rules = [rule._asdict() for rule in layer.rules]
         how = {"keepDirlinks": layer.keep_dirlinks, "links": layer.links, "rules": rules}
+        how |= {"top": True} if layer.top else {}  # an older recipe has no such field, and the same layer
         return {"kind": "root", "trees": trees, **how, **layer.stamp._asdict()}
     return {"kind": "tar", **_path_json(layer.tar)}
 
@@ -182,7 +184,7 @@ def parse_base(item: Any, where: object) -> Base:
 _PATH_FIELDS = ("path", "narHash", "narSize")
 _LAYER_FIELDS = {
     "store": ("paths", "uid", "gid", "mtime", "why"),
-    "root": ("trees", "keepDirlinks", "links", "rules", "uid", "gid", "mtime"),
+    "root": ("trees", "keepDirlinks", "links", "rules", "top", "uid", "gid", "mtime"),
     "tar": _PATH_FIELDS,
 }
 
@@ -201,7 +203,8 @@ def parse_layer(item: Any, where: object) -> RecipeLayer:
         keep = expect(fields.get("keepDirlinks", False), bool, "keepDirlinks", where)
         links = expect(fields.get("links", False), bool, "links", where)
         rules = tuple(parse_rule(rule, where) for rule in expect(fields.get("rules", []), list, "rules", where))
-        return RootLayer(_path_infos(fields, "trees", where), stamp, keep, links, rules)
+        top = expect(fields.get("top", False), bool, "top", where)
+        return RootLayer(_path_infos(fields, "trees", where), stamp, keep, links, rules, top)
     infos = _path_infos(fields, "paths", where)
     if len(infos) > GRAPH_PATHS:
         raise BadInput(where, f"a layer of {len(infos)} store paths", f"at most {GRAPH_PATHS} are taken")

@@ -45,8 +45,10 @@ class _Layer:
     links: dict[Key, list[bytes]] = attrs.field(factory=dict)
 
 
-def changes(now: Unpacked, before: Node) -> list[Item]:
+def changes(now: Unpacked, before: Node, *, root: bool = False) -> list[Item]:
     """The layer that turns `before` into what lies unpacked now: whiteouts first in each directory, then by name.
+
+    The root directory is an item if its owner or mode changed, or with `root`.
 
     Raises BadInput: a file name that an image cannot hold.
     """
@@ -73,7 +75,17 @@ def changes(now: Unpacked, before: Node) -> list[Item]:
                 layer.wanted.add(inner)
             if about.kind == DIRECTORY:
                 waiting.append((inner, old))
+    _root(layer, now, before, always=root)
     return _items(layer, top)
+
+
+def _root(layer: _Layer, now: Unpacked, before: Node, *, always: bool) -> None:
+    info = os.lstat(now.top)
+    about = _member(b"", info, now.records, os.fsencode(now.top))
+    was = before.file.about
+    if about and (always or (about.mode, about.uid, about.gid) != (was.mode, was.uid, was.gid)):
+        layer.found[b""] = about, info
+        layer.wanted.add(b"")
 
 
 def _items(layer: _Layer, top: bytes) -> list[Item]:

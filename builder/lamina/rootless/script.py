@@ -24,9 +24,16 @@ _TICK = 0.02
 
 @contextmanager
 def run_as_root(
-    base: Node, at_root: Iterable[Item], script: Sequence[str], extra: Sequence[str] | None = None
+    base: Node,
+    at_root: Iterable[Item],
+    script: Sequence[str],
+    extra: Sequence[str] | None = None,
+    *,
+    root: bool = False,
 ) -> Iterator[list[Item]]:
     """The layer that a script makes on a base with `at_root` laid over it; `extra` then runs in the layer's root.
+
+    With `root`, the root directory is an item of it even if the script does not change it.
 
     The files lie where TMPDIR says, until the block ends. Raises LaminaError; ScriptFailed with its exit status.
     """
@@ -37,13 +44,18 @@ def run_as_root(
         unpacked = unpack(whole, Path(work, "root"), Records())
         time.sleep(_TICK)
         _check("runAsRoot", run_in_root(script, unpacked.top, unpacked.records))
-        items = changes(unpacked, base)
+        items = changes(unpacked, base, root=root)
         yield items if extra is None else _after(items, extra, Path(work, "layer"))
 
 
 @contextmanager
-def fake_root(at_root: Iterable[Item], script: Sequence[str], *, chroot: bool) -> Iterator[list[Item]]:
-    """A layer of what a script leaves where `at_root` lies; it runs there, or with it as its root directory."""
+def fake_root(
+    at_root: Iterable[Item], script: Sequence[str], *, chroot: bool, root: bool = False
+) -> Iterator[list[Item]]:
+    """A layer of what a script leaves where `at_root` lies; it runs there, or with it as its root directory.
+
+    With `root`, the root directory is an item of it even if the script does not change it.
+    """
     enter()
     with tempfile.TemporaryDirectory(prefix="lamina-") as work:
         start = empty()
@@ -55,7 +67,7 @@ def fake_root(at_root: Iterable[Item], script: Sequence[str], *, chroot: bool) -
         else:
             status = run_here(script, unpacked.top, unpacked.records)
         _check("fakeRootCommands", status)
-        yield changes(unpacked, empty())
+        yield changes(unpacked, empty(), root=root)
 
 
 def _after(items: list[Item], script: Sequence[str], top: Path) -> list[Item]:
@@ -65,7 +77,7 @@ def _after(items: list[Item], script: Sequence[str], top: Path) -> list[Item]:
     _lay_items(start, (item for item in items if not _hides(item.member.name)))
     unpacked = unpack(start, top, Records())
     _check("extraCommands", run_here(script, top, unpacked.records))
-    left = changes(unpacked, empty())
+    left = changes(unpacked, empty(), root=any(not item.member.name for item in items))
     names = {item.member.name for item in left}
     left += [item for item in hiding if _still(item.member.name, names)]
     return sorted(left, key=lambda item: place(item.member.name))

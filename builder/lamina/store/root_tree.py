@@ -26,14 +26,15 @@ def root_items(
     keep_dirlinks: bool = False,
     rules: Sequence[Rule] = (),
     below: Below = lambda _: False,
+    top: bool = False,
 ) -> list[Item]:
     """The trees laid over each other at the root of the image, a later one over an earlier one.
 
     Symbolic links to directories become directories with what they lead to, unless `keep_dirlinks`; so do
     dockerTools' `copyToRoot` (`rsync --copy-dirlinks`) and `keepContentsDirlinks`; but where there is a directory
-    `below`, in a base, a link would hide it. Directories are 0755.
+    `below`, in a base, a link would hide it. Directories are 0755. With `top`, the root directory is an item, too.
     """
-    merged: dict[bytes, Item] = {}
+    merged = _top_item(stamp) if top else {}
     for tree in trees:
         for item in follow(top_of(tree), stamp, lambda name: not keep_dirlinks or below(name)):
             _lay_over(merged, item, tree)
@@ -41,13 +42,17 @@ def root_items(
 
 
 def link_items(
-    trees: Iterable[str], stamp: Stamp, rules: Sequence[Rule] = (), below: Below = lambda _: False
+    trees: Iterable[str],
+    stamp: Stamp,
+    rules: Sequence[Rule] = (),
+    below: Below = lambda _: False,
+    top: bool = False,
 ) -> list[Item]:
     """The same trees as links: directories are made, a file becomes a link to it, a link stays what it is.
 
     Of files with one name the first counts, as in dockerTools' `contents` (symlinkJoin).
     """
-    merged: dict[bytes, Item] = {}
+    merged = _top_item(stamp) if top else {}
     for tree in trees:
         for item in follow(top_of(tree), stamp, below):
             if item.member.kind == FILE:
@@ -56,6 +61,10 @@ def link_items(
             if item.member.name not in merged:
                 _lay_over(merged, item, tree)
     return _ruled(merged, rules)
+
+
+def _top_item(stamp: Stamp) -> dict[bytes, Item]:
+    return {b"": Item(directory_member(b"", 0o755, stamp), b"")}
 
 
 def top_of(tree: str) -> bytes:

@@ -65,12 +65,26 @@ def store_directories(paths: Iterable[str], stamp: Stamp) -> list[Item]:
     return [Item(directory_member(name.encode(), 0o755, stamp), b"") for name in names]
 
 
-def packed_items(top: bytes, stamp: Stamp, *, keep_owners: bool = False) -> list[Item]:
-    """What lies below the directory `top`, with the modes that it has there; `keep_owners`: with the owners, too."""
+def packed_items(top: bytes, stamp: Stamp, *, keep_owners: bool = False, root: str = "never") -> list[Item]:
+    """What lies below the directory `top`, with the modes that it has there; `keep_owners`: with the owners, too.
+
+    `root`: when the directory itself is an item, one of ROOT_ITEM.
+    """
     if not os.path.isdir(top):
         raise BadInput(os.fsdecode(top), "not a directory", "give the directory whose contents make the layer")
-    items = list(_walk(top, b"", os.stat(top), stamp, keep_modes=True))[1:]
+    first, *items = _walk(top, b"", os.stat(top), stamp, keep_modes=True)
+    if has_root_item(root, first.member):
+        items.insert(0, first)
     return [_owned(item) for item in items] if keep_owners else items
+
+
+ROOT_ITEM = ("never", "changed", "always")
+"""When a layer has an item for the root directory: `changed`, if it is not 0755 of 0:0."""
+
+
+def has_root_item(when: str, about: Member) -> bool:
+    """Whether the root directory, as it is, becomes an item of its layer; `when` is one of ROOT_ITEM."""
+    return when == "always" or (when == "changed" and (about.mode, about.uid, about.gid) != (0o755, 0, 0))
 
 
 def timed(items: Iterable[Item], mtime: int) -> list[Item]:

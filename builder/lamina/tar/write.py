@@ -70,7 +70,9 @@ def _header_size(member: Member) -> int:
 
 
 def _written(member: Member) -> bytes:
-    """The name as it stands in the header."""
+    """The name as it stands in the header. The root directory is the one without a name."""
+    if not member.name:
+        return b"./"
     return member.name + b"/" if member.kind == DIRECTORY else member.name
 
 
@@ -79,7 +81,8 @@ def header(member: Member) -> bytes:
 
     Raises BadInput: a name that readers refuse or that would leave the archive.
     """
-    check_name(member.name)
+    if member.name or member.kind != DIRECTORY:
+        check_name(member.name)
     return _headers(member, _written(member))
 
 
