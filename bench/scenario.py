@@ -20,7 +20,7 @@ from bench.closures import recipe
 from bench.machine import machine
 from bench.measure import ROOT, Use
 from tests.builds import COMMAND, environment  # the tests' own way to run daemons
-from tests.consumers import trixie
+from tests.consumers import roots
 from tests.consumers.adapters import KINDS, opened
 from tests.consumers.docker import Docker
 from tests.consumers.loading import KINDS as LOADING
@@ -139,7 +139,7 @@ def into(kind: str, closure: str, prefix: tuple[str, ...]) -> Sent:
 
 
 def into_all(closure: str) -> list[Sent]:
-    with trixie.entered() as prefix:
+    with roots.entered() as prefix:
         return [into(kind, closure, prefix if KINDS[kind].debian == "13" else ()) for kind in LOADING]
 
 

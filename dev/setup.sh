@@ -1,5 +1,6 @@
 #!/bin/bash
-# dev/setup.sh [test]: install what is missing to build images, and with `test` what the tests use.
+# dev/setup.sh [test | test-all]: install what is missing to build images. `test` also installs what `make test` needs,
+# `test-all` what the long tests need.
 # Outside of the checkout it changes nothing but the packages that apt installs.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=env.sh
@@ -10,6 +11,15 @@ test_packages=(
   apache2-utils buildah busybox-static bzip2 containerd crun docker-registry docker.io fakeroot iptables jq
   mmdebstrap mount openssh-server openssl podman procps runc skopeo umoci xz-utils zstd
 )
+# The programs of newer Debian releases that the tests use, in roots of their own. dev/root.sh makes these.
+trixie_packages=(
+  buildah containerd cosign crun docker-cli docker-registry docker.io netavark oras podman runc skopeo umoci
+)
+python_packages=(
+  libmagic1t64 python3 python3-attr python3-hypothesis python3-jsonschema python3-magic python3-pytest
+  python3-pytest-xdist python3-zstandard
+)
+forky_packages=("${trixie_packages[@]}" "${python_packages[@]}" crane nix-bin)
 packages=()
 
 say() { echo "setup: $*"; }
@@ -116,13 +126,13 @@ prepare_scanners() {
   fi
 }
 
-# Debian 13's consumers, beside those of this machine.
-prepare_trixie() {
+# Programs of newer Debian releases, beside those of this machine.
+prepare_root() { # SUITE PACKAGE...
   if ! have mmdebstrap || [[ $EUID != 0 ]]; then
-    say "no root with Debian 13's consumers: it takes root and mmdebstrap; tests skip them"
+    say "no root with Debian $1's programs: it takes root and mmdebstrap; tests skip them"
     return
   fi
-  bash dev/trixie.sh
+  bash dev/root.sh "$@"
 }
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed"
@@ -131,13 +141,16 @@ exec {lock}>.state/setup.lock
 flock -n "$lock" || { say "waiting for another run"; flock "$lock"; }
 
 want_for_building
-if [[ ${1:-} == test ]]; then
+if [[ ${1:-} == test* ]]; then
   if have dpkg-query; then want_for_testing; else say "not Debian: tests skip the tools that are missing"; fi
 fi
 install_packages
 prepare_nix
 prepare_venv
-if [[ ${1:-} == test ]]; then
+if [[ ${1:-} == test* ]]; then
   prepare_scanners
-  prepare_trixie
+  prepare_root trixie "${trixie_packages[@]}"
+fi
+if [[ ${1:-} == test-all ]]; then
+  prepare_root forky "${forky_packages[@]}"
 fi

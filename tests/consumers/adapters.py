@@ -41,7 +41,7 @@ class Kind:
     """`title` and `debian` together tell it from all others.
 
     `programs` maps each program that runs on Debian 12 to the package that has it, which `install` gets; Debian 13's
-    all come from one root, see trixie.py.
+    all come from one root, see roots.py.
     """
 
     title: str

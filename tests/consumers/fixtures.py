@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ..needs import absent, need, need_root
-from . import trixie as debian13
+from . import roots
 from .adapters import KINDS, Consumer, opened
 from .base import Prefix
 
@@ -18,9 +18,9 @@ Prefixes = Callable[[str], Prefix]
 def trixie() -> Iterator[Prefix]:
     """The words that lead a program into Debian 13's root."""
     need_root()
-    if not debian13.COMPLETE.exists():
+    if not roots.complete(roots.TRIXIE):
         absent("no root with Debian 13's programs here: bash dev/setup.sh test")
-    with debian13.entered() as prefix:
+    with roots.entered() as prefix:
         yield prefix
 
 

@@ -12,12 +12,12 @@ import pytest
 from ..builds import ROOT
 from . import base
 from .base import ConsumerError, Prefix
-from .trixie import DIRECTORY, entered
+from .roots import TRIXIE, entered
 
 ENTER_AND_DIE = """
 import os
-from tests.consumers import trixie
-with trixie.entered() as prefix:
+from tests.consumers import roots
+with roots.entered() as prefix:
     print(prefix[1], flush=True)
     os.kill(os.getpid(), 9)
 """
@@ -73,4 +73,4 @@ def command(pid: int) -> str:
 def assert_gone(word: str) -> None:
     """`word` leads into the namespace: --mount=/proc/PID/ns/mnt."""
     assert base.call(["nsenter", word, "--", "true"]).returncode != 0
-    assert str(DIRECTORY) not in Path("/proc/self/mountinfo").read_text()
+    assert str(TRIXIE) not in Path("/proc/self/mountinfo").read_text()

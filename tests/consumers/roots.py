@@ -1,4 +1,4 @@
-"""Debian 13's programs: the root that dev/trixie.sh makes, entered through a mount namespace of its own."""
+"""The programs of newer Debian releases: roots that dev/root.sh makes, each entered through its own mount namespace."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..builds import ROOT
 from . import leftovers
 from .base import QUICK, ConsumerError, Prefix, wait_for
 
-DIRECTORY = ROOT / ".state/trixie"
-COMPLETE = DIRECTORY / ".made-of"
+TRIXIE = ROOT / ".state/trixie"
+FORKY = ROOT / ".state/forky"
 
 # pivot_root, not chroot: inside a chroot the kernel refuses user namespaces, and containers with them. What
 # programs write outside of the paths that both sides share is gone with the namespace, and the root stays as it was.
@@ -52,8 +52,12 @@ def shared() -> list[Path]:
     return sorted(path for path in paths if path.exists())
 
 
+def complete(directory: Path) -> bool:
+    return (directory / ".made-of").exists()
+
+
 @contextmanager
-def entered(directory: Path = DIRECTORY) -> Iterator[Prefix]:
+def entered(directory: Path = TRIXIE) -> Iterator[Prefix]:
     """The words that lead a program into the root.
 
     The namespace is kept by a `cat` at a pipe from here: however this process ends, the `cat` does too, and

@@ -1,18 +1,18 @@
 #!/bin/bash
-# dev/trixie.sh: make a root with Debian 13's consumers in .state/trixie; tests/consumers/trixie.py enters it.
+# dev/root.sh SUITE PACKAGE...: unpack packages of a Debian suite, and what they depend on, into .state/SUITE.
+# tests/consumers/roots.py enters it.
 #
-# Packages are only unpacked, none is configured: programs that are files and need no set-up are all that is wanted,
-# and that way it takes a third of the time.
+# Packages are unpacked and not configured. That is enough for programs that need no set-up, and takes a third of the
+# time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR source=debian.sh
 . dev/debian.sh
 
-root=.state/trixie
-consumers=(
-  buildah containerd cosign crun docker-cli docker-registry docker.io netavark oras podman runc skopeo umoci
-)
-# What the consumers call and no dependency brings, because Debian takes its essential packages for granted.
+suite=$1
+packages=("${@:2}")
+root=.state/$suite
+# Programs that the packages call and do not depend on, because Debian's essential packages are always installed.
 essential=(
   base-files base-passwd bash ca-certificates coreutils dash findutils grep gzip libc-bin mount sed tar
   util-linux zstd
@@ -20,20 +20,20 @@ essential=(
 
 say() { echo "setup: $*"; }
 
-# The packages that a root was made of; one that was made of others is made again.
-wanted() { printf '%s\n' 'unpacked 3' "${consumers[@]}" "${essential[@]}"; }
+# Identifies a root: one that was made differently is made again.
+recipe() { printf '%s\n' 'unpacked 3' "${packages[@]}" "${essential[@]}"; }
 
-complete() { [[ -e $root/.made-of && $(<"$root/.made-of") == "$(wanted)" ]]; }
+complete() { [[ -e $root/.made-of && $(<"$root/.made-of") == "$(recipe)" ]]; }
 
 unpack() { # DIRECTORY
   local include
-  include=$(IFS=,; echo "${consumers[*]},${essential[*]}")
+  include=$(IFS=,; echo "${packages[*]},${essential[*]}")
   download_settings >"$work/apt.conf"
   # shellcheck disable=SC2016
   mmdebstrap --quiet --mode=root --variant=extract --include="$include" \
     --aptopt="$work/apt.conf" --aptopt='APT::Install-Recommends "false"' \
     --extract-hook='ls "$1/var/cache/apt/archives" >"$1/.packages"' \
-    trixie "$1" "$work/sources.list" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }
+    "$suite" "$1" "$work/sources.list" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }
 }
 
 configure() { # DIRECTORY
@@ -46,19 +46,19 @@ configure() { # DIRECTORY
 }
 
 mkdir -p .state
-exec {lock}>.state/trixie.lock
+exec {lock}>"$root.lock"
 flock "$lock"
 if complete; then exit; fi
-say "making a root with Debian 13's consumers"
+say "making a root with Debian $suite's programs"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-debian_sources trixie >"$work/sources.list"
+debian_sources "$suite" >"$work/sources.list"
 if [[ ! -s $work/sources.list ]]; then
-  say "not Debian: tests skip Debian 13's consumers"
+  say "not Debian: tests skip Debian $suite's programs"
   exit
 fi
 rm -rf --one-file-system "$root" "$root.new"
 unpack "$root.new"
 configure "$root.new"
-wanted >"$root.new/.made-of"
+recipe >"$root.new/.made-of"
 mv "$root.new" "$root"
