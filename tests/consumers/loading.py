@@ -64,8 +64,8 @@ class Loader:
         """How the consumer spells the name of an image of ours."""
         return name if self.to == "docker" else f"docker.io/library/{name}"
 
-    def run(self, image: Path) -> subprocess.CompletedProcess[str]:
-        words: list[str | Path] = [COMMAND, "load", image, "--to", self.to, "--json"]
+    def run(self, image: Path, *options: str) -> subprocess.CompletedProcess[str]:
+        words: list[str | Path] = [COMMAND, "load", image, "--to", self.to, "--json", *options]
         return subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=1200, check=False)
 
     def sent(self, image: Path) -> int:

@@ -109,7 +109,7 @@ def test_layers_that_the_daemon_lost_are_sent_again(loader: Loader, unique: str)
 def test_a_client_that_refuses_is_an_error(tmp_path: Path) -> None:
     refuse = tmp_path / "bin/docker"
     refuse.parent.mkdir()
-    refuse.write_text('#!/bin/sh\n[ "$1" = load ] || exit 1\nhead -c 9 >/dev/null\necho no room >&2\nexit 1\n')
+    refuse.write_text('#!/bin/sh\n[ "$1" = load ] || exit 0\nhead -c 9 >/dev/null\necho no room >&2\nexit 1\n')
     refuse.chmod(0o755)
     surroundings = environment(PATH=f"{refuse.parent}:{os.environ['PATH']}", XDG_CACHE_HOME=str(tmp_path))
     words: list[str | Path] = [COMMAND, "load", recipe("refused", "x")]

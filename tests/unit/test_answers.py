@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from lamina.media.clients.client import digests
+from lamina.media.clients.docker import Docker
+from lamina.media.clients.podman import Podman
 from lamina.oci.digest import sha256
 
 from ..conftest import Command
@@ -45,7 +47,7 @@ def install(program: str, directory: Path, answers: dict[str, str]) -> dict[str,
     for number, (words, answer) in enumerate(answers.items()):
         (directory / f"answer{number}").write_bytes(answer.encode(errors="surrogateescape"))
         lines.append(f"'{words}') exec cat {directory}/answer{number};;")
-    lines += ["*) exec cat > /dev/null;;", "esac"]
+    lines += ["'system dial-stdio') exit 1;;", "*) exec cat > /dev/null;;", "esac"]
     path = bin_directory / program
     path.write_text("\n".join(lines) + "\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -66,8 +68,10 @@ def test_odd_images_of_a_daemon(client: str, answer: str, image: Path, tmp_path:
     store = '[["driver-type","io.containerd.snapshotter.v1"]]'
     answers = {"image ls": DIGEST, "image inspect": answer, "info --format": store}
     done = lamina("load", image, "--to", client, env=install(client, tmp_path, answers))
-    assert done.returncode == 1, "what is there afterwards is not the image"
-    assert done.stderr.decode() == f"lamina: {client}: took the archive and holds another image; see the daemon's log\n"
+    assert done.returncode == 1, "what the daemon has afterwards is not the image"
+    remedy = {"docker": Docker, "podman": Podman}[client].remedy
+    expected = "accepted the archive, but the image is not there or not whole"
+    assert done.stderr.decode() == f"lamina: {client}: {expected}; {remedy}\n"
 
 
 @pytest.mark.parametrize("client", ["docker", "podman"])

@@ -31,7 +31,7 @@ def selecting_by_name() -> Iterator[None]:
 @contextlib.contextmanager
 def choosing_a_daemon() -> Iterator[None]:
     """Mention --to in the error for a missing client."""
-    from lamina.media.clients.client import NoClient
+    from lamina.media.clients.process import NoClient
 
     try:
         yield

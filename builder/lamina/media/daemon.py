@@ -1,7 +1,7 @@
 """Load an image into Docker, podman or containerd, sending only the layers that they are missing.
 
-The universal archive is sent without its v1 files, and without the layers that the daemon already has. Docker 20.10
-and 26 (both stores), podman 4 and 5 and containerd accept such an OCI layout if they have the missing layers.
+The universal archive is sent without its v1 files, and without the layers that the daemon already has. Docker 20.10, 26
+and 28 (both stores), podman 4 and 5 and containerd accept such an OCI layout if they have the missing layers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from lamina.image.hashing import known
 from lamina.image.image import Image
 from lamina.media import universal
 from lamina.media.clients import CLIENTS
-from lamina.media.clients.client import Client, feed
+from lamina.media.clients.client import Client
+from lamina.media.clients.process import feed
 from lamina.media.tarball import stream_members
 from lamina.oci.digest import Digest, sha256
 from lamina.tar.write import END, stored_size
@@ -60,9 +61,13 @@ def load(image: Image, daemon: str | Client = "docker", cache: Cache | None = No
 def _load(image: Image, client: Client, cache: Cache) -> Loaded:
     client.survey(image)
     image = known(image, cache)
-    sizes = {item.diff_id: item.size or 0 for item in image.layers}
-    if client.holds(image):
-        return Loaded(0, sum(sizes.values()))
+    loaded = Loaded(0, _size(image, set(image.diff_ids))) if client.holds(image) else _transfer(image, client, cache)
+    cache.remember_manifest(sha256(universal.manifest(image)), image.diff_ids)
+    return loaded
+
+
+def _transfer(image: Image, client: Client, cache: Cache) -> Loaded:
+    """Send the missing layers, or the whole image if that is refused. Raises LaminaError."""
     held = client.held_layers(image, cache) & set(image.diff_ids)
     refusal = None
     with Progress(f"loading into {client.name}") as progress:
@@ -73,16 +78,23 @@ def _load(image: Image, client: Client, cache: Cache) -> Loaded:
                 raise
             refusal, held = str(error), set()
             _send(image, client, held, progress)
-    cache.remember_manifest(sha256(universal.manifest(image)), image.diff_ids)
-    return Loaded(progress.done, sum(sizes[diff_id] for diff_id in held), refusal)
+    return Loaded(progress.done, _size(image, held), refusal)
+
+
+def _size(image: Image, held: set[Digest]) -> int:
+    """Bytes of the held layers, each counted once."""
+    return sum({item.diff_id: item.size or 0 for item in image.layers if item.diff_id in held}.values())
 
 
 def _send(image: Image, client: Client, held: set[Digest], progress: Progress) -> None:
-    """Send the archive without the held layers, and compare the daemon's image with ours. Raises LaminaError."""
-    feed(client.load, _archive(client.as_sent(image), held, progress))
+    """Send the archive without the held layers, and check the result. Raises LaminaError."""
+    answer = feed(client.load, _archive(client.as_sent(image), held, progress))
+    if reason := client.failure(answer):
+        client.check_running()
+        raise LaminaError(client.name, f"refused the image: {reason}", client.remedy)
     client.finish(image)
     if not client.holds(image):
-        raise LaminaError(client.name, "took the archive and holds another image", "see the daemon's log")
+        raise LaminaError(client.name, "accepted the archive, but the image is not there or not whole", client.remedy)
 
 
 def _archive(image: Image, held: set[Digest], progress: Progress) -> Iterator[Piece]:

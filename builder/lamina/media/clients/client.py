@@ -7,133 +7,83 @@ module imports little: the first questions are at work while the rest of Lamina 
 from __future__ import annotations
 
 import contextlib
-import os
-import select
-import subprocess
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
-from lamina.data.output import temporary_directory, widen
 from lamina.errors import BadInput, LaminaError
-from lamina.limits import ANSWER_BYTES, ERROR_BYTES, IMAGES_OF_DAEMON
+from lamina.limits import IMAGES_OF_DAEMON
+from lamina.media.clients.process import Answer, Question
 from lamina.oci.digest import Digest, parse_digest, sha256
 from lamina.oci.strict_json import expect, parse_json, strings
 
 if TYPE_CHECKING:
-    from lamina.data.span import Piece
     from lamina.image.cache import Cache
     from lamina.image.image import Image
 
 
-_TIMEOUT = 120
-"""Seconds for a question; loading takes as long as it takes."""
-
-
 class Client(Protocol):
-    """What differs between the daemons."""
+    """The differences between the daemons."""
 
     name: str
     load: tuple[str, ...]
     """The command that reads an archive from its standard input."""
+
+    remedy: str
+    """Where the user finds more about a load that failed."""
 
     def __enter__(self) -> Client: ...
 
     def __exit__(self, *_: object) -> None: ...
 
     def survey(self, image: Image) -> None:
-        """Begin to ask what `holds` and `held_layers` will want to know, as far as no digest is needed for it."""
+        """Start the questions that `holds` and `held_layers` need, as far as they need no digest.
+
+        Raises LaminaError: the daemon does not answer.
+        """
 
     def as_sent(self, image: Image) -> Image:
-        """The image with the names that the archive may tell; the others are given by `finish`."""
+        """The image with the names that the archive may contain; `finish` adds the others."""
+
+    def failure(self, answer: Answer) -> str | None:
+        """Why the load failed, from the output of the load command; None if it succeeded."""
+
+    def check_running(self) -> None:
+        """Raises LaminaError: the daemon does not answer."""
 
     def finish(self, image: Image) -> None:
-        """What remains to be done when the archive has been read."""
+        """Called after the archive has been read: add the other names."""
 
     def holds(self, image: Image) -> bool:
-        """Whether this very image is there, under all its names."""
+        """Whether the daemon has exactly this image under all its names, complete and ready to run."""
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
         """The diff IDs of the layers that need not be sent, which stay until the client's end."""
 
 
-class Question:
-    """A client at work on an answer, while we go on. Raises NoClient."""
-
-    def __init__(self, *command: str) -> None:
-        self._client = command[0]
-        none, pipe = subprocess.DEVNULL, subprocess.PIPE
-        try:
-            self._process = subprocess.Popen(command, stdin=none, stdout=pipe, stderr=none)
-        except OSError:
-            raise _no_program(self._client) from None
-        assert self._process.stdout
-        widen(self._process.stdout)
-
-    def answer(self) -> str | None:
-        """What the client prints; None if it fails, or prints more than ANSWER_BYTES. Raises LaminaError: too late."""
-        deadline = time.monotonic() + _TIMEOUT
-        printed = self._read(deadline)
-        if printed is None:
-            self._process.kill()
-            return None
-        try:
-            status = self._process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            raise self._late() from None
-        return printed.decode(errors="replace") if status == 0 else None
-
-    def _read(self, deadline: float) -> bytes | None:
-        """The output up to its end; None if it is too long."""
-        assert self._process.stdout
-        output = self._process.stdout.fileno()
-        poll = select.poll()
-        poll.register(output, select.POLLIN)
-        chunks: list[bytes] = []
-        size = 0
-        while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            chunk = os.read(output, 1 << 20)
-            if not chunk:
-                return b"".join(chunks)
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > ANSWER_BYTES:
-                return None
-        raise self._late()
-
-    def _late(self) -> LaminaError:
-        return LaminaError(self._client, f"no answer in {_TIMEOUT} s", "check that the daemon is running")
-
-    def drop(self) -> None:
-        """End the client; its answer is not needed any more."""
-        assert self._process.stdout
-        self._process.kill()
-        self._process.stdout.close()
-        self._process.wait()
-
-
-class NoClient(LaminaError):
-    """The client of a daemon is not installed."""
-
-
-def _no_program(name: str) -> NoClient:
-    return NoClient(name, "the program is not installed", "install it, or choose another daemon")
-
-
 class AskingClient:
     """A context at whose end no question is left at work, and what was replaced has no name of ours any more.
 
-    containerd gives an image's name to the new image and unpacks that then. In between it may collect what only the
-    name's old image needed, and that is what the new one is to be unpacked on ("parent snapshot does not exist"): of
-    a hundred layers one import in two failed with ctr, and one in forty with Docker, which keeps its images there
-    too. So the old image can have another name meanwhile.
+    containerd moves a name to the new image and then unpacks that image. Meanwhile it may collect snapshots that only
+    the old image used, and that the new one is to be unpacked on ("parent snapshot does not exist"): of images with a
+    hundred layers, one import in two failed with ctr, and one in forty with Docker on containerd's store. So the old
+    image gets another name until the load is finished.
     """
 
+    name: str
+
     tag: tuple[str, ...] = ()
-    """The command that gives the first of two names a second one."""
+    """The command that gives the image with the first name a second name."""
 
     untag: tuple[str, ...] = ()
-    """The command that takes names away; images that containers use lose nothing else by it."""
+    """The command that removes names; images that containers use lose nothing else by it."""
+
+    version: tuple[str, ...] = ()
+    """A command that succeeds only if the daemon answers."""
+
+    address: str = ""
+    """Where the user sets the daemon's address."""
+
+    remedy: str = ""
 
     def __init__(self) -> None:
         self._questions: list[Question] = []
@@ -148,49 +98,30 @@ class AskingClient:
         for question in self._questions:
             question.drop()
 
-    def ask(self, *command: str) -> Question:
-        question = Question(*command)
+    def ask(self, *command: str, request: bytes = b"") -> Question:
+        question = Question(*command, request=request)
         self._questions.append(question)
         return question
 
+    def check_running(self) -> None:
+        answer = self.ask(*self.version).full_answer()
+        if answer and answer.status != 0:
+            remedy = f"check that it is running, and its address ({self.address})"
+            raise LaminaError(self.name, f"the daemon does not answer: {answer.reason()}", remedy)
+
+    def failure(self, answer: Answer) -> str | None:
+        return answer.reason() if answer.status else None
+
     def keep(self, image: Image) -> None:
-        """Let what the image's names mean now stay until the end."""
+        """Give the images that now have the image's names a second name until the end."""
         names = [name.qualified for name in image.names]
         tagging = [self.ask(*self.tag, name, _kept_as(name)) for name in names]
         self._kept = [_kept_as(name) for name, asked in zip(names, tagging, strict=True) if asked.answer() is not None]
 
 
 def _kept_as(name: str) -> str:
-    """The same for every load of a name, so that one which was killed leaves nothing that the next does not remove."""
+    """The same for every load of a name, so that the next load removes it if this one is killed."""
     return f"lamina.invalid/being-replaced:{sha256(name.encode())[7:19]}"
-
-
-def feed(command: Iterable[str], pieces: Iterator[Piece]) -> None:
-    """Give the pieces to a client. Raises LaminaError with what it said when it failed."""
-    import tempfile
-
-    from lamina.data.span import put
-
-    words = list(command)
-    with tempfile.TemporaryFile(dir=temporary_directory()) as said:
-        try:
-            client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=said, stderr=said)
-        except OSError:
-            raise _no_program(words[0]) from None
-        try:
-            with client, contextlib.suppress(BrokenPipeError):  # its exit status tells what it thought of the rest
-                assert client.stdin
-                widen(client.stdin)
-                for piece in pieces:
-                    put(piece, client.stdin)
-        except BaseException:
-            client.kill()
-            raise
-        if client.returncode == 0:
-            return
-        said.seek(max(0, said.seek(0, os.SEEK_END) - ERROR_BYTES))
-        lines = said.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise LaminaError(words[0], f"refused the image: {lines[-1]}", "see the daemon's log")
 
 
 def identities(image: Image) -> set[str]:
@@ -221,17 +152,19 @@ class InspectingClient(AskingClient):
     def survey(self, image: Image) -> None:
         if image.names:
             self._named = self._inspect([name.qualified for name in image.names])
-        ids = digests((self._ids.answer() if self._ids else None) or "")
+        listed = self._ids.full_answer() if self._ids else None
         self._ids = None
-        if ids:
+        if listed and listed.status:
+            self.check_running()
+        if listed and (ids := digests(listed.output)):
             self._all = self._inspect(ids[:IMAGES_OF_DAEMON])
 
     def holds(self, image: Image) -> bool:
-        names = [name.qualified for name in image.names] or [sha256(image.document())]
+        names = [name.qualified for name in image.names] or sorted(identities(image))
         found = self._images(self._named or self._inspect(names))
         self._named = None
-        same_layers = all(stored.diff_ids == image.diff_ids for stored in found)
-        return len(found) == len(names) and {stored.id for stored in found} <= identities(image) and same_layers
+        same = all(stored.diff_ids == image.diff_ids and stored.id in identities(image) for stored in found)
+        return same and len(found) == len(image.names or found[:1] or [None])
 
     def all_images(self) -> list[StoredImage]:
         """The images that the daemon had when the survey began."""
@@ -241,11 +174,16 @@ class InspectingClient(AskingClient):
         return self.ask(self.name, "image", "inspect", *names)
 
     def _images(self, question: Question) -> list[StoredImage]:
-        """The images in the answer: none if one of the names is missing, and only those that can be understood."""
+        """The images in the answer that can be understood.
+
+        If one image is missing, or podman cannot inspect one (such as a manifest list), the client prints all others
+        and fails.
+        """
         images: list[StoredImage] = []
+        answer = question.full_answer()
         with contextlib.suppress(BadInput):
-            answer = parse_json((question.answer() or "[]").encode(), self.name)
-            for item in expect(answer, list, "the answer", self.name):
+            listed = parse_json((answer.output if answer else "").encode() or b"[]", self.name)
+            for item in expect(listed, list, "the answer", self.name):
                 with contextlib.suppress(BadInput):
                     images.append(_stored_image(item, self.name))
         return images

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamina.errors import BadUsage
-from lamina.media.clients.client import AskingClient, Question, digests
+from lamina.media.clients.client import AskingClient, digests
+from lamina.media.clients.process import Question
 from lamina.oci.digest import Digest, sha256
 
 if TYPE_CHECKING:
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
 
 
 class Containerd(AskingClient):
-    """containerd: its store knows blobs by digest; ctr's own variables tell where it listens and which namespace."""
+    """containerd: its store finds blobs by digest. CONTAINERD_ADDRESS and CONTAINERD_NAMESPACE are ctr's variables."""
 
     name = "containerd"
     load: tuple[str, ...] = ("ctr", "images", "import", "-")
+    remedy = "see containerd's log"
     tag = ("ctr", "images", "tag", "--force")
     untag = ("ctr", "images", "rm")
+    version = ("ctr", "version")
+    address = "CONTAINERD_ADDRESS"
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +31,7 @@ class Containerd(AskingClient):
         self._named: list[Question] = []
 
     def survey(self, image: Image) -> None:
-        self._named = [self.ask("ctr", "images", "check", f"name=={name.qualified}") for name in image.names]
+        self._named = self._ask_for_names(image)
 
     def as_sent(self, image: Image) -> Image:
         if not image.names:
@@ -38,16 +42,25 @@ class Containerd(AskingClient):
         pass
 
     def holds(self, image: Image) -> bool:
-        """Its names lead to our manifest, and everything that belongs to it is there."""
+        """Whether the names lead to our manifest, with all blobs there and unpacked."""
         from lamina.media.universal import manifest
 
-        if not self._named:
-            self.survey(image)
-        wanted = sha256(manifest(image))
-        told = [question.answer() or "" for question in self._named]
+        digest = sha256(manifest(image))
+        answers = [question.full_answer() for question in self._named or self._ask_for_names(image)]
         self._named = []
-        return all(wanted in line and "complete" in line and "incomplete" not in line for line in told)
+        if any(answer and answer.status for answer in answers):
+            self.check_running()
+        return all(answer and _is_ready(answer.output, digest) for answer in answers)
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
         self.keep(image)
         return set(digests(self._blobs.answer() or ""))
+
+    def _ask_for_names(self, image: Image) -> list[Question]:
+        return [self.ask("ctr", "images", "check", f"name=={name.qualified}") for name in image.names]
+
+
+def _is_ready(table: str, digest: Digest) -> bool:
+    """Whether a row of `ctr images check` has the digest, the status "complete (n/n)" and "true" for unpacked."""
+    rows = [row.split() for row in table.splitlines()]
+    return any(digest in row and "complete" in row and row[-1] == "true" for row in rows)

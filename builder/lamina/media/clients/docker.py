@@ -2,38 +2,86 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from lamina.errors import BadInput
 from lamina.media.clients.client import InspectingClient, StoredImage
-from lamina.oci.digest import Digest, chain_ids
+from lamina.media.clients.process import Answer, Question
+from lamina.oci.digest import Digest, chain_ids, parse_digest, sha256
+from lamina.oci.strict_json import expect, parse_json
 
 if TYPE_CHECKING:
     from lamina.image.cache import Cache
     from lamina.image.image import Image
 
+_LIST_REQUEST = b"GET /images/json?manifests=1 HTTP/1.0\r\nHost: docker\r\nConnection: close\r\n\r\n"
+"""Asks the daemon for its images, and from API 1.47 (Docker 27) on for the manifests of each image."""
+
+
+class StoredManifest(NamedTuple):
+    """A manifest in containerd's store: whether all its blobs are there, and how many bytes are unpacked.
+
+    `unpacked` is None if the daemon does not report it.
+    """
+
+    complete: bool
+    unpacked: int | None
+
+
+_MISSING = StoredManifest(complete=False, unpacked=None)
+
 
 class Docker(InspectingClient):
-    """Docker of any generation, with its classic store or containerd's."""
+    """Docker of any generation, with its classic store or containerd's.
+
+    With containerd's store, an image may lack blobs, or not be unpacked, and is listed all the same.
+    """
 
     name = "docker"
     load: tuple[str, ...] = ("docker", "load")
+    remedy = "see the daemon's log"
     tag = ("docker", "tag")
     untag = ("docker", "rmi", "--force")
+    version = ("docker", "version", "--format", "{{.Server.Version}}")
+    address = "DOCKER_HOST, docker context"
 
     def __init__(self) -> None:
         super().__init__()
-        self._store = self.ask("docker", "info", "--format", "{{json .DriverStatus}}")
+        self._info: Question | None = self.ask("docker", "info", "--format", "{{json .DriverStatus}}")
+        self._containerd = False
+        self._list: Question | None = None
+        self._manifests: dict[Digest, StoredManifest] | None = None
+        self._loaded = False
+
+    def survey(self, image: Image) -> None:
+        super().survey(image)
+        info = self._info.answer() if self._info else None
+        self._info = None
+        self._containerd = "io.containerd.snapshotter" in (info or "")
+        if self._containerd:
+            self._list = self._ask_for_list()
 
     def as_sent(self, image: Image) -> Image:
         return image
 
+    def failure(self, answer: Answer) -> str | None:
+        """From 28 on, a load into containerd's store exits 0 and prints an error if the image cannot be unpacked."""
+        errors = [line for line in answer.output.splitlines() if line.startswith("Error")]
+        return super().failure(answer) or (errors[0] if errors else None)
+
     def finish(self, image: Image) -> None:
-        pass
+        self._loaded = True
+        if self._containerd:
+            self._list = self._ask_for_list()
+
+    def holds(self, image: Image) -> bool:
+        return super().holds(image) and (not self._containerd or self._usable(image))
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
         images = self.all_images()
-        if "io.containerd.snapshotter" in (self._store.answer() or ""):
+        if self._containerd:
             self.keep(image)
             return self._in_containerd(images, cache)
         return self._in_chains(images, image)
@@ -45,6 +93,65 @@ class Docker(InspectingClient):
         return set(image.diff_ids[:count]) - set(image.diff_ids[count:])
 
     def _in_containerd(self, images: list[StoredImage], cache: Cache) -> set[Digest]:
-        """The layers of images whose manifest we wrote: of others the store may hold compressed blobs only."""
-        ours = (cache.layers_of_manifest(stored.id) for stored in images)
-        return {diff_id for layers in ours for diff_id in layers}
+        """The layers of complete images whose manifest we wrote: of others the store may have compressed blobs only."""
+        manifests = self._listed()
+        complete = [stored.id for stored in images if manifests is None or manifests.get(stored.id, _MISSING).complete]
+        return {diff_id for identity in complete for diff_id in cache.layers_of_manifest(identity)}
+
+    def _usable(self, image: Image) -> bool:
+        """Whether all blobs of the image are in containerd's store, and the image is unpacked."""
+        from lamina.media.universal import manifest
+
+        manifests = self._listed()
+        if manifests is None:
+            return True
+        identity = sha256(manifest(image))
+        stored = manifests.get(identity, _MISSING)
+        if not stored.complete:
+            return False
+        if stored.unpacked is None:
+            return self.ask("docker", "history", "--quiet", identity).answer() is not None
+        # Some snapshotters report no size for small layers. After a load, its own report counts.
+        return self._loaded or stored.unpacked > 0
+
+    def _ask_for_list(self) -> Question:
+        """Asked over the client's connection: no command of the client prints which blobs are there."""
+        return self.ask("docker", "system", "dial-stdio", request=_LIST_REQUEST)
+
+    def _listed(self) -> dict[Digest, StoredManifest] | None:
+        """The manifests by digest, from the last list that was asked for; None if the daemon gives no such list."""
+        if self._list:
+            self._manifests = _stored_manifests(self._list.answer() or "")
+            self._list = None
+        return self._manifests
+
+
+def _stored_manifests(response: str) -> dict[Digest, StoredManifest] | None:
+    """The manifests in the daemon's response. Without a report on manifests, the daemon lists complete images only."""
+    status, _, _ = response.partition("\r\n")
+    _, _, body = response.partition("\r\n\r\n")
+    if status.split()[1:2] != ["200"]:
+        return None
+    result: dict[Digest, StoredManifest] = {}
+    try:
+        for item in expect(parse_json(body.encode(), "docker"), list, "the list of images", "docker"):
+            with contextlib.suppress(BadInput):
+                result |= _manifests_of(expect(item, dict, "an image", "docker"))
+    except BadInput:
+        return None
+    return result
+
+
+def _manifests_of(item: dict[str, object]) -> dict[Digest, StoredManifest]:
+    """Raises BadInput: an image of the list that cannot be understood."""
+    if "Manifests" not in item:
+        return {parse_digest(item.get("Id"), "docker"): StoredManifest(complete=True, unpacked=None)}
+    result = {}
+    for entry in expect(item["Manifests"] or [], list, "Manifests", "docker"):
+        fields = expect(entry, dict, "a manifest", "docker")
+        data = expect(fields.get("ImageData") or {}, dict, "ImageData", "docker")
+        size = expect(data.get("Size") or {}, dict, "Size", "docker")
+        unpacked = expect(size.get("Unpacked", 0), int, "Unpacked", "docker")
+        identity = parse_digest(fields.get("ID"), "docker")
+        result[identity] = StoredManifest(fields.get("Available") is True, unpacked)
+    return result
