@@ -5,17 +5,19 @@ from __future__ import annotations
 import gzip
 import io
 import subprocess
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 import zstandard
 
 from lamina.data.blob import Bytes, FileRange, Source
-from lamina.data.compression import compress, detect, plain
+from lamina.data.compression import compress, detect, plain, spool
 from lamina.data.compressors import COMPRESSORS
-from lamina.errors import BadInput
+from lamina.errors import BadInput, LaminaError
 
 from .archives import WRAPPERS, layer_of
 
@@ -185,3 +187,17 @@ def test_ordinary_tools_unpack_it(data: bytes) -> None:
 
 def test_the_gzip_header_has_no_name_and_no_time() -> None:
     assert packed_by("gz", b"x")[:8] == b"\x1f\x8b\x08\0\0\0\0\0"
+
+
+def test_a_full_disk_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A buffer that is written once more when Python deletes it prints a traceback, from Python 3.13 on."""
+    files: list[IO[bytes]] = []
+
+    def full(*, buffering: int, dir: str) -> IO[bytes]:
+        files.append(Path("/dev/full").open("r+b", buffering=buffering))  # noqa: SIM115 - closed by what is tested
+        return files[-1]
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(LaminaError, match="it: cannot be unpacked: No space left on device; make room in") as caught:
+        spool(Bytes(b"few bytes stay in the buffer"), "it")
+    assert files[0].closed, f"before the buffer is deleted: {caught} still has it"

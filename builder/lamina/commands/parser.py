@@ -16,11 +16,23 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+class _NoColors:
+    """A theme of argparse in which every color is the empty string."""
+
+    def __getattr__(self, name: str) -> str:
+        return ""
+
+
 class Formatter(argparse.RawDescriptionHelpFormatter):
     """As wide as the terminal. argparse asks for that through shutil, which brings three decompressors with it."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
+
+    def _set_color(self, color: bool) -> None:
+        """Help has no colors. Python 3.14 would import dataclasses and inspect for them, at every start (11 ms)."""
+        self._theme = _NoColors()
+        self._decolor = str
 
 
 def _columns() -> int:

@@ -9,7 +9,7 @@ import tempfile
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, Protocol
 
 import attrs
 
@@ -279,11 +279,21 @@ def spool(blob: Blob, name: str) -> FileRange:
     directory = temporary_directory()
     try:
         file = tempfile.TemporaryFile(buffering=0, dir=directory)  # noqa: SIM115 - it closes with the last blob in it
-        buffered = io.BufferedWriter(file)  # it goes on where the disk took a part only
-        buffered.writelines(blob.chunks())
-        buffered.detach()
+        _write(blob, file)
     except OSError as error:
         remedy = f"make room in {directory}"
         raise LaminaError(name, f"cannot be unpacked: {error.strerror or error}", remedy) from None
     source = Source(file, name)
     return FileRange(source, 0, source.size)
+
+
+def _write(blob: Blob, file: IO[bytes]) -> None:
+    """Write all chunks to an unbuffered file, which is closed if that fails."""
+    buffered = io.BufferedWriter(file)  # it continues where the disk took only a part
+    try:
+        buffered.writelines(blob.chunks())
+        buffered.detach()
+    except BaseException:
+        # Otherwise Python writes the buffer once more when it is deleted, and from 3.13 on prints that this failed.
+        file.close()
+        raise

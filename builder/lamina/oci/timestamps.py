@@ -9,6 +9,9 @@ import re
 from lamina.errors import BadInput
 from lamina.oci.strict_json import expect
 
+_HOUR_24 = re.compile(r"\d{4}-?(?:\d\d-?\d\d|W\d\d(?:-?\d)?).24", re.ASCII | re.DOTALL)
+"""A date and the hour 24, which Python accepts from 3.14 on, and Go does not."""
+
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -17,7 +20,7 @@ def check_timestamp(value: object, what: str, where: object) -> str:
     text = expect(value, str, what, where)
     if _RFC3339.fullmatch(text):
         with contextlib.suppress(ValueError):
-            datetime.datetime.fromisoformat(text)
+            _moment(text)
             return text
     raise BadInput(where, f"{what} is {text!r:.60}, not an RFC 3339 time", "write it like 1970-01-01T00:00:01Z")
 
@@ -35,7 +38,7 @@ def any_time(text: str, what: str, where: object) -> str:
         elif text.startswith("@"):
             moment = datetime.datetime.fromtimestamp(int(text[1:]), datetime.UTC)
         else:
-            moment = datetime.datetime.fromisoformat(text)
+            moment = _moment(text)
         zoned = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
         return zoned.astimezone(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return check_timestamp(text, what, where)
@@ -47,3 +50,10 @@ def seconds(text: str, what: str, where: object) -> int:
     if result < 0:
         raise BadInput(where, f"{what} is {text}", "a tar header holds no time before 1970")
     return result
+
+
+def _moment(text: str) -> datetime.datetime:
+    """The time in a form of ISO 8601. Raises ValueError: none of the forms that all versions of Python accept."""
+    if _HOUR_24.match(text):
+        raise ValueError("hour 24")
+    return datetime.datetime.fromisoformat(text)
