@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from ..builds import ROOT
 from . import compat, matrix, scores
 from .adapters import KINDS
 from .test_saved import PAIRS
@@ -18,6 +21,16 @@ def test_compatibility_is_what_the_table_says() -> None:
     assert set(versions) == set(KINDS), COMPAT
     assert text == compat.results(versions), COMPAT
     assert compat.PAGE.read_text() == compat.page(versions), COMPAT
+
+
+def test_the_guide_to_daemons_has_the_versions() -> None:
+    """docs/use/daemons.md says which versions of the daemons are tested."""
+    versions = compat.versions_in(compat.TABLE.read_text())
+    text = (ROOT / "docs/use/daemons.md").read_text()
+    for family in ("docker", "podman", "containerd"):
+        [row] = re.findall(rf"^\| {family} \| ([^|]+) \| [^|]*\|$", text, re.MULTILINE | re.IGNORECASE)
+        tested = {version for kind, version in versions.items() if KINDS[kind].family == family}
+        assert set(re.findall(r"\d+\.\d+\.\d+", row)) == tested, f"docs/use/daemons.md: {family}"
 
 
 def test_page_of_checks_is_what_is_registered() -> None:
