@@ -53,7 +53,11 @@ class ScriptFailed(LaminaError):
     """A user's script failed. Its exit status becomes that of the command."""
 
     def __init__(self, where: object, status: int) -> None:
-        super().__init__(where, f"the script failed with exit status {status}", "its output is above")
+        super().__init__(
+            where,
+            f"the script failed with exit status {status}",
+            "its output is above; `set -x` in its first line shows each command",
+        )
         self.exit_status = status
 
     def __reduce__(self) -> tuple[type[ScriptFailed], tuple[str, int]]:  # type: ignore[override]

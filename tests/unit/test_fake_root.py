@@ -391,7 +391,8 @@ def test_a_script_that_fails(script: str, status: int, lamina: Command, tmp_path
     done = lamina("fake-root", "root", shutil.which("bash"), "script", "-o", "layer.tar")
     assert done.returncode == status
     assert done.stderr.decode().splitlines()[-1] == (
-        f"lamina: fakeRootCommands: the script failed with exit status {status}; its output is above"
+        f"lamina: fakeRootCommands: the script failed with exit status {status}; "
+        "its output is above; `set -x` in its first line shows each command"
     )
     assert not (tmp_path / "layer.tar").exists()
 

@@ -184,6 +184,32 @@ else:
     assert fake_root(python(text)).keys() == {"f"}
 
 
+DEEP = """
+import os
+for n in range({levels}):
+    os.mkdir({name!r})
+    os.chdir({name!r})
+"""
+
+
+@pytest.mark.parametrize(("name", "levels", "status"), [("d", 1500, 0), ("d" * 20, 5000, 1)])
+def test_a_tree_of_any_depth(
+    name: str, levels: int, status: int, lamina: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path that is too long for an image is an error of one line. Nothing is left, however deep it is."""
+    need_namespaces()
+    for directory in ("root", "temporary"):
+        (tmp_path / directory).mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "script").write_text(python(DEEP.format(name=name, levels=levels)))
+    done = lamina("fake-root", "root", shutil.which("bash"), "script", "-o", "layer.tar")
+    assert (done.returncode, len(done.stderr.splitlines())) == (status, status), done.stderr
+    if status:
+        assert done.stderr.startswith(b"lamina: /ddd") and b"; no program could open it" in done.stderr
+    assert (tmp_path / "layer.tar").exists() == (status == 0)
+    assert os.listdir(tmp_path / "temporary") == []
+
+
 def test_a_program_that_does_not_exist(lamina: Command, tmp_path: Path) -> None:
     need_namespaces()
     (tmp_path / "root").mkdir()

@@ -9,13 +9,13 @@ from lamina.commands.parser import path, sourcing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", help="what lies at the root; it stays as it is")
-    parser.add_argument("shell", metavar="SHELL")
-    parser.add_argument("script", metavar="FILE", help="shell commands")
+    parser.add_argument("directory", metavar="DIR", help="the files at the root; the directory is not changed")
+    parser.add_argument("shell", metavar="SHELL", help="the program that runs the script")
+    parser.add_argument("script", metavar="FILE", help="the script")
     parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
-    parser.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
+    parser.add_argument("--mtime", default="@1", help="time of every file: ISO 8601, or @SECONDS; default: @1")
     parser.add_argument("--root", action="store_true", help="put the root directory into the layer even if unchanged")
-    parser.add_argument("--chroot", action="store_true", help="with the directory as the root directory")
+    parser.add_argument("--chroot", action="store_true", help="run the script with DIR as its root directory")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,18 +8,32 @@ from lamina.commands.parser import owner, path, sourcing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", metavar="SHELL", help="the program to run, by its path in the image or in the store")
-    parser.add_argument("script", metavar="FILE", help="shell commands, the same")
-    parser.add_argument("directories", nargs="*", metavar="DIR", help="what lies at the root over the base")
+    parser.add_argument(
+        "shell", metavar="SHELL", help="the program that runs the script: its path in the image or in the store"
+    )
+    parser.add_argument("script", metavar="FILE", help="the script: its path in the image or in the store")
+    parser.add_argument(
+        "directories",
+        nargs="*",
+        metavar="DIR",
+        help="files for the root directory, on top of the base; later over earlier",
+    )
     parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
-    parser.add_argument("--base", type=path, metavar="IMAGE", help="an archive or a layout; default: nothing")
-    parser.add_argument("--base-name", metavar="NAME", help="which image of it")
-    parser.add_argument("--base-tag", metavar="TAG", help="which image of it")
-    parser.add_argument("--architecture", metavar="ARCH", help="which platform of it; default: this machine's")
-    parser.add_argument("--uid", type=owner, default=0, help="owner of what lies in DIR; default: 0")
-    parser.add_argument("--gid", type=owner, default=0, help="group of it; default: 0")
-    parser.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
-    parser.add_argument("--then", nargs=2, metavar=("SHELL", "FILE"), help="runs afterwards, in the layer's root")
+    parser.add_argument(
+        "--base", type=path, metavar="IMAGE", help="an archive or a layout; default: an empty root directory"
+    )
+    parser.add_argument("--base-name", metavar="NAME", help="which image of the base")
+    parser.add_argument("--base-tag", metavar="TAG", help="which image of the base")
+    parser.add_argument("--architecture", metavar="ARCH", help="which platform of the base; default: this machine's")
+    parser.add_argument("--uid", type=owner, default=0, help="owner of the files from DIR; default: 0")
+    parser.add_argument("--gid", type=owner, default=0, help="their group; default: 0")
+    parser.add_argument("--keep-dirlinks", action="store_true", help="keep symbolic links to directories")
+    parser.add_argument(
+        "--then",
+        nargs=2,
+        metavar=("SHELL", "FILE"),
+        help="a script that runs afterwards in the root directory of the new layer",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,5 +1,5 @@
-"""Running scripts as a root that has nothing: their view of a file system, and what they do to it.
+"""Scripts that appear to run as root: what they see of a file system, and the layer of what they change.
 
-The user that builds owns one number in its user namespace, so files cannot really belong to others, nor be set-uid
-or devices. What a script does of that kind is recorded instead, and shown to it as if it were so.
+In a user namespace the builder has one user number. So a file cannot really belong to another user, and often it cannot
+be set-uid or a device. Such properties are recorded, and the script sees what was recorded.
 """

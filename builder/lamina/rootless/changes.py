@@ -1,10 +1,10 @@
-"""What a script changed in a file system: the members of the layer that does the same to what lies below.
+"""Comparing a directory with the file system that was unpacked there: the members of a layer with the differences.
 
-What is as it was is left out, by content and not by time. What is gone becomes a whiteout (OCI image spec, layer.md):
-one for each name, also where a directory was deleted and made again. An opaque directory would say that shorter, but
-nothing tells such a directory from the old one for sure: file systems give numbers of deleted files to new ones. A file
-with several names stays one file: if one name goes into the layer, all do, because a hard link may not lead into a
-lower layer.
+Files are compared by content, not by time; unchanged files are left out. A deleted file becomes a whiteout (OCI image
+spec, layer.md). If a directory was deleted and created again, each of its former names becomes a whiteout. An opaque
+directory would be shorter, but a new directory cannot be told from the old one: file systems use the numbers of
+deleted files again. A file with several names stays one file: if one of its names is in the layer, all of them are,
+because a hard link may not lead into a lower layer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from lamina.store.tree import WHITEOUT, Item
 from lamina.tar.write import BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK, Member
 
 _MTIME = 1
-"""Of every member: Nix' own time, as `tree.Stamp` has it."""
+"""The time of every member. It is the one that Nix sets, as in `Stamp`."""
+
+_PATH_MAX = 4096
+"""Bytes of a path that Linux takes, with a NUL at its end (linux/limits.h)."""
 
 _KINDS = {
     stat.S_IFREG: FILE,
@@ -37,20 +40,23 @@ _KINDS = {
 
 @attrs.define
 class _Layer:
-    """What goes into it, by path; `links` are the paths of each file that has several names."""
+    """The layer so far. `members` are all files by path, `changed` the paths that differ from the base.
 
-    found: dict[bytes, tuple[Member, os.stat_result]] = attrs.field(factory=dict)
-    wanted: set[bytes] = attrs.field(factory=set)
-    gone: list[bytes] = attrs.field(factory=list)
+    `whiteouts` are the names of whiteouts, `links` the paths of each file that has several names.
+    """
+
+    members: dict[bytes, Member] = attrs.field(factory=dict)
+    changed: set[bytes] = attrs.field(factory=set)
+    whiteouts: list[bytes] = attrs.field(factory=list)
     links: dict[Key, list[bytes]] = attrs.field(factory=dict)
 
 
 def changes(now: Unpacked, before: Node, *, root: bool = False) -> list[Item]:
-    """The layer that turns `before` into what lies unpacked now: whiteouts first in each directory, then by name.
+    """The layer that turns `before` into `now`. In each directory whiteouts come first, then the files by name.
 
     The root directory is an item if its owner or mode changed, or with `root`.
 
-    Raises BadInput: a file name that an image cannot hold.
+    Raises BadInput: a file name that an image cannot contain.
     """
     layer = _Layer()
     top = os.fsencode(now.top)
@@ -59,52 +65,59 @@ def changes(now: Unpacked, before: Node, *, root: bool = False) -> list[Item]:
         name, node = waiting.pop()
         below = node.children if node and node.is_directory else {}
         present = set(os.listdir(top + b"/" + name))
-        layer.gone += [_join(name, WHITEOUT + child) for child in below if child not in present]
+        layer.whiteouts += [_join(name, WHITEOUT + child) for child in below if child not in present]
         for child in present:
             inner = _join(name, child)
+            _check_length(inner, top)
             info = os.lstat(top + b"/" + inner)
             old = below.get(child)
-            about = _member(inner, info, now.records, top)
-            if about is None:
-                layer.gone += [_join(name, WHITEOUT + child)] if old else []
+            member = _member(inner, info, now.records, top)
+            if member is None:
+                layer.whiteouts += [_join(name, WHITEOUT + child)] if old else []
                 continue
-            layer.found[inner] = about, info
-            if info.st_nlink > 1 and about.kind not in (DIRECTORY, SYMLINK):
+            layer.members[inner] = member
+            if info.st_nlink > 1 and member.kind not in (DIRECTORY, SYMLINK):
                 layer.links.setdefault(key_of(info), []).append(inner)
-            if old is None or _differs(now, about, info, old.file, top):
-                layer.wanted.add(inner)
-            if about.kind == DIRECTORY:
+            if old is None or _differs(now, member, info, old.file, top):
+                layer.changed.add(inner)
+            if member.kind == DIRECTORY:
                 waiting.append((inner, old))
     _root(layer, now, before, always=root)
     return _items(layer, top)
 
 
 def _root(layer: _Layer, now: Unpacked, before: Node, *, always: bool) -> None:
-    info = os.lstat(now.top)
-    about = _member(b"", info, now.records, os.fsencode(now.top))
-    was = before.file.about
-    if about and (always or (about.mode, about.uid, about.gid) != (was.mode, was.uid, was.gid)):
-        layer.found[b""] = about, info
-        layer.wanted.add(b"")
+    member = _member(b"", os.lstat(now.top), now.records, os.fsencode(now.top))
+    former = before.file.about
+    if member and (always or (member.mode, member.uid, member.gid) != (former.mode, former.uid, former.gid)):
+        layer.members[b""] = member
+        layer.changed.add(b"")
+
+
+def _check_length(name: bytes, top: bytes) -> None:
+    """A script can create such a path step by step. Raises BadInput."""
+    if len(top) + 1 + len(name) >= _PATH_MAX:
+        remedy = "no program could open it in a container; do not create it"
+        raise BadInput(os.fsdecode(b"/" + name), f"this path has {len(name)} bytes", remedy)
 
 
 def _items(layer: _Layer, top: bytes) -> list[Item]:
     for names in layer.links.values():
-        if not layer.wanted.isdisjoint(names):
-            layer.wanted.update(names)
-    parents = {parent for name in (*layer.wanted, *layer.gone) for parent in _parents(name)}
+        if not layer.changed.isdisjoint(names):
+            layer.changed.update(names)
+    parents = {parent for name in (*layer.changed, *layer.whiteouts) for parent in _parents(name)}
     first = {name: min(names) for names in layer.links.values() for name in names}
-    items = [Item(Member(name, FILE, mtime=_MTIME), os.fsencode(os.devnull)) for name in layer.gone]
-    for name in layer.wanted | parents:
-        about = layer.found[name][0]
+    items = [Item(Member(name, FILE, mtime=_MTIME), os.fsencode(os.devnull)) for name in layer.whiteouts]
+    for name in layer.changed | parents:
+        member = layer.members[name]
         if first.get(name, name) != name:
-            about = attrs.evolve(about, kind=HARD_LINK, size=0, link=first[name], xattrs=())
-        items.append(Item(about, top + b"/" + name))
+            member = attrs.evolve(member, kind=HARD_LINK, size=0, link=first[name], xattrs=())
+        items.append(Item(member, top + b"/" + name))
     return sorted(items, key=lambda item: place(item.member.name))
 
 
 def place(name: bytes) -> list[tuple[int, bytes]]:
-    """Where a member stands in its layer: parents first, in each directory first what hides."""
+    """A key for sorting the members of a layer: parents first, and in each directory whiteouts first."""
     *above, last = name.split(b"/")
     return [(1, part) for part in above] + [(0 if last.startswith(WHITEOUT) else 1, last)]
 
@@ -120,10 +133,10 @@ def _parents(name: bytes) -> Iterator[bytes]:
 
 
 def _member(name: bytes, info: os.stat_result, records: Records, top: bytes) -> Member | None:
-    """The file as a layer holds it; None for a socket, which a layer cannot hold and a process makes anew."""
+    """The file as a member of a layer. None for a socket: a layer cannot contain it, and a process creates it again."""
     if name.rpartition(b"/")[2].startswith(WHITEOUT):
-        where = os.fsdecode(top + b"/" + name)
-        raise BadInput(where, "the file's name starts with .wh.", "in an image such a name deletes files; rename it")
+        remedy = "in an image such a name deletes files; rename it"
+        raise BadInput(os.fsdecode(b"/" + name), "the file's name starts with .wh.", remedy)
     record = records[key_of(info)]
     kind = _KINDS.get(record.kind or stat.S_IFMT(info.st_mode))
     if kind is None:
@@ -143,22 +156,22 @@ def _member(name: bytes, info: os.stat_result, records: Records, top: bytes) -> 
     )
 
 
-def _differs(now: Unpacked, about: Member, info: os.stat_result, old: File, top: bytes) -> bool:
-    """Whether a name leads to something else than it did. The data are read only if the file was written to."""
-    was = old.about
+def _differs(now: Unpacked, member: Member, info: os.stat_result, old: File, top: bytes) -> bool:
+    """Whether a file differs from the one that had its name. The content is read only if the file was written to."""
+    before = old.about
     expected = attrs.evolve(
-        was,
-        name=about.name,
+        before,
+        name=member.name,
         mtime=_MTIME,
-        mode=0o777 if was.kind == SYMLINK else was.mode,
-        link=was.link if was.kind == SYMLINK else b"",
+        mode=0o777 if before.kind == SYMLINK else before.mode,
+        link=before.link if before.kind == SYMLINK else b"",
     )
-    if expected != about:
+    if expected != member:
         return True
     key = key_of(info)
-    if about.kind != FILE or (now.keys.get(old) == key and now.changed.get(key) == info.st_ctime_ns):
+    if member.kind != FILE or (now.keys.get(old) == key and now.changed.get(key) == info.st_ctime_ns):
         return False
-    return not _same_bytes(top + b"/" + about.name, old.data.chunks() if old.data else ())
+    return not _same_bytes(top + b"/" + member.name, old.data.chunks() if old.data else ())
 
 
 def _same_bytes(path: bytes, chunks: Iterable[bytes]) -> bool:

@@ -1,9 +1,8 @@
-"""Layers that scripts make: `runAsRoot`, `fakeRootCommands`, and `extraCommands` after them."""
+"""The layers that `runAsRoot` and `fakeRootCommands` make, also with `extraCommands` after `runAsRoot`."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +14,12 @@ from lamina.rootless.changes import changes, place
 from lamina.rootless.namespace import enter, run_here, run_in_root
 from lamina.rootless.records import Records
 from lamina.rootless.unpack import OnDisk, unpack
+from lamina.rootless.work_directory import work_directory
 from lamina.store.tree import WHITEOUT, Item
 from lamina.tar.write import FILE
 
 _TICK = 0.02
-"""Seconds: more than the kernel's clock for times of files goes on at once."""
+"""Seconds. The kernel's clock for file times moves in smaller steps, so a later change has a later time."""
 
 
 @contextmanager
@@ -31,36 +31,38 @@ def run_as_root(
     *,
     root: bool = False,
 ) -> Iterator[list[Item]]:
-    """The layer that a script makes on a base with `at_root` laid over it; `extra` then runs in the layer's root.
+    """The layer that a script makes on a base, with `at_root` on top. `extra` runs afterwards, in the layer's root.
 
     With `root`, the root directory is an item of it even if the script does not change it.
 
-    The files lie where TMPDIR says, until the block ends. Raises LaminaError; ScriptFailed with its exit status.
+    The files are in TMPDIR until the block ends. Raises ScriptFailed with the script's exit status, or LaminaError.
     """
     enter()
-    with tempfile.TemporaryDirectory(prefix="lamina-") as work:
-        whole = base.copy()
-        _lay_items(whole, at_root)
-        unpacked = unpack(whole, Path(work, "root"), Records())
+    with work_directory() as work:
+        start = base.copy()
+        _add_items(start, at_root)
+        unpacked = unpack(start, work / "root", Records())
         time.sleep(_TICK)
         _check("runAsRoot", run_in_root(script, unpacked.top, unpacked.records))
         items = changes(unpacked, base, root=root)
-        yield items if extra is None else _after(items, extra, Path(work, "layer"))
+        yield items if extra is None else _after(items, extra, work / "layer")
 
 
 @contextmanager
 def fake_root(
     at_root: Iterable[Item], script: Sequence[str], *, chroot: bool, root: bool = False
 ) -> Iterator[list[Item]]:
-    """A layer of what a script leaves where `at_root` lies; it runs there, or with it as its root directory.
+    """A layer of `at_root` after a script has changed it. The script runs in that directory, or has it as its root.
 
     With `root`, the root directory is an item of it even if the script does not change it.
+
+    Raises ScriptFailed with the script's exit status, or LaminaError.
     """
     enter()
-    with tempfile.TemporaryDirectory(prefix="lamina-") as work:
+    with work_directory() as work:
         start = empty()
-        _lay_items(start, at_root)
-        unpacked = unpack(start, Path(work, "root"), Records())
+        _add_items(start, at_root)
+        unpacked = unpack(start, work / "root", Records())
         if chroot:
             binds = [Path(os.environ["NIX_BUILD_TOP"])] if "NIX_BUILD_TOP" in os.environ else []
             status = run_in_root(script, unpacked.top, unpacked.records, binds)
@@ -71,37 +73,37 @@ def fake_root(
 
 
 def _after(items: list[Item], script: Sequence[str], top: Path) -> list[Item]:
-    """Unpack the layer, without what deletes, run the script in it, and make a layer of that again."""
-    hiding = [item for item in items if _hides(item.member.name)]
+    """Unpack the layer without its whiteouts, run the script in it, and make a layer of the result."""
+    whiteouts = [item for item in items if _is_whiteout(item.member.name)]
     start = empty()
-    _lay_items(start, (item for item in items if not _hides(item.member.name)))
+    _add_items(start, (item for item in items if not _is_whiteout(item.member.name)))
     unpacked = unpack(start, top, Records())
     _check("extraCommands", run_here(script, top, unpacked.records))
     left = changes(unpacked, empty(), root=any(not item.member.name for item in items))
     names = {item.member.name for item in left}
-    left += [item for item in hiding if _still(item.member.name, names)]
+    left += [item for item in whiteouts if _is_still_needed(item.member.name, names)]
     return sorted(left, key=lambda item: place(item.member.name))
 
 
-def _still(name: bytes, names: set[bytes]) -> bool:
-    """Whether what deletes has a place in the layer: its directory is there, and no new file of the name."""
-    directory, _, last = name.rpartition(b"/")
+def _is_still_needed(whiteout: bytes, names: set[bytes]) -> bool:
+    """Whether the layer still has the whiteout's directory, and no new file in place of the deleted one."""
+    directory, _, last = whiteout.rpartition(b"/")
     hidden = last[len(WHITEOUT) :]
     return (not directory or directory in names) and (directory + b"/" + hidden).lstrip(b"/") not in names
 
 
-def _hides(name: bytes) -> bool:
+def _is_whiteout(name: bytes) -> bool:
     return name.rpartition(b"/")[2].startswith(WHITEOUT)
 
 
-def _lay_items(root: Node, items: Iterable[Item]) -> None:
-    """None of the items deletes, so it does not matter which layer they are said to be of."""
+def _add_items(root: Node, items: Iterable[Item]) -> None:
+    """Put items into a file system. None of them is a whiteout, so the number of their layer does not matter."""
     for item in items:
-        about = item.member
-        data = OnDisk(item.source, about.size) if about.kind == FILE else None
-        lay(root, File(about, data), 0, "what goes to the root")
+        member = item.member
+        data = OnDisk(item.source, member.size) if member.kind == FILE else None
+        lay(root, File(member, data), 0, "the files at the root")
 
 
-def _check(what: str, status: int) -> None:
+def _check(argument: str, status: int) -> None:
     if status:
-        raise ScriptFailed(what, status)
+        raise ScriptFailed(argument, status)

@@ -1,7 +1,7 @@
-"""A file system of layers, put on a disk by somebody who owns one user number: the rest is recorded.
+"""Writing the file system of an image to a directory. Owners and the like, which the disk cannot hold, are recorded.
 
-The directory is new and every name in it is made by us, parents first, so nothing is followed and nothing lies
-elsewhere, whatever the layers hold.
+The directory is new, and every name in it is created here, parents first. So no link is followed, and no file is
+written elsewhere, whatever the layers contain.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KINDS = {CHARACTER: stat.S_IFCHR, BLOCK_DEVICE: stat.S_IFBLK}
 
 @attrs.frozen(eq=False)
 class OnDisk(Blob):
-    """The bytes of a file, opened when somebody reads them."""
+    """The bytes of a file, which is opened when they are read."""
 
     path: bytes
     size: int
@@ -39,7 +39,10 @@ class OnDisk(Blob):
 
 @attrs.define
 class Unpacked:
-    """Where it lies, what is recorded of it, and when each file last changed (`st_ctime_ns`, which nobody can set)."""
+    """An unpacked file system in the directory `top`, with its records.
+
+    `changed` is the time at which each file was written. It is `st_ctime_ns`, which no program can set.
+    """
 
     top: Path
     records: Records
@@ -48,7 +51,10 @@ class Unpacked:
 
 
 def unpack(root: Node, top: Path, records: Records) -> Unpacked:
-    """Fill the directory `top`, which is made. Raises LaminaError or OSError: no room, or what the disk cannot hold."""
+    """Create the directory `top` and fill it.
+
+    Raises LaminaError or OSError: the disk is full, or the file system does not allow a file's name or size.
+    """
     result = Unpacked(top, records)
     os.mkdir(top)
     _finish(result, root.file, os.fsencode(top))
@@ -68,12 +74,12 @@ def unpack(root: Node, top: Path, records: Records) -> Unpacked:
 
 
 def _make(path: bytes, file: File) -> None:
-    about = file.about
-    if about.kind == DIRECTORY:
+    member = file.about
+    if member.kind == DIRECTORY:
         os.mkdir(path)
-    elif about.kind == SYMLINK:
-        os.symlink(about.link, path)
-    elif about.kind == FIFO:
+    elif member.kind == SYMLINK:
+        os.symlink(member.link, path)
+    elif member.kind == FIFO:
         os.mkfifo(path)
     else:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -85,7 +91,7 @@ def _make(path: bytes, file: File) -> None:
 
 
 def _copied(file: File, descriptor: int) -> Iterator[int]:
-    """Copy a file's data; bytes copied, piece by piece. The kernel does it where the data lie in a file."""
+    """Copy a file's data; yields how many bytes each step copied. The kernel copies them if they are in a file."""
     data = file.data
     if not isinstance(data, FileRange):
         for chunk in data.chunks() if data else ():
@@ -95,7 +101,9 @@ def _copied(file: File, descriptor: int) -> Iterator[int]:
     while position < end:
         size = os.sendfile(descriptor, data.source.file.fileno(), position, min(64 * CHUNK, end - position))
         if not size:
-            raise BadInput(data.source.name, f"ends {end - position} bytes early", "copy or pull it again")
+            raise BadInput(
+                data.source.name, f"ends {end - position} bytes early", "it is cut short: copy or pull it again"
+            )
         position += size
         yield size
 
@@ -108,25 +116,25 @@ def _write(descriptor: int, chunk: bytes) -> int:
 
 
 def _finish(result: Unpacked, file: File, path: bytes) -> None:
-    """Modes as far as they may be set, the rest into the records."""
-    about = file.about
-    if about.kind != SYMLINK:
-        os.chmod(path, about.mode & ~SET_ID)
+    """Set the mode without its set-id bits, and record the rest."""
+    member = file.about
+    if member.kind != SYMLINK:
+        os.chmod(path, member.mode & ~SET_ID)
     info = os.lstat(path)
     key = key_of(info)
-    result.records[key] = record_of(about)
+    result.records[key] = record_of(member)
     result.changed[key] = info.st_ctime_ns
     result.keys[file] = key
 
 
-def record_of(about: Member) -> Record:
-    """What of a member cannot be told by a file of ours."""
-    kind = _KINDS.get(about.kind, 0)
+def record_of(member: Member) -> Record:
+    """The properties of a member that its file on the disk does not have."""
+    kind = _KINDS.get(member.kind, 0)
     return Record(
-        uid=about.uid,
-        gid=about.gid,
-        special=0 if about.kind == SYMLINK else about.mode & SET_ID,
+        uid=member.uid,
+        gid=member.gid,
+        special=0 if member.kind == SYMLINK else member.mode & SET_ID,
         kind=kind,
-        device=os.makedev(*about.device) if kind else 0,
-        xattrs=about.xattrs,
+        device=os.makedev(*member.device) if kind else 0,
+        xattrs=member.xattrs,
     )
