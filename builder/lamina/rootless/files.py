@@ -28,6 +28,8 @@ from lamina.rootless.thread import (
 Arguments = tuple[int, ...]
 CAPABILITY = b"security.capability"
 _KEEP = 0xFFFFFFFF
+_UINT, _MODE = 0xFFFFFFFF, 0xFFFF
+"""How much of a register the kernel reads: as unsigned int, as umode_t."""
 _RENAME_EXCHANGE = 2
 _OPEN_HOW = struct.Struct("=QQQ")
 """struct open_how: flags, mode, resolve (linux/openat2.h)."""
@@ -143,7 +145,7 @@ class Files:
     def _chmod(self, thread: Thread, call: str, arguments: Arguments) -> Steps:
         """The set-id bits are recorded, the other bits are set."""
         place = 2 if call.startswith("fchmodat") else 1
-        mode = arguments[place]
+        mode = arguments[place] & _MODE
         result = yield call, (*arguments[:place], mode & ~SET_ID, *arguments[place + 1 :])
         if result == 0:
             info = yield from target(thread, call, arguments, flags=arguments[3] if call == "fchmodat2" else 0)
@@ -153,7 +155,7 @@ class Files:
     def _mknod(self, thread: Thread, call: str, arguments: Arguments) -> Steps:
         """An empty file stands for a device. Pipes and sockets are made as they are."""
         place = 1 if call == "mknodat" else 0
-        mode, device = arguments[place + 1], arguments[place + 2] & 0xFFFFFFFF
+        mode, device = arguments[place + 1] & _MODE, arguments[place + 2] & _UINT
         kind = stat.S_IFMT(mode)
         is_device = kind in (stat.S_IFCHR, stat.S_IFBLK)
         refuse_unless(thread.identity.is_root or not is_device)
@@ -244,13 +246,14 @@ def _same(call: str, arguments: Arguments) -> Steps:
 
 def _opening(thread: Thread, call: str, arguments: Arguments) -> _Opening:
     if call == "openat2":
+        refuse_unless(arguments[3] >= _OPEN_HOW.size, errno.EINVAL)
         flags, mode, _ = _OPEN_HOW.unpack(thread.read(arguments[2], _OPEN_HOW.size))
         return _Opening(arguments[0], arguments[1], flags, mode)
     if call == "openat":
-        return _Opening(*arguments[:4])
+        return _Opening(arguments[0], arguments[1], arguments[2] & _UINT, arguments[3] & _MODE)
     if call == "open":
-        return _Opening(AT_FDCWD, *arguments[:3])
-    return _Opening(AT_FDCWD, arguments[0], os.O_CREAT, arguments[1])
+        return _Opening(AT_FDCWD, arguments[0], arguments[1] & _UINT, arguments[2] & _MODE)
+    return _Opening(AT_FDCWD, arguments[0], os.O_CREAT, arguments[1] & _MODE)
 
 
 def _opened(thread: Thread, call: str, arguments: Arguments, opening: _Opening) -> Steps:
