@@ -1,7 +1,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench bench-quick test lint fuzz compat scores fresh clean
+.PHONY: help setup demo bench bench-quick test test-all lint fuzz compat scores fresh clean
 env := . dev/env.sh &&
+# Most of the time of a test of a daemon is waiting, so there are more processes than processors.
+pytest := $(env) pytest --numprocesses $(or $(WORKERS),4) --dist loadgroup
 
 help:           ## Print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -15,7 +17,12 @@ demo: setup     ## Build an image on a base out of a registry, and show it
 test:           ## Check style and types, then run the tests; more arguments: make test ARGS='-k tar'
 	@bash dev/setup.sh test
 	@$(MAKE) --no-print-directory lint
-	@$(env) pytest $(ARGS)
+	@$(pytest) -m "not thorough" $(ARGS)
+
+test-all:       ## The same, and what `make test` leaves out: heavy work with more consumers
+	@bash dev/setup.sh test-all
+	@$(MAKE) --no-print-directory lint
+	@$(pytest) $(ARGS)
 
 lint: setup     ## Check style and types only
 	@$(env) ruff check && ruff format --check && mypy

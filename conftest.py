@@ -1,3 +1,3 @@
 """Fixtures for all tests: running consumers, and the examples, built."""
 
-pytest_plugins = ["tests.consumers.fixtures", "tests.fixtures"]
+pytest_plugins = ["tests.once", "tests.consumers.fixtures", "tests.fixtures"]

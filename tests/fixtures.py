@@ -7,16 +7,17 @@ import hashlib
 import json
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from attrs import frozen
 
-from .builds import COMMAND, ROOT, nix, nix_build
+from .builds import COMMAND, ROOT, nix, nix_build, nix_builds
 from .consumers.base import check
 from .consumers.registry import Registry
 from .examples import BY_ATTRIBUTE, Example
+from .once import Once
 
 
 @frozen
@@ -76,18 +77,23 @@ def pulled(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def build(pulled: str) -> Iterator[Callable[[str], Built]]:
-    """An example, built once in the session."""
-    done: dict[str, Built] = {}
+def build(request: pytest.FixtureRequest, once: Once) -> Callable[[str], Built]:
+    """An example, built once in the test run, with all others."""
+
+    def build_all() -> dict[str, list[str]]:
+        pulled: str = request.getfixturevalue("pulled")
+        attributes = [word for attribute in BY_ATTRIBUTE for word in ("-A", f"examples.{attribute}")]
+        paths = nix_builds(*attributes, "--arg", "pulled", pulled)
+        return {
+            attribute: [str(path), example.tag or image_tag(attribute)]
+            for (attribute, example), path in zip(BY_ATTRIBUTE.items(), paths, strict=True)
+        }
 
     def built(attribute: str) -> Built:
-        if attribute not in done:
-            example = BY_ATTRIBUTE[attribute]
-            archive = nix_build("-A", f"examples.{attribute}", "--arg", "pulled", pulled)
-            done[attribute] = Built(example, archive, example.tag or image_tag(attribute))
-        return done[attribute]
+        archive, tag = once("examples", build_all)[attribute]
+        return Built(BY_ATTRIBUTE[attribute], Path(archive), tag)
 
-    yield built
+    return built
 
 
 def image_tag(attribute: str) -> str:

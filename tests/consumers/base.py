@@ -234,11 +234,11 @@ def daemon(
     env: Mapping[str, str] | None = None,
     prefix: Prefix = (),
 ) -> Iterator[None]:
-    """Keep a daemon while the `with` lasts; its output is in `directory`/log."""
+    """Keep a daemon while the `with` lasts, and no longer than this process; its output is in `directory`/log."""
     log = directory / "log"
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [*prefix, *(str(word) for word in argv)],
+            ["setpriv", "--pdeathsig", "TERM", *prefix, *(str(word) for word in argv)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

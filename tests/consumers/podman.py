@@ -29,12 +29,15 @@ from .base import (
 # One line per name, or one line with all of them, depending on the version.
 LOADED = re.compile(r"^Loaded image(?:\(s\))?: (.+)$", re.MULTILINE)
 
-# podman's own default limits are above what a machine without CAP_SYS_RESOURCE may set.
+# podman's own default limits are above what a machine without CAP_SYS_RESOURCE may set. Its locks are files below its
+# own directory, because those in shared memory are the whole machine's: a podman that starts on a new directory frees
+# them all, those of another one too.
 SETTINGS = """\
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+lock_type = "file"
 [containers]
 log_driver = "k8s-file"
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]

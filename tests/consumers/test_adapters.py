@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 
 from .. import needs
+from ..builds import ROOT
 from ..replays import archives
 from ..replays.archives import Image, Member
 from . import adapters, base, fixtures, leftovers
@@ -273,6 +277,23 @@ def test_daemon_that_does_not_start_says_why(tmp_path: Path) -> None:
         base.daemon(["sh", "-c", "echo no such luck; exit 1"], tmp_path, lambda: False),
     ):
         pass
+
+
+START_AND_DIE = """
+import os
+from pathlib import Path
+from tests.consumers import base
+with base.daemon(["sleep", "1000"], Path("{directory}"), lambda: True):
+    print(base.check(["pgrep", "--parent", str(os.getpid())]), flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_daemon_ends_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
+    program = START_AND_DIE.format(directory=tmp_path)
+    died = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    base.wait_for(lambda: not Path(f"/proc/{int(died.stdout)}").exists(), "end of the daemon", 10)
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("false", pytest.skip), ("true", pytest.fail)])

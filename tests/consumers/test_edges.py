@@ -17,6 +17,7 @@ from attrs import frozen
 
 from ..builds import ROOT
 from ..needs import absent
+from ..selection import one_of_each_family
 from . import edges
 from .adapters import RUNNERS, Consumer, ConsumerError
 from .base import HEAVY, unique
@@ -145,7 +146,7 @@ def held(consumer: Consumer, archive: Path) -> Iterator[str]:
         consumer.remove(name)
 
 
-@pytest.mark.parametrize("kind", RUNNERS)
+@pytest.mark.parametrize("kind", one_of_each_family(RUNNERS))
 def test_many_files(kind: str, request: pytest.FixtureRequest, archive: Callable[[str], Path]) -> None:
     consumer: Consumer = request.getfixturevalue(kind)
     with held(consumer, archive(edges.MANY)) as name:
@@ -153,7 +154,7 @@ def test_many_files(kind: str, request: pytest.FixtureRequest, archive: Callable
     assert ran.stdout.split() == [str(edges.FILES)], ran.stderr
 
 
-@pytest.mark.parametrize("kind", RUNNERS)
+@pytest.mark.parametrize("kind", one_of_each_family(RUNNERS))
 def test_big_file(kind: str, request: pytest.FixtureRequest, archive: Callable[[str], Path]) -> None:
     """What lies behind it in the layer is found where it is."""
     if shutil.disk_usage(tempfile.gettempdir()).free < edges.ROOM:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import COMMAND, ROOT, environment, expression, nix_build
+from ..builds import COMMAND, ROOT, environment, expression, nix_build, nix_builds
+from ..once import Once
 from . import base
 from .adapters import opened
 from .base import Consumer, check
@@ -30,24 +31,34 @@ def loader(request: pytest.FixtureRequest, tmp_path: Path) -> Loader:
     return loader_for(consumer, tmp_path)
 
 
-def recipe(name: str, greeting: str) -> Path:
+Recipe = Callable[[str, str], Path]
+
+
+@pytest.fixture(scope="session")
+def recipe(once: Once) -> Recipe:
     """An image of hello, coreutils and an application of one's own, which alone says something else."""
-    application = f'(pkgs.writeShellScriptBin "app" "${{pkgs.coreutils}}/bin/echo {greeting}")'
-    contents = f"contents = [ {application} pkgs.hello ]; volatile = [ {application} ];"
-    arguments = f'{{ name = "{name}"; tag = "1"; {contents} config.Cmd = [ "/bin/app" ]; }}'
-    return nix_build(*expression(f"(lamina.streamLayeredImage {arguments}).recipe"))
+
+    def built(name: str, greeting: str) -> str:
+        application = f'(pkgs.writeShellScriptBin "app" "${{pkgs.coreutils}}/bin/echo {greeting}")'
+        contents = f"contents = [ {application} pkgs.hello ]; volatile = [ {application} ];"
+        arguments = f'{{ name = "{name}"; tag = "1"; {contents} config.Cmd = [ "/bin/app" ]; }}'
+        return str(nix_build(*expression(f"(lamina.streamLayeredImage {arguments}).recipe")))
+
+    return lambda name, greeting: Path(once(f"recipe-{name}-{greeting}", lambda: built(name, greeting)))
 
 
 @pytest.fixture
-def unique(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return "load-" + tmp_path.name.replace("_", "-").strip("-").lower()
+def unique(request: pytest.FixtureRequest) -> str:
+    """A name that no other test uses; daemons share nothing, so it is the same for all of them."""
+    assert isinstance(request.node, pytest.Function)
+    return "load-" + request.node.originalname.removeprefix("test_").replace("_", "-")
 
 
 def image(loader: Loader, name: str) -> str:
     return loader.spelling(f"{name}:1")
 
 
-def test_only_what_is_missing_is_sent(loader: Loader, unique: str) -> None:
+def test_only_what_is_missing_is_sent(loader: Loader, unique: str, recipe: Recipe) -> None:
     first = recipe(unique, "one")
     whole = loader.sent(first)
     assert whole > 1 << 20
@@ -61,27 +72,35 @@ def test_only_what_is_missing_is_sent(loader: Loader, unique: str) -> None:
     assert loader.consumer.config_digest(image(loader, unique)) == json.loads(expected.stdout)[0]["configDigest"]
 
 
-def many(name: str, greeting: str) -> Path:
-    """An image of a hundred layers, of which the last says something."""
+GREETINGS = [f"number {number}" for number in range(9)]
+
+
+def many(name: str) -> list[str]:
+    """For each greeting an image of a hundred layers, of which the last says it."""
     files = 'builtins.genList (n: pkgs.writeTextDir "file-${toString n}" "${toString n}") 98'
-    application = f'(pkgs.writeShellScriptBin "app" "echo {greeting}")'
-    arguments = f'{{ name = "{name}"; tag = "1"; contents = files ++ [ pkgs.hello {application} ]; '
-    layers = f'maxLayers = 100; volatile = [ {application} ]; config.Cmd = [ "/bin/app" ]; }}'
-    return nix_build(*expression(f"let files = {files}; in (lamina.streamLayeredImage {arguments}{layers}).recipe"))
+    application = 'pkgs.writeShellScriptBin "app" "echo ${greeting}"'
+    arguments = f'{{ name = "{name}"; tag = "1"; contents = files ++ [ pkgs.hello app ]; '
+    layers = 'maxLayers = 100; volatile = [ app ]; config.Cmd = [ "/bin/app" ]; }'
+    image = f"greeting: let app = {application}; in (lamina.streamLayeredImage {arguments}{layers}).recipe"
+    greetings = " ".join(f'"{greeting}"' for greeting in GREETINGS)
+    return [str(path) for path in nix_builds(*expression(f"let files = {files}; in map ({image}) [ {greetings} ]"))]
 
 
-def test_the_image_that_is_replaced_stays_until_its_layers_are_no_longer_needed(loader: Loader, unique: str) -> None:
+def test_the_image_that_is_replaced_stays_until_its_layers_are_no_longer_needed(
+    loader: Loader, unique: str, once: Once
+) -> None:
     """containerd collects it as soon as its name has gone over, while the new image is still being unpacked."""
-    loader.sent(many(unique, "zero"))
-    for number in range(8):
-        assert loader.sent(many(unique, f"number {number}")) < NOTHING_TO_SPEAK_OF
-    assert loader.consumer.run(image(loader, unique)).stdout.strip() == "number 7"
+    first, *others = map(Path, once("many", lambda: many(unique)))
+    loader.sent(first)
+    for path in others:
+        assert loader.sent(path) < NOTHING_TO_SPEAK_OF
+    assert loader.consumer.run(image(loader, unique)).stdout.strip() == GREETINGS[-1]
     assert not [name for name in loader.consumer.names() if "being-replaced" in name]
 
 
 @pytest.mark.parametrize("kind", ["dockerd", "dockerd_trixie_containerd"])
 def test_a_container_of_the_image_that_is_replaced_stays(
-    kind: str, request: pytest.FixtureRequest, tmp_path: Path, unique: str
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, unique: str, recipe: Recipe
 ) -> None:
     """The name that the image has meanwhile goes all the same, which Docker refuses unless it is forced."""
     consumer: Docker = request.getfixturevalue(kind)
@@ -97,7 +116,7 @@ def test_a_container_of_the_image_that_is_replaced_stays(
     assert consumer.run(image(loader, unique)).stdout.strip() == "after"
 
 
-def test_layers_that_the_daemon_lost_are_sent_again(loader: Loader, unique: str) -> None:
+def test_layers_that_the_daemon_lost_are_sent_again(loader: Loader, unique: str, recipe: Recipe) -> None:
     first = recipe(unique, "three")
     whole = loader.sent(first)
     loader.consumer.remove(image(loader, unique))
@@ -106,7 +125,7 @@ def test_layers_that_the_daemon_lost_are_sent_again(loader: Loader, unique: str)
     assert loader.consumer.run(image(loader, unique)).stdout.strip() == "four"
 
 
-def test_a_client_that_refuses_is_an_error(tmp_path: Path) -> None:
+def test_a_client_that_refuses_is_an_error(tmp_path: Path, recipe: Recipe) -> None:
     refuse = tmp_path / "bin/docker"
     refuse.parent.mkdir()
     refuse.write_text('#!/bin/sh\n[ "$1" = load ] || exit 0\nhead -c 9 >/dev/null\necho no room >&2\nexit 1\n')
@@ -118,7 +137,7 @@ def test_a_client_that_refuses_is_an_error(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == ["lamina: docker: refused the image: no room; see the daemon's log"]
 
 
-def test_all_is_sent_when_less_does_not_do(dockerd: Consumer, tmp_path: Path, unique: str) -> None:
+def test_all_is_sent_when_less_does_not_do(dockerd: Consumer, tmp_path: Path, unique: str, recipe: Recipe) -> None:
     """And the user is told why it took so long, and how much it was."""
     loader = loader_for(dockerd, tmp_path)
     loader.sent(recipe(unique, "all one"))
@@ -135,7 +154,7 @@ def test_all_is_sent_when_less_does_not_do(dockerd: Consumer, tmp_path: Path, un
     assert dockerd.run(image(loader, unique)).stdout.strip() == "all two"
 
 
-def test_no_client(tmp_path: Path) -> None:
+def test_no_client(tmp_path: Path, recipe: Recipe) -> None:
     words: list[str | Path] = [COMMAND, "load", recipe("refused", "x"), "--to", "podman"]
     surroundings = environment(PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     done = subprocess.run(words, env=surroundings, capture_output=True, text=True, timeout=60, check=False)
@@ -146,7 +165,7 @@ def test_no_client(tmp_path: Path) -> None:
 Starter = Callable[[], subprocess.Popen[bytes]]
 
 
-def test_two_loads_at_once(loader: Loader, unique: str) -> None:
+def test_two_loads_at_once(loader: Loader, unique: str, recipe: Recipe) -> None:
     """Of two images that share layers, into one daemon, out of one cache."""
     recipes = [recipe(f"{unique}-{number}", f"number {number}") for number in range(2)]
     words: list[list[str | Path]] = [[COMMAND, "load", path, "--to", loader.to] for path in recipes]
@@ -165,7 +184,7 @@ def prunes(loader: Loader, name: str) -> list[list[str]]:
     return [[*words, "rmi", "--force", name], [*words, "image", "prune", "--force"]]
 
 
-def test_a_load_during_a_prune(loader: Loader, unique: str) -> None:
+def test_a_load_during_a_prune(loader: Loader, unique: str, recipe: Recipe) -> None:
     """The layers that were there when the daemon was asked may be gone when the archive comes without them."""
     assert loader.run(recipe(unique, "old")).returncode == 0
     ended = threading.Event()
@@ -189,7 +208,9 @@ def test_a_load_during_a_prune(loader: Loader, unique: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["dockerd", "dockerd_trixie_containerd", "containerd"])
-def test_a_daemon_that_dies_half_way(kind: str, prefix_of: Prefixes, tmp_path: Path, unique: str) -> None:
+def test_a_daemon_that_dies_half_way(
+    kind: str, prefix_of: Prefixes, tmp_path: Path, unique: str, recipe: Recipe
+) -> None:
     """One line says so, and what was remembered until then does not mislead the next load."""
     path = recipe(unique, "seven")
     with opened(kind, prefix_of(kind)) as mortal:
@@ -208,7 +229,7 @@ def test_a_daemon_that_dies_half_way(kind: str, prefix_of: Prefixes, tmp_path: P
         assert healthy.run(image(loader, unique)).stdout.strip() == "seven"
 
 
-def test_the_example_of_the_library_loads(dockerd: Docker, tmp_path: Path, unique: str) -> None:
+def test_the_example_of_the_library_loads(dockerd: Docker, tmp_path: Path, unique: str, recipe: Recipe) -> None:
     """The program in docs/use/python.md that needs a daemon."""
     [program] = re.findall(
         r"^```python\n(.*?)^```", (ROOT / "docs/use/python.md").read_text(), re.MULTILINE | re.DOTALL

@@ -81,7 +81,7 @@ def lamina(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([COMMAND, *words], capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_forms_are_those_of_the_consumers(request: pytest.FixtureRequest) -> None:
-    for kind in KINDS:
-        consumer: Consumer = request.getfixturevalue(kind)
-        assert consumer.saves == FORMS.get(KINDS[kind].family, ())
+@pytest.mark.parametrize("kind", KINDS)
+def test_forms_are_those_of_the_consumer(kind: str, request: pytest.FixtureRequest) -> None:
+    consumer: Consumer = request.getfixturevalue(kind)
+    assert consumer.saves == FORMS.get(KINDS[kind].family, ())

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import COMMAND, expression, nix, nix_build
+from ..builds import COMMAND, expression, nix, nix_build, nix_builds
 from ..consumers.base import call
 from ..consumers.docker import Docker
 from ..needs import absent
+from ..once import Once
 
 # Nix is the machine's own, seen from inside; the store, the database and all that it works on are the image's.
 SEEN = ("/usr", "/lib", "/lib64", "/bin")
@@ -76,10 +77,21 @@ def names(lines: str) -> set[str]:
     return {line.removeprefix("/nix/store/") for line in lines.split()} - {".links"}
 
 
+@pytest.fixture(scope="module")
+def recipes(once: Once) -> dict[str, Path]:
+    """One for each of IMAGES."""
+
+    def built() -> list[str]:
+        listed = " ".join(f"{image(kind)}.recipe" for kind in IMAGES)
+        return [str(path) for path in nix_builds(*expression(f"[ {listed} ]"))]
+
+    return dict(zip(IMAGES, map(Path, once("database-recipes", built)), strict=True))
+
+
 @pytest.mark.parametrize("kind", IMAGES)
-def test_the_database_is_true(kind: str, inside: Docker, tmp_path: Path) -> None:
+def test_the_database_is_true(kind: str, recipes: dict[str, Path], inside: Docker, tmp_path: Path) -> None:
     """Nix hashes every path, finds all that lies in the store and no more, and would collect none of it."""
-    recipe = nix_build(*expression(f"{image(kind)}.recipe"))
+    recipe = recipes[kind]
     archive = tmp_path / "image.tar"
     subprocess.run([COMMAND, "build", recipe, "-o", archive], check=True, timeout=60)
     [name] = inside.load(archive)
@@ -94,9 +106,9 @@ def test_the_database_is_true(kind: str, inside: Docker, tmp_path: Path) -> None
         assert not dead
 
 
-def test_with_the_trees_that_are_copied(inside: Docker) -> None:
+def test_with_the_trees_that_are_copied(recipes: dict[str, Path]) -> None:
     """dockerTools registers what `copyToRoot` names, so that Nix in the image can be asked for it."""
-    recipe = json.loads(nix_build(*expression(f"{image('copies')}.recipe")).read_bytes())
+    recipe = json.loads(recipes["copies"].read_bytes())
     shipped = {path["path"][44:] for layer in recipe["layers"] if layer["kind"] == "store" for path in layer["paths"]}
     assert "fake-nss" in shipped
 

@@ -137,6 +137,7 @@ def zipped() -> bytes:
 @pytest.mark.parametrize(
     ("head", "kind"),
     [(zipped(), "zip"), (b"\x1f\x9d\x90", "compress"), (b"LZIP\x01\x0c", "lzip"), (b"\x04\x22\x4d\x18", "lz4")],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_format_that_images_do_not_use_is_named(head: bytes, kind: str) -> None:
     with pytest.raises(BadInput, match=f"{kind} data; images are plain, gzip, bzip2, xz or zstd"):
