@@ -27,19 +27,20 @@ let
     defaults = {
       compressor = "none";         # of an archive
       inheritConfig = "docker";    # from a base
+      foreign = "refused";         # packages for another processor than the image's
       streams = "directory";       # what an archive's attribute `stream` is: a package with a program, or the program
     };
   }) [ "buildImageAs" "buildLayeredImageAs" ];
 
   dockerTools = import ./nix/dockerTools.nix { pkgs = packages; inherit toolboxWith; } // {
-    examples = import ./examples/dockerTools { inherit pulled dockerTools; pkgs = packages; };
+    examples = import ./examples/dockerTools { inherit pulled dockerTools; pkgs = toolbox.packages; };
   };
 in
 public // {
   inherit (toolbox.onRunner) lamina;
   inherit dockerTools;
   pkgs = packages;
-  examples = import ./examples { inherit pulled; pkgs = packages; lamina = public; } // {
+  examples = import ./examples { inherit pulled; pkgs = toolbox.packages; lamina = public; } // {
     dockerTools = dockerTools.examples;
   };
 }

@@ -67,7 +67,7 @@ assert check.arguments arguments {
 };
 assert check.notBoth "copyToRoot" copyToRoot "contents" contents;
 assert check.notBoth "format" format "layout" layout;
-assert allowForeign || check.ours architecture [ copyToRoot contents ];
+assert allowForeign || check.ours (defaults.foreign == "warned" && arguments ? architecture) architecture [ copyToRoot contents ];
 let
   trees = names.trees (check.deprecated "contents" (contents != null) "copyToRoot does the same" [ copyToRoot contents ]);
   base = if fromImage == null then null else { path = "${fromImage}"; name = fromImageName; tag = fromImageTag; };

@@ -30,7 +30,7 @@ assert check.arguments arguments {
   rules = kinds.listOf kinds.set;
   maxLayers = kinds.nullOr kinds.positive;
 };
-assert allowForeign || check.ours toolbox.goArch [ paths copyToRoot ];
+assert allowForeign || check.ours false toolbox.goArch [ paths copyToRoot ];
 let
   trees = names.trees copyToRoot;
   wanted = map names.storePath paths;

@@ -23,6 +23,7 @@ let
           compressor = "gz";
           inheritConfig = "env";  # of a base's config only Env
           streams = "file";
+          foreign = "warned";     # packages for another processor, if the architecture is given
         };
       };
       # With a database of Nix, and under the name by which it was called.

@@ -10,6 +10,7 @@
 #   fakeroot     a program
 #   cacert       a file with the certificates of the usual authorities
 #   path         PATH of scripts that users write: what stdenv offers for work on files
+#   packages     the package set for images: on macOS, the one for Linux
 #   files        packages whose files images get at well-known places: bash, coreutils, shadow
 #   derive       attributes -> derivation whose builder is that shell (a `script`) or a program
 #   scripted     the same for scripts of users: with stdenv where there is one

@@ -7,6 +7,7 @@ let
 in
 rec {
   inherit (pkgs) system;
+  packages = pkgs;
   goArch = import ./go-arch.nix system;
 
   lamina = pkgs.runCommand "lamina-${source.version}" { meta.mainProgram = "lamina"; } ''

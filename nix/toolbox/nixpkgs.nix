@@ -16,6 +16,9 @@ rec {
   inherit (there.stdenv.buildPlatform) system;
   goArch = (replaced.go or there.go).GOARCH or (import ./go-arch.nix there.stdenv.hostPlatform.system);
 
+  # The package set whose packages go into images.
+  packages = there;
+
   # The packages of the machine that programs run on, if it is not the one that builds.
   runner = if onMac then pkgs.buildPackages else null;
 

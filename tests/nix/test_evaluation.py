@@ -151,15 +151,48 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.mark.parametrize("attribute", ["examples.hello.load", "examples.redis", "packages.x86_64-linux.default"])
+ATTRIBUTES = [
+    "examples.hello.load.drvPath",
+    "examples.redis.drvPath",
+    "packages.x86_64-linux.default.drvPath",
+    "packages.aarch64-darwin.lamina.drvPath",
+    "legacyPackages.aarch64-darwin.examples.layered.load.drvPath",
+    "legacyPackages.x86_64-darwin.dockerTools.fakeNss.drvPath",
+    "checks.x86_64-linux.scripted.drvPath",
+    "checks.aarch64-darwin.layered.drvPath",
+    "apps.x86_64-linux.default.program",
+    "apps.aarch64-darwin.lamina.meta.description",
+    "devShells.x86_64-linux.default.drvPath",
+]
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
 def test_the_flake(attribute: str, clone: Path, tmp_path: Path) -> None:
+    assert flake_value(clone, tmp_path, attribute)
+
+
+@pytest.mark.parametrize(
+    ("apply", "right"),
+    [
+        ("f: (f.overlays.default (import ./tests/nix/nixpkgs {}) {}).lamina.buildImage", "image"),
+        ("f: (f.overlays.dockerTools (import ./tests/nix/nixpkgs {}) {}).dockerTools.buildImage", "image"),
+        ("f: (f.lib.withPackages (import ./tests/nix/nixpkgs {})).buildImage", "image"),
+    ],
+)
+def test_overlays_and_the_library_of_the_flake(apply: str, right: str, clone: Path) -> None:
+    flake = f"((import {clone}/flake.nix).outputs {{ self = {{ }}; nixpkgs = {{ }}; }})"
+    function = apply.removeprefix("f: ").replace("f.", f"{flake}.").replace("./tests", f"{clone}/tests")
+    assert evaluated(f'({function} {{ name = "{right}"; }}).imageName') == right
+
+
+def flake_value(clone: Path, tmp_path: Path, attribute: str) -> str:
     done = subprocess.run(
         [
             "nix",
             "eval",
             "--no-write-lock-file",
             "--raw",
-            f"path:{clone}#{attribute}.drvPath",
+            f"path:{clone}#{attribute}",
             "--override-input",
             "nixpkgs",
             f"path:{clone}/tests/nix/nixpkgs",
@@ -171,23 +204,63 @@ def test_the_flake(attribute: str, clone: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(".drv")
+    return done.stdout
 
 
-def test_the_overlay(clone: Path, tmp_path: Path) -> None:
-    """Packages in the image and Lamina's own tools are those of the set that the overlay extends."""
-    apply = f"""overlay:
-      let
-        prev = import {clone}/tests/nix/nixpkgs {{ system = "x86_64-linux"; }};
-        final = prev // overlay final prev;
-        image = final.lamina.buildImage {{ name = "x"; config.Cmd = [ "${{final.hello}}/bin/hello" ]; }};
-      in
-      assert final.lamina.pkgs.hello == prev.hello; image.drvPath"""
-    words = ["--no-write-lock-file", "--impure", "--raw", f"path:{clone}#overlays.default", "--apply", apply]
-    override = ["--override-input", "nixpkgs", f"path:{clone}/tests/nix/nixpkgs"]
-    done = nix("nix", "eval", *words, *override, XDG_CACHE_HOME=str(tmp_path))
+MAC = f"""let
+  mac = import {NIXPKGS} {{ system = "aarch64-darwin"; }};
+  lamina = import {ROOT} {{ pkgs = mac; }};
+  arguments = {{ name = "x"; contents = mac.pkgsLinux.hello; extraCommands = "true"; }};
+  image = lamina.dockerTools.streamLayeredImage arguments;
+in """
+
+
+def test_on_macos_images_are_built_for_linux_and_programs_run_there() -> None:
+    done = nix(
+        "nix-instantiate",
+        "--eval",
+        "--strict",
+        "--json",
+        "-E",
+        f"{MAC} {{ stream = image.drvAttrs.system; recipe = image.recipe.drvAttrs.system; "
+        "load = image.load.drvAttrs.system; arch = image.recipe.drvAttrs.image.architecture; "
+        'same = image.load.drvAttrs.builder == "${mac.bash}/bin/bash"; command = lamina.lamina.system; '
+        'linux = image.recipe.drvAttrs.builder; archive = (lamina.buildImage { name = "x"; }).drvAttrs.system; }',
+    )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("-docker-image-x.tar.drv")
+    told = json.loads(done.stdout)
+    assert (told["stream"], told["load"], told["command"]) == ("aarch64-darwin",) * 3
+    assert (told["recipe"], told["archive"]) == ("aarch64-linux",) * 2
+    assert told["arch"] == "arm64" and told["same"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            "contents = mac.hello;",
+            "hello is for aarch64-darwin, and the image for linux/arm64; take the package from a",
+        ),
+        ("contents = [ [ mac.pkgsLinux.hello mac.curl ] ];", "curl is for aarch64-darwin"),
+        ('contents = mac.pkgsLinux.hello; architecture = "amd64";', "hello is for aarch64-linux, and the image for"),
+    ],
+)
+def test_packages_for_another_machine_are_found(given: str, said: str) -> None:
+    text = f'{MAC} lamina.buildLayeredImage {{ name = "x"; {given} }}'
+    done = nix("nix-instantiate", "-E", text)
+    assert done.returncode != 0 and said in done.stderr
+    allowed = nix("nix-instantiate", "-E", text.replace('name = "x";', 'name = "x"; allowForeign = true;'))
+    assert allowed.returncode == 0, allowed.stderr
+
+
+def test_packages_of_a_smaller_processor_of_the_same_kind_are_fine() -> None:
+    old = f'(import {NIXPKGS} {{ system = "x86_64-linux"; host = "i686-linux"; }}).hello'
+    done = nix(
+        "nix-instantiate",
+        "-E",
+        f'(import {ROOT} {{ pkgs = import {NIXPKGS} {{ }}; }}).buildImage {{ name = "x"; copyToRoot = {old}; }}',
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_without_any_packages_the_error_says_what_to_do(clone: Path) -> None:

@@ -5,7 +5,9 @@
 , ...
 }:
 let
-  fake = name: attributes: derivation { inherit name system host; builder = "/nothing"; } // attributes;
+  linux = builtins.replaceStrings [ "darwin" ] [ "linux" ] system;
+  fake = name: attributes: derivation { inherit name system host; builder = "/nothing"; }
+    // { stdenv.hostPlatform.system = host; } // attributes;
   packages = names: builtins.listToAttrs (map (name: { inherit name; value = fake name { }; }) names);
 
   lib = {
@@ -29,8 +31,10 @@ packages [
   inherit lib python3Packages;
   stdenv = { buildPlatform.system = system; hostPlatform.system = host; };
   buildPackages = import ./. { inherit system; };
+  # On macOS: the packages for a Linux builder.
+  pkgsLinux = import ./. { system = linux; };
   pkgsCross.aarch64-multiplatform = import ./. { inherit system; host = "aarch64-linux"; };
-  go = fake "go" { GOARCH = if host == "aarch64-linux" then "arm64" else "amd64"; };
+  go = fake "go" { GOARCH = if builtins.match "aarch64-.*" host != null then "arm64" else "amd64"; };
   writeText = name: text: builtins.toFile name (builtins.unsafeDiscardStringContext text);
   writeShellScriptBin = name: text: fake name { inherit text; };
   writeTextDir = name: text: fake (baseNameOf name) { inherit text; };

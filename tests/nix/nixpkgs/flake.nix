@@ -1,6 +1,6 @@
 {
   outputs = { self }: {
-    legacyPackages.x86_64-linux = import ./. { system = "x86_64-linux"; };
-    legacyPackages.aarch64-linux = import ./. { system = "aarch64-linux"; };
+    legacyPackages = builtins.listToAttrs (map (system: { name = system; value = import ./. { inherit system; }; })
+      [ "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" ]);
   };
 }
