@@ -165,3 +165,44 @@ def test_the_shared_cases(attribute: str) -> None:
     if not cases.exists():
         pytest.skip("the cases are no part of the project, and not beside the checkout")
     assert nix_build("-I", f"lamina={ROOT}", cases, "-A", attribute).exists()
+
+
+ROOTS = [
+    ("buildImage", "copyToRoot = one;", (0o755, 0, 0)),
+    ("buildImage", "copyToRoot = one; uid = 1000; gid = 100;", (0o755, 1000, 100)),
+    ("buildImage", 'extraCommands = "chmod 700 .";', (0o700, 0, 0)),
+    ("buildImage", 'copyToRoot = one; extraCommands = "true"; uid = 1000;', (0o755, 1000, 0)),
+    ("buildImage", 'runAsRoot = "chmod 711 /; chown 5:6 /";', (0o711, 5, 6)),
+    ("buildImage", 'runAsRoot = "chmod 711 /"; extraCommands = "touch x";', (0o711, 0, 0)),
+    ("streamLayeredImage", "contents = one;", (0o755, 0, 0)),
+    ("streamLayeredImage", 'fakeRootCommands = "chown -R 1000:100 .; chmod 750 .";', (0o750, 1000, 100)),
+    ("streamLayeredImage", 'enableFakechroot = true; fakeRootCommands = "chown 7:8 /";', (0o755, 7, 8)),
+    ("streamLayeredImage", 'extraCommands = "chmod 500 .";', (0o500, 0, 0)),
+]
+
+
+@pytest.mark.parametrize(("function", "arguments", "right"), ROOTS)
+def test_the_root_directory_has_an_entry(function: str, arguments: str, right: tuple[int, int, int]) -> None:
+    """Without one, podman makes it 0555, and what a script did to it is lost."""
+    made = recipe(build(function, arguments))
+    layers = json.loads(made.read_bytes())["layers"]
+    assert any(layer["kind"] == "tar" or layer.get("top") for layer in layers)
+    info = exported(made)["."].info
+    assert (info.mode, info.uid, info.gid) == right
+
+
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [
+        ("copyToRoot = one;", (0o711, 5, 6)),
+        ('extraCommands = "touch x";', (0o711, 5, 6)),
+        ('runAsRoot = "touch /x";', (0o711, 5, 6)),
+        ('layers = [ (lamina.buildLayer { copyToRoot = one; extraCommands = "touch y"; }) ];', (0o711, 5, 6)),
+        ('extraCommands = "chmod 700 .";', (0o700, 0, 0)),
+        ('runAsRoot = "chmod 700 /";', (0o700, 5, 6)),
+    ],
+)
+def test_on_a_base_the_root_directory_stays_the_base_s(given: str, right: tuple[int, int, int]) -> None:
+    base = build("buildImage", 'runAsRoot = "chmod 711 /; chown 5:6 /";')
+    info = files(build("buildImage", f"fromImage = {base}; {given}"))["."].info
+    assert (info.mode, info.uid, info.gid) == right

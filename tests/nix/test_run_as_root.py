@@ -302,10 +302,14 @@ def test_fakechroot(dockerd: Docker) -> None:
 
 def test_evaluation() -> None:
     """Nothing of a base is read before it is built, and arguments that nobody knows are refused."""
-    assert "unexpected argument" in nix_error(*expression("lamina.exportImage { fromImage = null; colour = 1; }"))
-    assert "exportImage: fromImage is null; it takes a path" in nix_error(
+    assert "there is no argument colour" in nix_error(
+        *expression("lamina.exportImage { fromImage = null; colour = 1; }")
+    )
+    assert 'exportImage, image "x": fromImage is null; it takes a path' in nix_error(
         *expression('lamina.exportImage { fromImage = null; name = "x"; }')
     )
-    assert "buildImage: runAsRoot is 1; it takes a shell script" in nix_error(*image("null", "runAsRoot = 1;"))
+    assert 'buildImage, image "rooted": runAsRoot is 1; it takes a shell script' in nix_error(
+        *image("null", "runAsRoot = 1;")
+    )
     told = nix("nix-instantiate", "--eval", "--json", *image("null", 'runAsRoot = "exit 1";'), "-A", "imageTag")
     assert json.loads(told.stdout) == "1"

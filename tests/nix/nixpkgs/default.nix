@@ -38,7 +38,7 @@ packages [
   writeText = name: text: builtins.toFile name (builtins.unsafeDiscardStringContext text);
   writeShellScriptBin = name: text: fake name { inherit text; };
   writeTextDir = name: text: fake (baseNameOf name) { inherit text; };
-  buildEnv = { name, paths, pathsToLink ? [ "/" ] }: fake name { inherit paths pathsToLink; };
+  buildEnv = { name, paths, pathsToLink ? [ "/" ] }: fake name { inherit paths pathsToLink; buildCommand = ""; };
   mkShell = attributes: fake "nix-shell" { drvAttrs = attributes // { builder = "/nothing"; }; };
-  runCommand = name: env: script: fake name { inherit script; };
+  runCommand = name: env: script: fake name { buildCommand = script; };
 }
