@@ -159,12 +159,48 @@ def test_now() -> None:
     assert {entry.info.mtime > 1_700_000_000 for entry in list(read(image))[1:]} == {True}
 
 
-@pytest.mark.parametrize("attribute", ["buildImage", "layered", "withDatabase"])
-def test_the_shared_cases(attribute: str) -> None:
-    cases = ROOT.parent / "shared/cases/03-copyToRoot-of-a-directory-in-a-store-path/trees.nix"
-    if not cases.exists():
+SHARED = ROOT.parent / "shared/cases"
+
+
+def case(name: str) -> Path:
+    path = SHARED / name
+    if not path.exists():
         pytest.skip("the cases are no part of the project, and not beside the checkout")
-    assert nix_build("-I", f"lamina={ROOT}", cases, "-A", attribute).exists()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [
+        ("03-copyToRoot-of-a-directory-in-a-store-path/trees.nix", "buildImage"),
+        ("03-copyToRoot-of-a-directory-in-a-store-path/trees.nix", "layered"),
+        ("03-copyToRoot-of-a-directory-in-a-store-path/trees.nix", "withDatabase"),
+        ("20-extraCommands-with-an-unset-variable/image.nix", ""),
+    ],
+)
+def test_cases_that_have_to_build(name: str, attribute: str) -> None:
+    assert nix_build("-I", f"lamina={ROOT}", case(name), *(["-A", attribute] if attribute else [])).exists()
+
+
+@pytest.mark.parametrize(
+    "attribute", ["ports", "volumes", "interval", "test", "stopTimeout", "tty", "argsEscaped", "lowerCase"]
+)
+def test_configs_that_have_to_fail(attribute: str) -> None:
+    wrong = nix(
+        "nix-instantiate", "-I", f"lamina={ROOT}", case("11-config-values-of-wrong-types/config.nix"), "-A", attribute
+    )
+    assert wrong.returncode != 0
+    assert 'buildImage, image "a": config.' in wrong.stderr
+
+
+def test_what_an_image_lacks_is_warned_of() -> None:
+    text = build("buildImage", 'copyToRoot = one; created = "2020-02-02T00:00:00Z";')
+    done = nix("nix-build", "--no-out-link", *expression(f"{LET} ({text}).recipe"))
+    log = done.stderr + nix("nix", "log", done.stdout.strip()).stdout
+    assert 'warning: image "x": there is no /tmp' in log
+    text = build("buildImage", 'copyToRoot = one; created = "2020-02-03T00:00:00Z"; layers = [ lamina.tmp ];')
+    done = nix("nix-build", "--no-out-link", *expression(f"{LET} ({text}).recipe"))
+    assert "there is no /tmp" not in done.stderr + nix("nix", "log", done.stdout.strip()).stdout
 
 
 ROOTS = [

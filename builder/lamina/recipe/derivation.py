@@ -19,6 +19,7 @@ from lamina.errors import BadInput, printable
 from lamina.oci.config import shown
 from lamina.oci.strict_json import Json, expect, read_json_file, strings
 from lamina.oci.timestamps import any_time, seconds
+from lamina.recipe.advice import advice
 from lamina.recipe.open import open_base
 from lamina.recipe.recipe import (
     VERSION,
@@ -88,6 +89,8 @@ def make_recipe(path: Path) -> Recipe:
     """The recipe that the attributes in `path` ask for: see `nix/lib/recipe.nix` for what they are. Raises BadInput."""
     given = Attributes.read(path)
     recipe = _recipe(given)
+    for text in advice(recipe):
+        print(printable(f"warning: {given.subject}: {text}"), file=sys.stderr)
     database = given.fields.get("database")
     if database is None:
         return recipe
