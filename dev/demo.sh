@@ -23,5 +23,5 @@ if docker info >/dev/null 2>&1; then
   run docker run --rm --network none on-pulled
 else
   echo
-  echo "demo: no docker daemon answers here; where one does: docker load --input result-demo"
+  echo "demo: no Docker daemon is running; with one: docker load --input result-demo"
 fi
