@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lamina.errors import BadInput
-from lamina.media.prefetch import Wanted, nix_text
+from lamina.media.prefetch import Request, nix_text
 from lamina.oci.digest import sha256
 
 from ..builds import COMMAND, expression, nix_build
@@ -146,23 +146,23 @@ def test_no_name() -> None:
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (["redis"], Wanted("redis")),
-        (["redis:7"], Wanted("redis", "7")),
-        (["localhost:5000/a/b"], Wanted("localhost:5000/a/b")),
-        (["localhost:5000/a/b:7", None], Wanted("localhost:5000/a/b", "7")),
-        ([f"redis@{DIGEST}"], Wanted("redis", "latest", DIGEST)),
-        ([f"redis:7@{DIGEST}"], Wanted("redis", "7", DIGEST)),
-        (["redis", "7", DIGEST], Wanted("redis", "7", DIGEST)),
+        (["redis"], Request("redis")),
+        (["redis:7"], Request("redis", "7")),
+        (["localhost:5000/a/b"], Request("localhost:5000/a/b")),
+        (["localhost:5000/a/b:7", None], Request("localhost:5000/a/b", "7")),
+        ([f"redis@{DIGEST}"], Request("redis", "latest", DIGEST)),
+        ([f"redis:7@{DIGEST}"], Request("redis", "7", DIGEST)),
+        (["redis", "7", DIGEST], Request("redis", "7", DIGEST)),
     ],
 )
-def test_names(words: list[str], wanted: Wanted) -> None:
-    assert Wanted.parse(*words) == wanted
+def test_names(words: list[str], wanted: Request) -> None:
+    assert Request.parse(*words) == wanted
 
 
 @pytest.mark.parametrize("text", ["not a name", "redis@sha256:0", "redis:", "redis@md5:00", "redis:" + "x" * 200])
 def test_no_names(text: str) -> None:
     with pytest.raises(BadInput):
-        Wanted.parse(text)
+        Request.parse(text)
 
 
 def test_no_text_ends_a_string_of_nix() -> None:

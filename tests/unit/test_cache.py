@@ -31,6 +31,7 @@ def cache(tmp_path: Path) -> Cache:
 
 def entry(cache: Cache) -> Path:
     """The one file that is there."""
+    assert cache.directory
     [file] = [path for path in cache.directory.rglob("*") if path.is_file()]
     return file
 
@@ -138,5 +139,6 @@ def test_two_builds_at_once_share_it(tmp_path: Path, store: Store) -> None:
     assert output.read_bytes() == alone
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")], "nothing is left over"
     assert known(image_of(fields), cache).diff_ids == known(image_of(fields), None).diff_ids
+    assert cache.directory
     entries = [path for path in cache.directory.rglob("*") if path.is_file()]
     assert len(entries) == 12 and all(json.loads(path.read_text())["key"] for path in entries)

@@ -80,7 +80,7 @@ def test_reachable_is_everything_at_any_distance_and_nothing_else() -> None:
 
 
 def test_a_reference_that_leads_nowhere_is_refused() -> None:
-    with pytest.raises(BadInput, match=f"it: the closure graph does not hold {path('gone')}; the graph is damaged"):
+    with pytest.raises(BadInput, match=f"it: the closure graph does not contain {path('gone')}; the graph is damaged"):
         reachable(graph(item("a", "gone")), [path("a")], "it")
 
 

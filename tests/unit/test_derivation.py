@@ -122,7 +122,7 @@ def test_a_piece_that_the_graph_does_not_hold_is_an_error(missing: str, derivati
     derivation.refers["tree"] = []
     derivation.attributes["trees"] = [derivation.at("tree")]
     del derivation.refers[missing]
-    with pytest.raises(BadInput, match=f"attrs.json: the closure graph does not hold .*{hashed_name(missing)}"):
+    with pytest.raises(BadInput, match=f"attrs.json: the closure graph does not contain .*{hashed_name(missing)}"):
         derivation.recipe()
 
 

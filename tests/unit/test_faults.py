@@ -21,6 +21,7 @@ import attrs
 import pytest
 
 from lamina.commands.main import main
+from lamina.data import output
 from lamina.data.span import Span
 from lamina.errors import BadInput
 from lamina.store import root_tree
@@ -90,7 +91,7 @@ def test_a_kill_at_any_time_leaves_all_or_nothing(bench: Bench, monkeypatch: pyt
     Killed between the two calls that put a file in the place of another, a run leaves a hidden name (`output._name`).
     """
     image = bench.out / "image.tar"
-    hidden = ".lamina-image.tar"
+    hidden = output._hidden("image.tar")
     build = ("build", str(bench.top / "recipe.json"), "-o", str(image))
     for name in ("XDG_CACHE_HOME", "TMPDIR"):
         monkeypatch.setenv(name, bench.environment[name])

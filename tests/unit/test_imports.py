@@ -61,7 +61,7 @@ def test_a_recipe_is_made_without_what_only_building_needs(store: Store, tmp_pat
     modules = imported("recipe", "-o", tmp_path / "image.json", NIX_ATTRS_JSON_FILE=str(told))
     assert json.loads((tmp_path / "image.json").read_text())["layers"]
     own = f"""
-        {ALWAYS} commands.recipe data.output
+        {ALWAYS} commands.recipe data.destination data.output
         oci oci.config oci.digest oci.reference oci.strict_json oci.timestamps
         recipe recipe.advice recipe.derivation recipe.open recipe.recipe store store.closure store.ownership
     """

@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -198,6 +199,6 @@ def test_no_image_is_bad_usage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [{"format": "oci"}, {"compressor": "xz"}])
-def test_an_unknown_form_or_compressor_is_bad_usage(arguments: dict[str, str], tmp_path: Path) -> None:
+def test_an_unknown_form_or_compressor_is_bad_usage(arguments: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(BadUsage, match=r"is unknown; use one of: (universal|none)"):
         write(image_of(recipe()), tmp_path / "out.tar", **arguments)

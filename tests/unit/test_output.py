@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
@@ -146,13 +147,40 @@ def test_many_at_once(tmp_path: Path) -> None:
 def test_a_hidden_name_that_a_kill_has_left(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"before")
+    hidden = tmp_path / output._hidden("out")
     if kind == "another file":
-        (tmp_path / ".lamina-out").write_bytes(b"left")
+        hidden.write_bytes(b"left")
     else:
-        (tmp_path / ".lamina-out").hardlink_to(path)
+        hidden.hardlink_to(path)
     with whole_file(path) as file:
         file.write(b"content")
     assert path.read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("name", [".lamina-out", ".lamina-out.tar"])
+def test_a_file_of_the_user_s_with_a_similar_name_stays(name: str, is_new: bool, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"the user's")
+    if not is_new:
+        (tmp_path / "out").write_bytes(b"before")
+    with whole_file(tmp_path / "out") as file:
+        file.write(b"content")
+    assert (tmp_path / name).read_bytes() == b"the user's"
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_what_is_not_ours_is_never_removed_or_moved(is_new: bool, tmp_path: Path) -> None:
+    hidden, path = tmp_path / output._hidden("out"), tmp_path / "out"
+    hidden.mkdir()
+    if is_new:
+        with whole_file(path) as file:
+            file.write(b"content")
+    else:
+        path.write_bytes(b"before")
+        with contextlib.suppress(LaminaError), whole_file(path) as file:  # only nameless files need the hidden name
+            file.write(b"content")
+        assert path.read_bytes() in (b"before", b"content")
+    assert hidden.is_dir()
 
 
 def test_a_directory_that_comes_in_between(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import add_compressor, path
+from lamina.commands.parser import add_check, add_compressor, path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="form of the archive; default: universal",
     )
     add_compressor(parser)
+    add_check(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,5 +35,5 @@ def run(options: argparse.Namespace) -> int:
     image = build_image(options.recipe)
     if options.name:
         image = attrs.evolve(image, names=(parse_reference(options.name, "--name"),))
-    write(image, options.output, format=options.format, compressor=options.compressor)
+    write(image, options.output, format=options.format, compressor=options.compressor, check=options.check)
     return 0

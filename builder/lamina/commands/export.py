@@ -16,10 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from lamina.commands.errors import selecting_by_name
-    from lamina.data.output import stream_or_file
+    from lamina.data.destination import open_output
     from lamina.image.export import export
     from lamina.recipe.open import open_image
 
-    with selecting_by_name(), stream_or_file(options.output) as out:
-        out.writelines(export(open_image(options.image, name=options.name, tag=options.tag), options.mtime))
+    with selecting_by_name(), open_output(options.output) as out:
+        out.file.writelines(export(open_image(options.image, name=options.name, tag=options.tag), options.mtime))
     return 0

@@ -5,21 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 
-from lamina.commands.parser import path, sourcing
+from lamina.commands.parser import sourcing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", help="the files at the root; the directory is not changed")
     parser.add_argument("shell", metavar="SHELL", help="the program that runs the script")
     parser.add_argument("script", metavar="FILE", help="the script")
-    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT")
     parser.add_argument("--mtime", default="@1", help="time of every file: ISO 8601, or @SECONDS; default: @1")
     parser.add_argument("--root", action="store_true", help="put the root directory into the layer even if unchanged")
     parser.add_argument("--chroot", action="store_true", help="run the script with DIR as its root directory")
 
 
 def run(options: argparse.Namespace) -> int:
-    from lamina.data.output import whole_file
+    from lamina.data.destination import open_output
     from lamina.oci.timestamps import seconds
     from lamina.rootless.script import fake_root
     from lamina.store.ownership import Stamp
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     script = sourcing(options.shell, options.script)
     with (
         fake_root(at_root, script, chroot=options.chroot, root=options.root) as items,
-        whole_file(options.output) as out,
+        open_output(options.output) as out,
     ):
-        out.writelines(TreeBlob.of(timed(items, mtime)).chunks())
+        out.file.writelines(TreeBlob.of(timed(items, mtime)).chunks())
     return 0

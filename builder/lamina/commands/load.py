@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import add_selection, json_text, path
+from lamina.commands.parser import add_check, add_selection, json_text, path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, an archive or an OCI layout")
     add_selection(parser)
     parser.add_argument("--to", choices=("docker", "podman", "containerd"), default="docker", help="default: docker")
+    add_check(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
@@ -25,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
 
         with selecting_by_name():
             image = open_image(options.image, name=options.name, tag=options.tag)
-        loaded = load(image, client)
+        loaded = load(image, client, check=options.check)
     names = [name.familiar for name in image.names]
     if options.json:
         costs = {"sent": loaded.sent, "held": loaded.held, "refusal": loaded.refusal}

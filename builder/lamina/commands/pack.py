@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from lamina.commands.parser import owner, path
+from lamina.commands.parser import owner
 from lamina.errors import BadUsage
 
 ROOT_HELP = "when the root directory itself is in the layer; changed: if it is not 0755 of 0:0; default: never"
@@ -13,7 +13,7 @@ ROOT_HELP = "when the root directory itself is in the layer; changed: if it is n
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directories", nargs="+", metavar="DIR", help="what is to lie at the root; later over earlier")
-    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT")
     parser.add_argument("--uid", type=owner, default=0, help="owner of everything; default: 0")
     parser.add_argument("--gid", type=owner, default=0, help="group of everything; default: 0")
     parser.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from lamina.data.output import whole_file
+    from lamina.data.destination import open_output
     from lamina.oci.timestamps import seconds
     from lamina.store.ownership import Stamp
     from lamina.store.root_tree import link_items, root_items
@@ -43,6 +43,6 @@ def run(options: argparse.Namespace) -> int:
         )
     else:
         raise BadUsage("--keep-modes", f"{len(options.directories)} directories", "give one")
-    with whole_file(options.output) as out:
-        out.writelines(TreeBlob.of(items).chunks())
+    with open_output(options.output) as out:
+        out.file.writelines(TreeBlob.of(items).chunks())
     return 0

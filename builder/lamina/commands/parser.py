@@ -113,6 +113,10 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tag", metavar="TAG", help="select an image of IMAGE by its tag")
 
 
+def add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--check", action="store_true", help="hash every layer again, even if its digest is remembered")
+
+
 def add_compressor(parser: argparse.ArgumentParser) -> None:
     """Add `--compressor`, for an archive that is compressed as a whole."""
     parser.add_argument("--compressor", choices=tuple(COMPRESSORS), default="none", help="default: none")

@@ -10,7 +10,7 @@ from lamina.commands.parser import json_text, path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
     parser.add_argument("--explain", action="store_true", help="print the layers; the default, unless --lock is given")
-    parser.add_argument("--lock", type=path, metavar="FILE", help="write the plan, for the argument `lock` of an image")
+    parser.add_argument("--lock", metavar="FILE", help="write the plan, for the argument `lock` of an image")
     parser.add_argument("--json", action="store_true", help="for programs")
 
 

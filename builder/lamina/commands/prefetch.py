@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image-digest", metavar="DIGEST", help="of a manifest or of an index")
     parser.add_argument("--os", default="linux", help="which image of an index; default: linux")
     parser.add_argument("--arch", help="which image of an index, in Go's words; default: this machine's")
-    parser.add_argument("--final-image-name", metavar="NAME", help="the name that the archive tells; default: NAME")
-    parser.add_argument("--final-image-tag", metavar="TAG", help="the tag that the archive tells; default: TAG")
+    parser.add_argument("--final-image-name", metavar="NAME", help="name in the archive; default: NAME")
+    parser.add_argument("--final-image-tag", metavar="TAG", help="tag in the archive; default: TAG")
     parser.add_argument("--no-tls-verify", action="store_true", help="for a registry without TLS")
     parser.add_argument("--json", action="store_true", help="for programs; otherwise a Nix attribute set")
     parser.add_argument("--quiet", action="store_true", help="nothing but the result")
@@ -27,14 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     import attrs
 
-    from lamina.media.prefetch import Wanted, nix_text, prefetch
+    from lamina.media.prefetch import Request, nix_text, prefetch
     from lamina.oci.platform import host_architecture
 
     name = options.image_name or options.image
     if not name:
         raise BadUsage("prefetch", "no image", "give NAME, NAME:TAG or NAME@DIGEST")
-    wanted = attrs.evolve(
-        Wanted.parse(name, options.reference, options.image_tag, options.image_digest),
+    request = attrs.evolve(
+        Request.parse(name, options.reference, options.image_tag, options.image_digest),
         os=options.os,
         arch=options.arch or host_architecture(),
         final_name=options.final_image_name,
@@ -42,10 +42,10 @@ def run(options: argparse.Namespace) -> int:
         tls_verify=not options.no_tls_verify,
     )
 
-    def tell(what: str, value: str) -> None:
+    def report(title: str, value: str) -> None:
         if not options.quiet:
-            print(f"-> {what}: {value}", file=sys.stderr)
+            print(f"-> {title}: {value}", file=sys.stderr)
 
-    arguments = prefetch(wanted, tell).arguments
+    arguments = prefetch(request, report).arguments
     print(json_text(arguments, indent=2) if options.json else nix_text(arguments))
     return 0

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import path
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--layers", action="store_true", help="the layers of buildLayer instead")
     what.add_argument("--database", action="store_true", help="the layer with a database of its store paths instead")
-    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT")
 
 
 def run(options: argparse.Namespace) -> int:
-    from lamina.data.output import whole_file
+    from lamina.data.destination import open_output
     from lamina.recipe.derivation import attributes_file, json_text, make_database, make_layers, make_recipe
     from lamina.recipe.recipe import recipe_json
 
@@ -24,6 +22,6 @@ def run(options: argparse.Namespace) -> int:
         made = make_database(path)
     else:
         made = iter([json_text(make_layers(path) if options.layers else recipe_json(make_recipe(path)))])
-    with whole_file(options.output) as out:
-        out.writelines(made)
+    with open_output(options.output) as out:
+        out.file.writelines(made)
     return 0

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="files for the root directory, on top of the base; later over earlier",
     )
-    parser.add_argument("-o", "--output", required=True, type=path, metavar="OUT")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT")
     parser.add_argument(
         "--base", type=path, metavar="IMAGE", help="an archive or a layout; default: an empty root directory"
     )
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from lamina.data.output import whole_file
+    from lamina.data.destination import open_output
     from lamina.image.rootfs import empty
     from lamina.rootless.script import run_as_root
     from lamina.store.ownership import Stamp
@@ -58,6 +58,6 @@ def run(options: argparse.Namespace) -> int:
         root, at_root = empty(), root_items(options.directories, stamp, keep_dirlinks=options.keep_dirlinks)
     extra = sourcing(*options.then) if options.then else None
     script = [options.shell, options.script]
-    with run_as_root(root, at_root, script, extra, root=not options.base) as items, whole_file(options.output) as out:
-        out.writelines(TreeBlob.of(items).chunks())
+    with run_as_root(root, at_root, script, extra, root=not options.base) as items, open_output(options.output) as out:
+        out.file.writelines(TreeBlob.of(items).chunks())
     return 0

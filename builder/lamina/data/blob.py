@@ -1,7 +1,7 @@
 """Blobs: bytes with a size, produced when somebody reads them.
 
-A base layer is a range of the archive it lies in, a JSON document is bytes in memory, a layer of store paths is
-made while it is read (`tree_blob.py`). Nothing here is unpacked to disk.
+A base layer is a range of the archive that contains it, a JSON document is bytes in memory, and a layer of store paths
+is made while it is read (`tree_blob.py`). Nothing is unpacked to disk.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from lamina.errors import BadInput
 
 
 class Blob(Protocol):
-    """Bytes that can be read as often as one likes, the same each time."""
+    """Bytes that can be read any number of times, with the same result each time."""
 
     __slots__ = ()
 
     @property
     def size(self) -> int | None:
-        """Bytes, or None when only reading to the end tells (compressed data)."""
+        """The number of bytes; None if it is known only after reading all of them (compressed data)."""
 
     def pieces(self) -> Iterator[Piece]:
-        """The bytes, in pieces of any length, read or not. Raises BadInput when they cannot be had."""
+        """The bytes, in pieces of any length: in memory, or spans of files. Raises BadInput: they cannot be read."""
 
     def chunks(self) -> Iterator[bytes]:
-        """The same, all of it read. Raises BadInput."""
+        """The same bytes, all in memory, one piece at a time. Raises BadInput: they cannot be read."""
         return as_chunks(self.pieces())
 
 
@@ -52,9 +52,9 @@ class Bytes(Blob):
 
 @attrs.frozen(eq=False)
 class Source:
-    """An open file that blobs are ranges of; open until the last blob is forgotten.
+    """An open file with blobs in it. It stays open until the last of these blobs is deleted.
 
-    `name` is what errors call it: for a compressed archive the descriptor belongs to a nameless temporary file.
+    Errors call it `name`: for a compressed archive, the descriptor is that of a temporary file without a name.
     """
 
     file: io.FileIO
@@ -62,10 +62,10 @@ class Source:
 
     @classmethod
     def open(cls, path: Path) -> Source:
-        """Raises BadInput: no such file, or it may not be read."""
+        """Open a regular file. Raises BadInput: it does not exist, or cannot be read."""
         remedy = "give a file that can be read"
         try:
-            # A pipe without a writer would be waited for; a directory is refused by FileIO.
+            # Without O_NONBLOCK, opening a pipe would wait for a writer. FileIO refuses a directory.
             file = io.FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             raise BadInput(path, getattr(error, "strerror", None) or str(error), remedy) from None
@@ -78,7 +78,7 @@ class Source:
         return os.fstat(self.file.fileno()).st_size
 
     def read(self, offset: int, size: int) -> bytes:
-        """At most `size` bytes from `offset`, whatever others read meanwhile."""
+        """At most `size` bytes from `offset`. Several readers do not disturb each other."""
         try:
             return os.pread(self.file.fileno(), size, offset)
         except OSError as error:
@@ -87,7 +87,7 @@ class Source:
 
 @attrs.frozen(eq=False)
 class FileRange(Blob):
-    """`size` bytes of a file from `offset` on."""
+    """`size` bytes of a file, starting at `offset`."""
 
     source: Source
     offset: int
@@ -95,13 +95,13 @@ class FileRange(Blob):
 
     def pieces(self) -> Iterator[Span]:
         """One span. Raises BadInput: the file is shorter."""
-        if (early := self.offset + self.size - self.source.size) > 0:
-            raise BadInput(self.source.name, f"ends {early} bytes early", "it is cut short: copy or pull it again")
+        if (missing := self.offset + self.size - self.source.size) > 0:
+            raise BadInput(self.source.name, f"ends {missing} bytes early", "it is cut short: copy or pull it again")
         yield Span(self.source.file.fileno(), self.offset, self.size, self.source.name)
 
 
 def read_all(blob: Blob, limit: int, where: object) -> bytes:
-    """A small blob's bytes, in memory. Raises BadInput when there are more than `limit`."""
+    """The bytes of a small blob. Raises BadInput: there are more than `limit`."""
     pieces: list[bytes] = []
     total = 0
     for chunk in blob.chunks():
@@ -113,7 +113,7 @@ def read_all(blob: Blob, limit: int, where: object) -> bytes:
 
 
 class Stream:
-    """A blob read front to back in pieces of the reader's choice; `skip` costs nothing where it can."""
+    """Reads a blob from front to back. Skipping a part of a file does not read it."""
 
     def __init__(self, blob: Blob) -> None:
         self._range = blob if isinstance(blob, FileRange) else None
@@ -122,7 +122,7 @@ class Stream:
         self.position = 0
 
     def read(self, size: int) -> bytes:
-        """`size` bytes, fewer only at the end."""
+        """The next `size` bytes; fewer only at the end."""
         if self._range:
             left = max(0, self._range.size - self.position)
             data = self._range.source.read(self._range.offset + self.position, min(size, left))
@@ -132,7 +132,7 @@ class Stream:
         return data
 
     def skip(self, size: int) -> bool:
-        """Go `size` bytes on; False when there are not that many."""
+        """Move forward by `size` bytes; False if fewer are left."""
         if self._range:
             self.position += size
             return self.position <= self._range.size

@@ -1,4 +1,4 @@
-"""Compressed data: known by what the bytes are, never by what the file is called."""
+"""Compressed data, recognized by its bytes, never by the name of a file."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ _UNKNOWN_KINDS = {
 
 _FEED = 4 << 10
 _FEED_ZSTD = 1 << 10
-"""Bytes given to a decoder at once. Only with zstd do they bound what comes back: 4 bytes give up to 128 KiB."""
+"""Bytes given to a decoder at a time. With zstd they limit the output too: 4 bytes give up to 128 KiB."""
 
 
 _STEP = 1 << 20
-"""Bytes that the other decoders give back at once: bzip2 turns 50 bytes into 46 MB."""
+"""Bytes that the other decoders return at a time: bzip2 turns 50 bytes into 46 MB."""
 
 
 class _Decoder(Protocol):
-    """What zlib, bz2, lzma and zstandard decoders have in common."""
+    """The common interface of decoders: zlib, bz2, lzma, zstandard."""
 
     @property
     def eof(self) -> bool: ...
@@ -59,17 +59,17 @@ class _Decoder(Protocol):
 
 @attrs.define(eq=False)
 class Budget:
-    """What the compressed parts of one archive may unpack to, together: see `limits.py`.
+    """How many bytes all compressed parts of one archive may decompress to, together: see `limits.py`.
 
-    `packed` is the size of the archive itself. A part that an image uses twice counts twice, one that is read again
-    does not.
+    `packed` is the size of the archive. A part that an image uses twice counts twice; a part that is read again does
+    not.
     """
 
     packed: int
     unpacked: int = 0
 
     def spend(self, count: int, where: object) -> None:
-        """Raises BadInput when that is too much."""
+        """Count bytes that were decompressed. Raises BadInput: too many."""
         self.unpacked += count
         if self.unpacked > min(UNPACKED_BYTES, UNPACKED_FREE + UNPACKED_RATIO * self.packed):
             what = f"{self.packed} bytes that unpack to more than {self.unpacked - count}"
@@ -77,13 +77,13 @@ class Budget:
 
 
 def detect(blob: Blob, where: object) -> str | None:
-    """`gzip`, `bzip2`, `xz`, `zstd`, or None for bytes that are not compressed.
+    """The compression: `gzip`, `bzip2`, `xz`, `zstd`; None if the bytes are not compressed.
 
-    Raises BadInput for a compression that images do not use.
+    Raises BadInput: a compression that images do not use.
     """
     head = Stream(blob).read(4096)
     if not any(head):
-        return None  # the empty tar; libmagic has no word for zeros
+        return None  # an empty tar; libmagic has no type for zeros
     kind = str(_magic().from_buffer(head))
     if kind in _UNKNOWN_KINDS:
         remedy = "images are plain, gzip, bzip2, xz or zstd"
@@ -100,7 +100,7 @@ def _magic() -> Any:
 
 @attrs.define(eq=False)
 class Decompressed(Blob):
-    """What a compressed blob holds. Its size is known only to those who read it."""
+    """The decompressed content of a blob. Its size is not known before it is read."""
 
     packed: Blob
     kind: str
@@ -113,7 +113,7 @@ class Decompressed(Blob):
         return None
 
     def pieces(self) -> Iterator[bytes]:
-        """Raises BadInput: damaged, cut short, followed by something else, or too much."""
+        """The bytes. Raises BadInput: the data is corrupt, cut short, followed by other data, or too long."""
         total = 0
         for plain in self._decoded():
             total += len(plain)
@@ -128,13 +128,13 @@ class Decompressed(Blob):
         for data in _small(self.packed.chunks(), _FEED_ZSTD if self.kind == "zstd" else _FEED):
             while data:
                 if decoder is None:
-                    data = data.lstrip(b"\0")  # zeros after a frame are padding, which tools ignore
+                    data = data.lstrip(b"\0")  # zeros after a frame are padding, which all tools ignore
                     if not data:
                         break
                     decoder = make()
                 try:
                     yield from _stepwise(decoder, data)
-                except Exception as error:  # each library raises its own
+                except Exception as error:  # each library has exceptions of its own
                     raise BadInput(self.where, f"damaged {self.kind} data: {error}", "pull it again") from None
                 data = decoder.unused_data if decoder.eof else b""
                 decoder = None if decoder.eof else decoder
@@ -144,7 +144,7 @@ class Decompressed(Blob):
 
 @attrs.frozen
 class _Zstd:
-    """zstandard's decoder, which knows no limit, as the others are."""
+    """zstandard's decoder with the interface of the others. It has no limit for its output."""
 
     inner: Any
 
@@ -161,7 +161,7 @@ class _Zstd:
 
 
 def _stepwise(decoder: _Decoder, data: bytes) -> Iterator[bytes]:
-    """All that the data gives, in steps. What a step did not take zlib hands back; the others keep it."""
+    """Everything that the data decompresses to, in steps. zlib returns input that it did not use; others keep it."""
     while True:
         plain = decoder.decompress(data, _STEP)
         yield plain
@@ -193,19 +193,19 @@ def _decoder(kind: str) -> Callable[[], _Decoder]:
 
 
 def plain(blob: Blob, where: object, budget: Budget | None = None) -> Blob:
-    """The blob itself when its bytes are plain, else a view of what they decompress to.
+    """The blob itself if it is not compressed, or else its decompressed content.
 
-    `budget` is that of the archive in which the blob lies, if there is one.
+    `budget` is that of the archive that contains the blob, if there is one.
     """
     kind = detect(blob, where)
     return Decompressed(blob, kind, where, budget or Budget(blob.size or 0)) if kind else blob
 
 
 def compress(chunks: Iterator[bytes], compressor: str, out: BinaryIO) -> None:
-    """Write the chunks to `out` as `none`, `gz` or `zstd`: the same bytes for the same data, always.
+    """Compress the chunks with `none`, `gz` or `zstd`, and write them to `out`. Equal data always gives equal bytes.
 
-    Both use all processors, and their bytes hang on none. zstd runs with at least one worker, because with none the
-    library makes other bytes than with any number of them.
+    Both compressors use all processors, but the result does not depend on their number. zstd always gets at least one
+    worker, because without workers the library gives different bytes.
     """
     if compressor == "none":
         out.writelines(chunks)
@@ -223,17 +223,17 @@ def compress(chunks: Iterator[bytes], compressor: str, out: BinaryIO) -> None:
 
 
 _GZIP_HEADER = bytes.fromhex("1f8b 08 00 00000000 00 ff")
-"""No name, no time, no word on level and system (RFC 1952, 2.3)."""
+"""Without a name, a time, a level and an operating system (RFC 1952, 2.3)."""
 
 
 _GZIP_BLOCK = 1 << 20
 _GZIP_WINDOW = 32 << 10
 _LAST_BLOCK = b"\x03\x00"
-"""An empty one, which says that it is the last (RFC 1951, 3.2.3)."""
+"""An empty block that is marked as the last one (RFC 1951, 3.2.3)."""
 
 
 def _gzip(chunks: Iterator[bytes], out: BinaryIO) -> None:
-    """One gzip member, as pigz makes it: blocks that are compressed side by side, each with what stands before it."""
+    """One gzip member, as pigz makes it: blocks are compressed in parallel, each with the end of the previous block."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
     workers = len(os.sched_getaffinity(0))
@@ -252,13 +252,13 @@ def _gzip(chunks: Iterator[bytes], out: BinaryIO) -> None:
 
 
 def _deflated(block: bytes, before: bytes) -> bytes:
-    """The block, to its last whole byte; what comes `before` need not be told again."""
+    """The compressed block, up to a byte boundary. It may refer to data in `before`, the end of the previous block."""
     encoder = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=before)
     return encoder.compress(block) + encoder.flush(zlib.Z_SYNC_FLUSH)
 
 
 def _blocks(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """The same bytes, `size` at a time: what comes out must not hang on how they came in."""
+    """The same bytes, `size` at a time: the result must not depend on the sizes of the chunks."""
     rest = b""
     for chunk in chunks:
         data = rest + chunk
@@ -270,15 +270,15 @@ def _blocks(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
 
 
 def spool(blob: Blob, name: str) -> FileRange:
-    """The blob as part of a file: if it is none yet, of a temporary one without a name, of which nothing is left.
+    """The blob as a range of a file. A compressed blob is decompressed into a temporary file without a name.
 
-    Raises LaminaError: no room for it.
+    Raises LaminaError: there is no room for it.
     """
     if isinstance(blob, FileRange):
         return blob
     directory = temporary_directory()
     try:
-        file = tempfile.TemporaryFile(buffering=0, dir=directory)  # noqa: SIM115 - it closes with the last blob in it
+        file = tempfile.TemporaryFile(buffering=0, dir=directory)  # noqa: SIM115 - it is closed with the last blob
         _write(blob, file)
     except OSError as error:
         remedy = f"make room in {directory}"

@@ -1,4 +1,4 @@
-"""The names of the compressors, which arguments use, and the endings of the files that they make."""
+"""The names of the compressors, as options and arguments use them, and the extensions of their files."""
 
 COMPRESSORS = {"none": "", "gz": ".gz", "zstd": ".zst"}
-"""Endings by name. `nix/lib/archive.nix` has the same list; a test compares the two."""
+"""File extensions by compressor. `nix/lib/archive.nix` has the same list; a test compares the two."""

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
-import sys
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -15,24 +15,25 @@ from lamina.errors import LaminaError
 from lamina.oci.digest import hex_of, sha256
 
 _EARLY = 0.03
-"""Seconds between two times that a file's content is brought to the disk while it is written.
+"""Seconds between two flushes of a file to the disk while it is written.
 
-With 0.1 an archive of 1.2 GB takes 0.08 s more, with 0.01 as long, without a pause 0.03 s more (two processors)."""
+With 0.1 an archive of 1.2 GB takes 0.08 s longer, with 0.01 the same time, without a pause 0.03 s longer (two
+processors)."""
 
 _WORTH_FLUSHING = 64 << 20
-"""Bytes of a file from which on waiting for the disk takes longer (20 ms) than starting a thread."""
+"""Size of a file from which waiting for the disk takes longer (20 ms) than starting a thread."""
 
 _PIPE = 1 << 20
-"""Bytes: fs.pipe-max-size, as Linux has it by default."""
+"""Bytes: Linux' default for fs.pipe-max-size."""
 
 
 @contextlib.contextmanager
 def whole_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """A file that gets its name when the block ends well; otherwise nothing of it remains.
+    """A file that gets its name when the block ends without an error; otherwise nothing of it remains.
 
-    It has no name before (Linux' O_TMPFILE), so that not even a kill leaves anything behind; where the file system
-    cannot do that, it has a hidden one. `durable` waits for the disk, without which a power cut may leave the name
-    with other bytes. Raises LaminaError: no place to write to, or the disk is full.
+    Before that it has no name (Linux' O_TMPFILE), so that not even a kill leaves anything behind; or a hidden name if
+    the file system does not support that. `durable` waits for the disk; without it, a power failure may leave the
+    name with other bytes. Raises LaminaError: the file cannot be written, or the disk is full.
     """
     directory = path.parent
     try:
@@ -57,32 +58,20 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         raise LaminaError(path, f"cannot be written: {error.strerror or error}", "nothing was left behind") from None
 
 
-@contextlib.contextmanager
-def stream_or_file(name: str) -> Iterator[BinaryIO]:
-    """Standard output when the name is `-`, else a whole file. Raises LaminaError."""
-    if name != "-":
-        with whole_file(Path(name)) as file:
-            yield file
-        return
-    widen(sys.stdout.buffer)
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()
-
-
 def widen(pipe: IO[bytes]) -> None:
-    """Let a pipe hold as much as Linux lets anyone: a writer of large chunks then waits a third as long.
+    """Make a pipe's buffer as large as Linux allows everybody: a writer of large chunks then waits a third as long.
 
-    Nothing happens to what is no pipe, nor where the system does not let it.
+    Nothing happens if the file is no pipe, or if the system refuses.
     """
     with contextlib.suppress(AttributeError, OSError):
         fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def reserve(file: BinaryIO, size: int) -> None:
-    """Have the file system set aside `size` bytes for an empty file, where it can.
+    """Allocate `size` bytes on the disk for an empty file, if the file system supports that.
 
-    Several processes then write into it at the same time without waiting for each other: 1.2 GB in 0.14 s instead of
-    0.24 to 1.0 s (two processes, ext4). Raises OSError when there is no room, before anything is read.
+    Several processes can then write into it at the same time without waiting for each other: 1.2 GB in 0.14 s instead
+    of 0.24 to 1.0 s (two processes, ext4). Raises OSError: there is no room. Nothing has been read by then.
     """
     try:
         os.posix_fallocate(file.fileno(), 0, size)
@@ -90,14 +79,14 @@ def reserve(file: BinaryIO, size: int) -> None:
         if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
             raise
     except AttributeError:
-        pass  # macOS has another call for it
+        pass  # macOS has a different call for this
 
 
 @contextlib.contextmanager
 def written_early(file: BinaryIO, size: int) -> Iterator[None]:
-    """Bring to the disk what is written already, again and again, so that the wait for some `size` bytes is short.
+    """Flush the file to the disk again and again during the block, so that the wait at its end is short.
 
-    Raises OSError: the disk failed, which the system tells only once.
+    `size` is about how many bytes will be written. Raises OSError: the disk failed, which the system reports only once.
     """
     if size < _WORTH_FLUSHING:
         yield
@@ -126,9 +115,9 @@ def written_early(file: BinaryIO, size: int) -> Iterator[None]:
 
 
 def temporary_directory() -> str:
-    """Where files without a name go: where TMPDIR says, else /tmp.
+    """The directory for temporary files: TMPDIR, or else /tmp.
 
-    `tempfile` left to itself tries a directory out with a file in it, which a kill in that moment would leave behind.
+    `tempfile` by itself tests a directory by creating a file in it, which a kill in that moment would leave behind.
     """
     for directory in (os.environ.get("TMPDIR"), "/tmp"):
         if directory and os.path.isdir(directory) and os.access(directory, os.W_OK | os.X_OK):
@@ -141,24 +130,40 @@ def temporary_directory() -> str:
 def _name(file: BinaryIO, path: Path) -> None:
     """Give a nameless file its name.
 
-    Linux cannot put a nameless file in the place of another, so that needs a hidden name for a moment. It is always
-    the same for one `path`: what a kill in that moment leaves is taken away by the next who writes there. Of several
-    at once each has written a whole file, and any of these may be the last. Whoever finds the hidden name taken ends
-    what the other has begun, so that nobody tries more often than there are others.
+    Linux cannot put a nameless file in the place of another, so the file gets a hidden name for a moment. That name
+    depends on `path` alone: what a kill in that moment leaves is removed by the next run that writes there. If several
+    processes write at once, each has written a whole file, and any of these may be the last. A process that finds the
+    hidden name in use completes what the other has begun, so nobody tries more often than there are others.
     """
     hidden = path.parent / _hidden(path.name)
     if _linked(file, path):
-        hidden.unlink(missing_ok=True)
+        _remove_own(hidden)
         return
     while not _linked(file, hidden):
+        if not _is_own(hidden):
+            raise OSError(errno.EEXIST, f"{hidden} is in the way")
         _move(hidden, path)
     _move(hidden, path)
 
 
-def _linked(file: BinaryIO, path: Path) -> bool:
-    """Whether the file has got the name, which nothing had before."""
+def _is_own(hidden: Path) -> bool:
+    """Whether a hidden name may be what a run of this user has left: a regular file of the user's, or nothing."""
     try:
-        # Any src_dir_fd makes Python call linkat, which follows the link, and not link, which does not.
+        found = os.lstat(hidden)
+    except FileNotFoundError:
+        return True
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def _remove_own(hidden: Path) -> None:
+    if _is_own(hidden):
+        hidden.unlink(missing_ok=True)
+
+
+def _linked(file: BinaryIO, path: Path) -> bool:
+    """Give the file the name; False if something already has it."""
+    try:
+        # With src_dir_fd Python calls linkat, which follows the link in /proc; without it link, which does not.
         os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=file.fileno())
     except FileExistsError:
         return False
@@ -166,23 +171,22 @@ def _linked(file: BinaryIO, path: Path) -> bool:
 
 
 def _move(hidden: Path, path: Path) -> None:
-    """Bring what has the hidden name to its place, unless another was faster; the hidden name is free then."""
+    """Move the file with the hidden name to `path`, unless another process was faster; the hidden name becomes free."""
     with contextlib.suppress(FileNotFoundError):
         try:
             os.replace(hidden, path)
         finally:
-            hidden.unlink(missing_ok=True)  # still there when both were one file (rename(2)), or the place is taken
+            hidden.unlink(missing_ok=True)  # it remains if both names were one file (rename(2)), or if rename failed
 
 
 def _hidden(name: str) -> str:
-    hidden = f".lamina-{name}"
-    if len(os.fsencode(hidden)) <= 255:
-        return hidden
-    return f".lamina-{hex_of(sha256(os.fsencode(name)))}"  # as long as a name can be, as the other was not
+    """A name that no file of the user's has, always the same for one `name`, and never too long."""
+    hidden = f".lamina-is-naming-{name}"
+    return hidden if len(os.fsencode(hidden)) <= 255 else f".lamina-is-naming-{hex_of(sha256(os.fsencode(name)))}"
 
 
 def _open(directory: Path) -> tuple[BinaryIO, Path | None]:
-    """A new file in the directory, and its hidden name if it has one."""
+    """Create a file in the directory; returns it with its hidden name, or None if it has no name."""
     try:
         descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
     except (FileNotFoundError, NotADirectoryError, PermissionError):

@@ -1,4 +1,4 @@
-"""Independent jobs in processes of their own: hashing and copying files keeps Python's own lock busy."""
+"""Independent jobs in several processes, because hashing and copying files in threads would wait for Python's lock."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from typing import Any
 from lamina.errors import LaminaError
 
 Counter = Callable[[int], None]
-"""Is told of bytes that were dealt with."""
+"""Gets the number of bytes that were just processed."""
 
 Task = Callable[[int, Any, Counter], Any]
-"""What is done for a job, by its number, with what this round gives for it."""
+"""Called with a job's number, the argument for this job, and a counter; returns the job's result."""
 
 _REPORT = 8 << 20
-"""Bytes between two reports of a worker: often enough for a progress line, seldom enough to cost nothing."""
+"""Bytes between two reports of a worker: often enough for a progress line, rarely enough to cost nothing."""
 
 
 def processors() -> int:
-    """How many there are for this process: fewer than the machine has, where a build is limited."""
+    """The number of processors that this process may use. A build may be limited to some of the machine's."""
     return len(os.sched_getaffinity(0))
 
 
 def balanced(sizes: Sequence[int], workers: int) -> list[list[int]]:
-    """The jobs, by position, in at most `workers` groups of about equal size: the largest first, to the least busy."""
+    """Divide jobs, given by their sizes, into at most `workers` groups of about the same size.
+
+    Each group lists positions in `sizes`. The largest job is assigned first, always to the group with the least work.
+    """
     groups: list[list[int]] = [[] for _ in range(workers)]
     loads = [0] * workers
     for job in sorted(range(len(sizes)), key=lambda job: (-sizes[job], job)):
@@ -37,11 +40,11 @@ def balanced(sizes: Sequence[int], workers: int) -> list[list[int]]:
 
 
 class Crew:
-    """Processes, one for each group of jobs, for several rounds of tasks: use it as a context.
+    """One process for each group of jobs, for several rounds of tasks. Use it as a context manager.
 
-    A job comes back to the process that had it before, so that a later task finds what an earlier one has kept;
-    unless that is busy when another has nothing left to do. Memory is not shared: only results and counts come back.
-    One group alone is done in this process.
+    In every round a job goes to the same process, so that a later task finds what an earlier one has kept in memory;
+    unless that process is busy while another has nothing left to do. Memory is not shared: only results and counts
+    come back. A single group runs in this process.
     """
 
     def __init__(self, tasks: Mapping[str, Task], groups: Sequence[Sequence[int]]) -> None:
@@ -71,17 +74,18 @@ class Crew:
         for end in self._ends:
             end.close()
 
-    def do(self, task: str, given: Mapping[int, Any], progress: Counter) -> dict[int, Any]:
-        """What the task returns for each job that something is given for.
+    def do(self, task: str, arguments: Mapping[int, Any], progress: Counter) -> dict[int, Any]:
+        """Run a task for each job that has an argument; returns the results by job.
 
-        An error of Lamina's in any of them is raised here; so is LaminaError when a process was killed.
+        Raises the first LaminaError of any job, and LaminaError if a process was killed.
         """
         if not self._ends:
             work = self._tasks[task]
-            return {job: work(job, given[job], progress) for group in self._groups for job in group if job in given}
-        waiting = [[job for job in group if job in given] for group in self._groups]
+            jobs = [job for group in self._groups for job in group if job in arguments]
+            return {job: work(job, arguments[job], progress) for job in jobs}
+        waiting = [[job for job in group if job in arguments] for group in self._groups]
         results: dict[int, Any] = {}
-        busy = {end: number for number, end in enumerate(self._ends) if self._next(number, task, given, waiting)}
+        busy = {end: number for number, end in enumerate(self._ends) if self._next(number, task, arguments, waiting)}
         while busy:
             for end, (kind, value, count) in _messages(busy):
                 progress(count)
@@ -89,51 +93,51 @@ class Crew:
                     raise value
                 if kind == "done":
                     results.update([value])
-                    if not self._next(busy[end], task, given, waiting):
+                    if not self._next(busy[end], task, arguments, waiting):
                         del busy[end]
         return results
 
-    def _next(self, number: int, task: str, given: Mapping[int, Any], waiting: list[list[int]]) -> bool:
-        """Give a worker the next of its own jobs, else the last of whoever has most; False when none is left."""
+    def _next(self, number: int, task: str, arguments: Mapping[int, Any], waiting: list[list[int]]) -> bool:
+        """Give a worker its next job, or else the last job of the worker that has most; False if no job is left."""
         own = waiting[number]
         queue = own or max(waiting, key=len)
         if not queue:
             return False
         job = queue.pop(0 if own else -1)
-        self._ends[number].send((task, job, given[job]))
+        self._ends[number].send((task, job, arguments[job]))
         return True
 
 
 def _serve(tasks: Mapping[str, Task], end: Any, others: Sequence[Any]) -> None:
-    """The life of a worker: one job after the other, and what is to be told of each."""
+    """The main loop of a worker: run one job after the other, and report each result."""
     pending = 0
 
     def count(size: int) -> None:
         nonlocal pending
         pending += size
         if pending >= _REPORT:
-            tell("bytes", None)
+            report("bytes", None)
 
-    def tell(kind: str, value: object) -> None:
+    def report(kind: str, value: object) -> None:
         nonlocal pending
         end.send((kind, value, pending))
         pending = 0
 
     for other in others:
-        other.close()  # else this process would not see that the first one is gone
+        other.close()  # otherwise this process would not notice the end of the main process
     with contextlib.suppress(EOFError):
         while order := end.recv():
-            task, job, given = order
+            task, job, argument = order
             try:
-                tell("done", (job, tasks[task](job, given, count)))
+                report("done", (job, tasks[task](job, argument, count)))
             except LaminaError as error:
-                tell("error", error)
+                report("error", error)
             except OSError as error:
-                tell("error", LaminaError(error.filename or "a worker", error.strerror or str(error)))
+                report("error", LaminaError(error.filename or "a worker", error.strerror or str(error)))
 
 
 def _messages(ends: Iterable[Any]) -> Iterator[tuple[Any, tuple[str, Any, int]]]:
-    """What the workers at the ends say, and who."""
+    """The messages of the workers, each with the end that it came from."""
     from multiprocessing.connection import wait
 
     ready: list[Any] = wait(list(ends))
@@ -141,5 +145,7 @@ def _messages(ends: Iterable[Any]) -> Iterator[tuple[Any, tuple[str, Any, int]]]
         try:
             message = end.recv()
         except (EOFError, ConnectionError):
-            raise LaminaError("a worker", "was killed", "is there enough memory? run again") from None
+            raise LaminaError(
+                "a worker", "was killed", "check that there is enough memory, and run the command again"
+            ) from None
         yield end, message

@@ -1,4 +1,4 @@
-"""Progress of long work, on a terminal and nowhere else: a derivation's log stays clean."""
+"""Progress of long work, on a terminal only: the log of a derivation stays clean."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _INTERVAL = 0.1
 
 
 class Progress:
-    """A line on standard error that is written over: call it with the bytes that were dealt with.
+    """One line on standard error that is overwritten. Call the object with the number of bytes that were processed.
 
-    `total` is how many there will be, as soon as it is known; `done` is how many there were.
+    `total` is the number of bytes in all, if it is known; `done` is the number of bytes so far.
     """
 
-    def __init__(self, what: str, total: int | None = None) -> None:
-        self._what = printable(shortened(what))
+    def __init__(self, title: str, total: int | None = None) -> None:
+        self._title = printable(shortened(title))
         self.total = total
         self.done = 0
         self._next = time.monotonic() + _INTERVAL
         self._shown = False
-        # A derivation's log looks like a terminal, but nobody sees a line of it being written over.
+        # A derivation's log looks like a terminal, but a line in a log cannot be overwritten.
         self._terminal = sys.stderr.isatty() and "NIX_BUILD_TOP" not in os.environ
 
     def __call__(self, count: int) -> None:
@@ -43,11 +43,11 @@ class Progress:
         self._next = time.monotonic() + _INTERVAL
         self._shown = True
         share = f" of {human(self.total)}" if self.total else ""
-        print(f"\r\x1b[K{self._what}: {human(self.done)}{share}", end="", file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{self._title}: {human(self.done)}{share}", end="", file=sys.stderr, flush=True)
 
 
 def human(size: int) -> str:
-    """A number of bytes for eyes: `12.3 MB`, in powers of ten."""
+    """A number of bytes for people, in powers of ten: `12.3 MB`."""
     value = float(size)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 999.5:

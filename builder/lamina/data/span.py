@@ -1,4 +1,4 @@
-"""Data on its way: bytes in memory, or a span of an open file, which the kernel can move into a pipe by itself."""
+"""Pieces of data: bytes in memory, or a span of an open file, which the kernel can move into a pipe by itself."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import attrs
 from lamina.errors import BadInput
 
 CHUNK = 1 << 20
-"""Bytes read at once: large enough that Python's share of the time is small, small enough to stay in cache."""
+"""Bytes per read: large enough for Python's overhead to be small, small enough for the processor's cache."""
 
 
 @attrs.frozen
 class Span:
-    """`size` bytes from `offset` on of a file that is open until the next piece is asked for.
+    """`size` bytes of an open file, starting at `offset`. The file is closed when the next piece is requested.
 
-    All of them were there when the span was given. `name` is what errors call the file.
+    The file had all these bytes when the span was made. Errors call the file `name`.
     """
 
     descriptor: int
@@ -30,7 +30,7 @@ class Span:
         return self.size
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes, at most CHUNK at once. Raises BadInput: they cannot be read, or are not there any more."""
+        """The bytes, at most CHUNK at a time. Raises BadInput: they cannot be read, or the file has become shorter."""
         position, end = self.offset, self.offset + self.size
         while position < end:
             chunk = self._read(position, min(CHUNK, end - position))
@@ -50,12 +50,12 @@ Piece = bytes | Span
 
 
 def changed(name: str) -> BadInput:
-    """A file that is not what it was when its size was asked for."""
+    """The error for a file whose size is different from what it was before."""
     return BadInput(name, "changed its size while it was read", "run again when nothing writes there")
 
 
 def as_chunks(pieces: Iterator[Piece]) -> Iterator[bytes]:
-    """The same data, all of it read."""
+    """The same data in memory, one piece at a time."""
     for piece in pieces:
         if isinstance(piece, Span):
             yield from piece.chunks()
@@ -75,9 +75,9 @@ def put(piece: Piece, file: IO[bytes]) -> None:
 
 
 def _spliced(span: Span, file: IO[bytes]) -> int:
-    """How many bytes went into a pipe without being copied: 1.2 GB take 0.6 s that way, and 0.9 s through this process.
+    """Let the kernel move bytes into a pipe, and return how many: 1.2 GB take 0.6 s, and 0.9 s through this process.
 
-    Not all, where the file has become shorter or the system moves none: no pipe, no Linux, some file systems.
+    Fewer than all if the file has become shorter, or if the kernel cannot do it: no pipe, no Linux, some file systems.
     """
     done = 0
     try:

@@ -17,10 +17,8 @@ from lamina.errors import BadInput
 from lamina.image.image import Image
 from lamina.image.nar import nar_size
 from lamina.image.rootfs import Node, merged, part_of
-from lamina.oci.digest import UNKNOWN
 from lamina.store.closure import PathInfo
 from lamina.store.tree import Item
-from lamina.store.tree_blob import TreeBlob
 from lamina.tar.read import entries, member
 from lamina.tar.write import DIRECTORY, HARD_LINK, SYMLINK, Member
 
@@ -33,18 +31,12 @@ class BaseFiles:
     """The file system that the layers of a base make. `where` is the base's name in errors."""
 
     root: Node
-    diff_ids: tuple[str, ...]
     where: str
 
     @classmethod
     def of(cls, base: Image, where: str, *, data: bool = False) -> BaseFiles:
         """Read the headers of every layer; with `data`, also the content of files. Raises BadInput: one is corrupt."""
-        return cls(merged(base.layers, data=data), tuple(base.diff_ids), where)
-
-    @property
-    def is_known(self) -> bool:
-        """Whether all diff IDs of the base are known, so that they can be part of a cache key."""
-        return UNKNOWN not in self.diff_ids
+        return cls(merged(base.layers, data=data), where)
 
     def contains(self, info: PathInfo) -> bool:
         """Whether the base contains the complete store path: its files have the NAR size that Nix knows."""
@@ -52,6 +44,10 @@ class BaseFiles:
         for part in info.path.encode().strip(b"/").split(b"/"):
             node = node.children.get(part) if node else None
         return node is not None and nar_size(node) == info.nar_size
+
+    def has(self, name: bytes) -> bool:
+        """Whether there is anything at the path, even a broken link."""
+        return self._resolve(name, last=False)[1] is not None
 
     def has_directory(self, name: bytes) -> bool:
         """Whether the path is a directory, or a link to one."""
@@ -146,8 +142,8 @@ class BaseFiles:
         return b"/".join(part for part, _ in path[1:]), path[-1][1]
 
 
-def place_tar(tar: Blob, base_files: BaseFiles, where: str) -> TreeBlob | None:
-    """The layer of a tar, with files moved to where the base has their directories, or None. Raises BadInput."""
+def place_tar(tar: Blob, base_files: BaseFiles, where: str) -> list[Item] | None:
+    """The members of a tar, each in the directory that the base has; None if none has to move. Raises BadInput."""
     items = []
     whole = spool(tar, where)
     for entry in entries(whole, where, need_end=False):
@@ -156,8 +152,8 @@ def place_tar(tar: Blob, base_files: BaseFiles, where: str) -> TreeBlob | None:
         if name or found.kind == DIRECTORY:
             items.append(Item(attrs.evolve(found, name=name, link=link), b"", part_of(whole, entry)))
     placed = base_files.place(items, strict=False)
-    moved = {item.member.name for item in placed} != {item.member.name for item in items}
-    return TreeBlob.of(placed) if moved else None
+    is_moved = {item.member.name for item in placed} != {item.member.name for item in items}
+    return placed if is_moved else None
 
 
 def _clean(name: bytes) -> bytes:

@@ -1,86 +1,124 @@
-"""Digests of layers already seen, so that an unchanged layer is never read again to learn its digest.
+"""Remembered digests of layers, so that an unchanged layer is not read again to find out its digest.
 
-A key is a hash of everything that fixes a layer's bytes: the NAR hashes of what it is made of, its owner and time,
-and the version of our tar. So an entry is a fact for ever. Each is a file of its own, put in place whole, so any
-number of processes may read and write; one that is damaged, or another key's, counts as absent and is written anew.
+A key is a hash of everything that determines a layer's bytes: the NAR hashes of the store paths, owner and time, the
+names and modes of files that the base or symbolic links have moved, and the version of our tar. A digest is remembered
+only if it was computed here, from bytes that were read here; what an image claims is never remembered.
+
+Each entry is a file with a checksum, put in place whole, so any number of processes may read and write. A damaged entry
+counts as missing and is written again. The directory belongs to the user alone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 
 import attrs
 
-from lamina.data.output import whole_file
-from lamina.errors import BadInput, LaminaError
+from lamina.data.private import PrivateDirectory
+from lamina.errors import BadInput, LaminaError, printable
 from lamina.image.layer import Layer
+from lamina.limits import DOCUMENT_BYTES
 from lamina.oci.digest import Digest, hex_of, parse_digest, sha256
-from lamina.oci.strict_json import Json, canonical, expect, read_json_file, strings
+from lamina.oci.documents import Descriptor
+from lamina.oci.strict_json import Json, canonical, expect, parse_json
+
+_ENTRY_BYTES = 4096
+_NO_HOME = "/homeless-shelter"
+"""The home directory of a Nix build. Nix refuses builds without a sandbox if it exists."""
 
 
 @attrs.frozen
 class Cache:
-    """`directory` is made when it is needed; where it cannot be, nothing is remembered."""
+    """`directory` is created when the first entry is written. Without one, nothing is remembered."""
 
-    directory: Path
+    directory: Path | None
 
     @classmethod
     def of_user(cls) -> Cache:
-        """`$XDG_CACHE_HOME/lamina`, by default `~/.cache/lamina`. A derivation has no home, and so no cache."""
-        home = os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME", "/nonexistent"), ".cache")
-        return cls(Path(home, "lamina"))
-
-    def _file(self, key: str) -> Path:
-        return self.directory / "layers" / key[:2] / key[2:]
+        """The cache of the user; one without a directory inside a derivation, or if others could write to it."""
+        directory = _user_directory()
+        problem = directory and PrivateDirectory(directory).problem()
+        if problem:
+            line = f"lamina: {directory}: the cache {problem}, so it is not used; remove it, or set XDG_CACHE_HOME"
+            print(printable(line), file=sys.stderr)
+            return cls(None)
+        return cls(directory)
 
     def layer(self, key: str) -> tuple[Digest, int] | None:
         """Diff ID and size of the layer with that key."""
-        file = self._file(key)
         with contextlib.suppress(LaminaError):
-            entry = _get(file, key)
-            return parse_digest(entry.get("diffId"), file), expect(entry.get("size"), int, "size", file)
+            entry = self._read(*_layer_file(key))
+            if entry.get("key") == key:
+                return parse_digest(entry.get("diffId"), "an entry"), expect(entry.get("size"), int, "size", "an entry")
         return None
 
     def remember(self, key: str, diff_id: Digest, size: int) -> None:
-        _put(self._file(key), key, {"diffId": diff_id, "size": size})
+        """Remember the digest of bytes that were read just now."""
+        entry: Json = {"key": key, "diffId": diff_id, "size": size}
+        self._write(*_layer_file(key), data=canonical({**entry, "sum": sha256(canonical(entry))}))
 
     def layers_of_manifest(self, digest: Digest) -> list[Digest]:
-        """The diff IDs of an image that we have sent somewhere, by the digest of its manifest; else nothing."""
-        file = self._manifest(digest)
+        """The layers of a manifest that was loaded into a daemon; nothing if the manifest is not remembered.
+
+        The manifest itself is remembered, and its digest compared, so an entry cannot claim other layers.
+        """
+        data = self._bytes("manifests", hex_of(digest), limit=DOCUMENT_BYTES)
+        if data is None or sha256(data) != digest:
+            return []
         with contextlib.suppress(LaminaError):
-            return [parse_digest(item, file) for item in strings(_get(file, digest).get("diffIds"), "diffIds", file)]
+            layers = expect(parse_json(data, "an entry"), dict, "a manifest", "an entry").get("layers")
+            listed = expect(layers, list, "layers", "an entry")
+            return [Descriptor.from_json(item, "an entry").digest for item in listed]
         return []
 
-    def remember_manifest(self, digest: Digest, diff_ids: list[Digest]) -> None:
-        _put(self._manifest(digest), digest, {"diffIds": diff_ids})
+    def remember_manifest(self, manifest: bytes) -> None:
+        """Remember a manifest that a daemon has, with all its layers."""
+        self._write("manifests", hex_of(sha256(manifest)), data=manifest)
 
-    def _manifest(self, digest: Digest) -> Path:
-        return self.directory / "manifests" / hex_of(digest)
+    def _read(self, *parts: str) -> Json:
+        """An entry without its checksum. Raises BadInput: it is missing or damaged."""
+        data = self._bytes(*parts, limit=_ENTRY_BYTES)
+        if data is None:
+            raise BadInput("an entry", "is missing")
+        entry = expect(parse_json(data, "an entry"), dict, "a cache entry", "an entry")
+        if entry.pop("sum", None) != sha256(canonical(entry)):
+            raise BadInput("an entry", "is damaged")
+        return entry
+
+    def _bytes(self, *parts: str, limit: int) -> bytes | None:
+        return PrivateDirectory(self.directory).read(*parts, limit=limit) if self.directory else None
+
+    def _write(self, *parts: str, data: bytes) -> None:
+        """Write an entry, if possible: a cache that cannot be written to is no error."""
+        if self.directory:
+            with contextlib.suppress(OSError):
+                PrivateDirectory(self.directory).write(*parts, data=data)
 
 
-def _get(file: Path, key: str) -> Json:
-    """The entry. Raises BadInput: there is none, or it is damaged, or that of another key."""
-    entry = expect(read_json_file(file), dict, "a cache entry", file)
-    if entry.pop("sum", None) != sha256(canonical(entry)) or entry.get("key") != key:
-        raise BadInput(file, "a damaged cache entry", "it is written anew")
-    return entry
+def _layer_file(key: str) -> tuple[str, str, str]:
+    return "layers", key[:2], key[2:]
 
 
-def _put(file: Path, key: str, entry: Json) -> None:
-    """Write an entry, or leave it: a cache that cannot be written to is no error."""
-    with contextlib.suppress(OSError, LaminaError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):
-            file.rmdir()  # an empty directory in its place
-        with whole_file(file, durable=False) as out:
-            entry = {**entry, "key": key}
-            out.write(canonical({**entry, "sum": sha256(canonical(entry))}))
+def _user_directory() -> Path | None:
+    """`$XDG_CACHE_HOME/lamina`, by default `~/.cache/lamina`; None where nothing may be written.
+
+    A build without a sandbox could write to these places, but it must not leave anything there. `nix-shell` and
+    `nix develop` set the variables of a build too; they also set IN_NIX_SHELL.
+    """
+    home = os.environ.get("HOME", "")
+    parent = os.environ.get("XDG_CACHE_HOME", os.path.join(home, ".cache") if home else "")
+    is_build = os.environ.get("NIX_BUILD_TOP") or os.environ.get("NIX_ENFORCE_PURITY", "") not in ("", "0")
+    if (is_build and not os.environ.get("IN_NIX_SHELL")) or not os.path.isabs(parent):
+        return None
+    is_homeless = _NO_HOME in (home.rstrip("/"), parent.rstrip("/")) or parent.startswith(_NO_HOME + "/")
+    return None if is_homeless else Path(parent, "lamina")
 
 
 def recall(layers: tuple[Layer, ...], cache: Cache) -> tuple[Layer, ...]:
-    """The layers, with the diff IDs and the sizes that the cache knows."""
+    """The layers, with the diff IDs and the sizes that the cache has."""
     return tuple(_recalled(layer, cache) if layer.diff_id is None else layer for layer in layers)
 
 
@@ -92,7 +130,7 @@ def _recalled(layer: Layer, cache: Cache) -> Layer:
 
 
 def remember(layer: Layer, cache: Cache | None) -> Layer:
-    """Note the diff ID of a layer that has a key; the layer itself."""
+    """Remember the digest of a layer that was just hashed, if it has a key; returns the layer."""
     if cache and layer.key and layer.diff_id and layer.size is not None:
         entry = layer.diff_id, layer.size
         if cache.layer(layer.key) != entry:

@@ -21,7 +21,7 @@ from lamina.media.clients import CLIENTS
 from lamina.media.clients.client import Client
 from lamina.media.clients.process import feed
 from lamina.media.tarball import stream_members
-from lamina.oci.digest import Digest, sha256
+from lamina.oci.digest import Digest
 from lamina.tar.write import END, stored_size
 
 
@@ -38,46 +38,53 @@ class Loaded:
     refusal: str | None = None
 
 
-def load(image: Image, daemon: str | Client = "docker", cache: Cache | None = None) -> Loaded:
+def load(image: Image, daemon: str | Client = "docker", cache: Cache | None = None, *, check: bool = False) -> Loaded:
     """Load the image into a daemon, sending only the layers that the daemon is missing.
 
     `daemon` is `docker`, `podman` or `containerd`, reached through its own client (docker, podman, ctr), so that
-    DOCKER_HOST and contexts work. `cache` has the digests of layers already hashed; default: the user's. Afterwards
-    the daemon's image is compared with this one. If the daemon refuses the archive without the layers that it seems
-    to have, the whole image is sent.
+    DOCKER_HOST and contexts work. `cache` has the digests of layers already hashed; default: the user's. With `check`
+    these layers are hashed again while they are sent. Afterwards the daemon's image is compared with this one. If the
+    daemon refuses the archive without the layers that it seems to have, the whole image is sent.
 
     Raises BadUsage: an unknown daemon; LaminaError: the client is not installed, does not answer, or refuses the
     image; BadInput: a layer cannot be read, or its digest is wrong.
     """
     cache = cache or Cache.of_user()
     if not isinstance(daemon, str):
-        return _load(image, daemon, cache)
+        return _load(image, daemon, cache, check=check)
     if daemon not in CLIENTS:
         raise BadUsage("daemon", f"{daemon!r:.40} is unknown", f"use one of: {', '.join(CLIENTS)}")
     with CLIENTS[daemon]() as client:
-        return _load(image, client, cache)
+        return _load(image, client, cache, check=check)
 
 
-def _load(image: Image, client: Client, cache: Cache) -> Loaded:
+def _load(image: Image, client: Client, cache: Cache, *, check: bool) -> Loaded:
     client.survey(image)
     image = known(image, cache)
-    loaded = Loaded(0, _size(image, set(image.diff_ids))) if client.holds(image) else _transfer(image, client, cache)
-    cache.remember_manifest(sha256(universal.manifest(image)), image.diff_ids)
+    if client.holds(image):
+        loaded = Loaded(0, _size(image, set(image.diff_ids)))
+    else:
+        loaded = _transfer(image, client, cache, check=check)
+    cache.remember_manifest(universal.manifest(image))
     return loaded
 
 
-def _transfer(image: Image, client: Client, cache: Cache) -> Loaded:
+def _transfer(image: Image, client: Client, cache: Cache, *, check: bool) -> Loaded:
     """Send the missing layers, or the whole image if that is refused. Raises LaminaError."""
     held = client.held_layers(image, cache) & set(image.diff_ids)
     refusal = None
     with Progress(f"loading into {client.name}") as progress:
+
+        def send(held: set[Digest]) -> None:
+            _send(image, client, _archive(client.as_sent(image), held, progress, cache, check=check))
+
         try:
-            _send(image, client, held, progress)
+            send(held)
         except LaminaError as error:
             if not held:
                 raise
             refusal, held = str(error), set()
-            _send(image, client, held, progress)
+            send(held)
     return Loaded(progress.done, _size(image, held), refusal)
 
 
@@ -86,9 +93,9 @@ def _size(image: Image, held: set[Digest]) -> int:
     return sum({item.diff_id: item.size or 0 for item in image.layers if item.diff_id in held}.values())
 
 
-def _send(image: Image, client: Client, held: set[Digest], progress: Progress) -> None:
-    """Send the archive without the held layers, and check the result. Raises LaminaError."""
-    answer = feed(client.load, _archive(client.as_sent(image), held, progress))
+def _send(image: Image, client: Client, pieces: Iterator[Piece]) -> None:
+    """Send the archive, and check the result. Raises LaminaError."""
+    answer = feed(client.load, pieces)
     if reason := client.failure(answer):
         client.check_running()
         raise LaminaError(client.name, f"refused the image: {reason}", client.remedy)
@@ -97,12 +104,12 @@ def _send(image: Image, client: Client, held: set[Digest], progress: Progress) -
         raise LaminaError(client.name, "accepted the archive, but the image is not there or not whole", client.remedy)
 
 
-def _archive(image: Image, held: set[Digest], progress: Progress) -> Iterator[Piece]:
+def _archive(image: Image, held: set[Digest], progress: Progress, cache: Cache, *, check: bool) -> Iterator[Piece]:
     """The archive without the held layers. It is arranged at the first piece, while the client is starting."""
     absent = {position for position, diff_id in enumerate(image.diff_ids) if diff_id not in held}
     members = universal.arrange_for_loading([image])
     sent = [item for item in members if item.layer is None or item.layer in absent]
     progress.total = progress.done + sum(stored_size(item.member) for item in sent) + len(END)
-    for piece in stream_members(image.layers, sent, lambda _: None):
+    for piece in stream_members(image.layers, sent, lambda _: None, cache, check=check):
         yield piece
         progress(len(piece))

@@ -1,8 +1,8 @@
-"""The legacy v1 side of an image archive: for each layer `<id>/VERSION` and `<id>/json`, and `repositories`.
+"""The legacy v1 files of an image archive: `<id>/VERSION` and `<id>/json` for each layer, and `repositories`.
 
-Docker before 1.10 reads it (graph/load.go), Mesos still does (image_tar_puller.cpp, docker/spec.cpp), and so do
-pushers that were written then. IDs are derived from content, because Mesos keeps layers by ID for ever
-(store.cpp): an ID stands for the layer, everything below it and, for the top one, the config.
+Docker before 1.10 reads them (graph/load.go); Mesos (image_tar_puller.cpp, docker/spec.cpp) and old programs that push
+images still do. IDs are derived from content, because Mesos stores layers by ID for ever (store.cpp): an ID depends on
+the layer, on all layers below it and, for the top layer, on the config.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _EPOCH = "1970-01-01T00:00:00Z"
 
 @attrs.frozen
 class LegacyLayer:
-    """A layer as v1 sees it: an image of its own. `json` is the content of `<id>/json`."""
+    """A layer in v1, where each layer is an image. `json` is the content of `<id>/json`."""
 
     id: str
     json: bytes
 
 
 def legacy_layers(image: Image) -> list[LegacyLayer]:
-    """One for each layer, bottom first; a layer that stands twice in an image has two IDs.
+    """The v1 layers of an image, bottom first. A layer that occurs twice in an image has two IDs.
 
-    The ID is the SHA-256 of the layer's v1 JSON with its chain ID added, as docker makes it (image/v1/imagev1.go,
-    CreateID). The top one carries the image's config.
+    An ID is the SHA-256 of the layer's v1 JSON with its chain ID, as in docker (image/v1/imagev1.go, CreateID). The top
+    layer contains the image's config.
     """
     result: list[LegacyLayer] = []
     for position, chain_id in enumerate(chain_ids(image.diff_ids)):
@@ -54,9 +54,9 @@ def _top(image: Image) -> Json:
 
 
 def repositories(tops: Iterable[tuple[Sequence[Reference], str]]) -> bytes:
-    """The content of `repositories`, from each image's names and the ID of its top layer: `{name: {tag: ID}}`.
+    """The content of `repositories`, `{name: {tag: ID}}`, from the names of each image and the ID of its top layer.
 
-    Names are as people write them: Mesos looks up what the user wrote, first without and then with the registry.
+    Names are in the form that people type, because Mesos looks them up first without and then with the registry.
     """
     result: dict[str, dict[str, str]] = {}
     for names, top in tops:

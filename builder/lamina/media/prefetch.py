@@ -1,6 +1,6 @@
-"""What pullImage needs to know of an image in a registry: the digest of its manifest, and the hash of Skopeo's archive.
+"""The arguments of pullImage for an image in a registry: the digest of its manifest, and the hash of Skopeo's archive.
 
-Everything goes through Skopeo, with its configuration and credentials, as pullImage does later.
+Skopeo does all requests, with its configuration and credentials, as it does later for pullImage.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _TIMEOUT = 300
 
 
 @attrs.frozen
-class Wanted:
-    """An image in a registry: `digest`, of a manifest or of an index, counts more than `tag`; os and arch are Go's."""
+class Request:
+    """An image in a registry. `digest`, of a manifest or an index, replaces `tag`; `os` and `arch` are Go's names."""
 
     name: str
     tag: str = "latest"
@@ -46,8 +46,11 @@ class Wanted:
     tls_verify: bool = True
 
     @classmethod
-    def parse(cls, text: str, *more: str | None) -> Wanted:
-        """`NAME`, `NAME:TAG`, `NAME@DIGEST`, `NAME:TAG@DIGEST`; `more` are tags and digests apart. Raises BadInput."""
+    def parse(cls, text: str, *more: str | None) -> Request:
+        """The request `NAME`, `NAME:TAG`, `NAME@DIGEST` or `NAME:TAG@DIGEST`; `more` are separate tags and digests.
+
+        Raises BadInput: not a name, a tag or a digest.
+        """
         name, _, digest = text.partition("@")
         tag = "latest"
         if ":" in name.rpartition("/")[2]:
@@ -62,54 +65,54 @@ class Wanted:
 
 
 @attrs.frozen
-class Found:
-    """The arguments for pullImage; `path` is where the archive lies in the store, when it could be put there."""
+class Prefetched:
+    """The arguments for pullImage, and the archive's path in the store, if it could be added to one."""
 
     arguments: Json
     path: str | None
 
 
-def prefetch(wanted: Wanted, tell: Callable[[str, str], None] = lambda *_: None) -> Found:
-    """Find the image and pull it once; `tell` gets each thing that is known, as it becomes known.
+def prefetch(request: Request, report: Callable[[str, str], None] = lambda *_: None) -> Prefetched:
+    """Find the image and pull it once. `report` gets the name and the value of each result as soon as it is known.
 
-    Raises BadInput: no such image, or none for that platform. LaminaError: no Skopeo, or it failed.
+    Raises BadInput: there is no such image, or none for this platform; LaminaError: Skopeo is missing, or it failed.
     """
-    final_name, final_tag = wanted.final_name or wanted.name, wanted.final_tag or wanted.tag
+    final_name, final_tag = request.final_name or request.name, request.final_tag or request.tag
     make_reference(final_name, final_tag, "the final name and tag")
-    tell("ImageName", wanted.name)
-    digest = _manifest_digest(wanted)
-    tell("ImageDigest", digest)
-    tell("FinalImageName", final_name)
-    tell("FinalImageTag", final_tag)
+    report("ImageName", request.name)
+    digest = _manifest_digest(request)
+    report("ImageDigest", digest)
+    report("FinalImageName", final_name)
+    report("FinalImageTag", final_tag)
     with tempfile.TemporaryDirectory(prefix="lamina-") as directory:
-        # As pullImage calls it by default, so that what is put into the store is what it makes.
+        # The name that pullImage uses by default, so that the path in the store is the one that pullImage makes.
         flat = final_name.replace("/", "-").replace(":", "-")
         archive = Path(directory, f"docker-image-{flat}-{final_tag}.tar")
-        platform = [f"--override-os={wanted.os}", f"--override-arch={wanted.arch}"]
-        source, target = f"docker://{wanted.name}@{digest}", f"docker-archive:{archive}:{final_name}:{final_tag}"
-        _skopeo(*platform, f"--tmpdir={directory}", "copy", f"--src-tls-verify={_flag(wanted)}", source, target)
+        platform = [f"--override-os={request.os}", f"--override-arch={request.arch}"]
+        source, target = f"docker://{request.name}@{digest}", f"docker-archive:{archive}:{final_name}:{final_tag}"
+        _skopeo(*platform, f"--tmpdir={directory}", "copy", f"--src-tls-verify={_flag(request)}", source, target)
         with archive.open("rb") as file:
             sri = "sha256-" + base64.b64encode(hashlib.file_digest(file, "sha256").digest()).decode()
         path = _add_to_store(archive)
     if path:
-        tell("ImagePath", path)
-    tell("ImageHash", sri)
+        report("ImagePath", path)
+    report("ImageHash", sri)
     arguments: Json = {
-        "imageName": wanted.name,
+        "imageName": request.name,
         "imageDigest": digest,
         "hash": sri,
         "finalImageName": final_name,
         "finalImageTag": final_tag,
     }
-    return Found(arguments if wanted.tls_verify else {**arguments, "tlsVerify": False}, path)
+    return Prefetched(arguments if request.tls_verify else {**arguments, "tlsVerify": False}, path)
 
 
-def _manifest_digest(wanted: Wanted) -> Digest:
-    """The digest of the manifest itself: of an index, of the one for the platform."""
-    reference = f"@{wanted.digest}" if wanted.digest else f":{wanted.tag}"
-    name = f"{wanted.name}{reference}"
-    raw = _skopeo("inspect", "--raw", f"--tls-verify={_flag(wanted)}", f"docker://{name}", timeout=_TIMEOUT)
-    if wanted.digest and sha256(raw) != wanted.digest:
+def _manifest_digest(request: Request) -> Digest:
+    """The digest of the manifest; in an index, of the manifest for the platform."""
+    reference = f"@{request.digest}" if request.digest else f":{request.tag}"
+    name = f"{request.name}{reference}"
+    raw = _skopeo("inspect", "--raw", f"--tls-verify={_flag(request)}", f"docker://{name}", timeout=_TIMEOUT)
+    if request.digest and sha256(raw) != request.digest:
         raise BadInput(name, f"the registry's manifest has the digest {sha256(raw)}", "ask another registry")
     document = expect(parse_json(raw, name), dict, "the manifest", name)
     if "manifests" not in document:
@@ -119,12 +122,12 @@ def _manifest_digest(wanted: Wanted) -> Digest:
         return sha256(raw)
     if document.get("mediaType", OCI_INDEX) not in (OCI_INDEX, DOCKER_INDEX):
         raise BadInput(name, f"an index of type {document.get('mediaType')!r:.80}", "give an image")
-    there = [Descriptor.from_json(item, name) for item in expect(document["manifests"], list, "manifests", name)]
-    return for_platform(there, wanted.os, wanted.arch, name).digest
+    manifests = [Descriptor.from_json(item, name) for item in expect(document["manifests"], list, "manifests", name)]
+    return for_platform(manifests, request.os, request.arch, name).digest
 
 
-def _flag(wanted: Wanted) -> str:
-    return "true" if wanted.tls_verify else "false"
+def _flag(request: Request) -> str:
+    return "true" if request.tls_verify else "false"
 
 
 def _skopeo(*words: str, timeout: float | None = None) -> bytes:
@@ -159,7 +162,7 @@ def _last_line(file: IO[bytes]) -> str:
 
 
 def _add_to_store(archive: Path) -> str | None:
-    """Spare pullImage the second download, where there is a store to spare it for."""
+    """Add the archive to the Nix store, if there is one, so that pullImage need not download it again."""
     if not shutil.which("nix-store"):
         return None
     words = ["nix-store", "--add-fixed", "sha256", str(archive)]

@@ -15,7 +15,8 @@ from typing import BinaryIO
 import attrs
 
 from lamina.data.compression import compress
-from lamina.data.output import reserve, stream_or_file, written_early
+from lamina.data.destination import open_output
+from lamina.data.output import reserve, written_early
 from lamina.data.parallel import Counter
 from lamina.data.progress import Progress
 from lamina.data.span import Piece, as_chunks, put
@@ -78,26 +79,36 @@ def distinct(layers: Sequence[Layer]) -> list[int]:
 
 
 def write(
-    images: Sequence[Image], arrange: Arrangement, output: str, compressor: str = "none", cache: Cache | None = None
+    images: Sequence[Image],
+    arrange: Arrangement,
+    output: str,
+    compressor: str = "none",
+    cache: Cache | None = None,
+    *,
+    check: bool = False,
 ) -> None:
-    """Write the images to the file `output`, whole or not at all, or to standard output if that is `-`.
+    """Write the images to the output that the user names: a file appears whole or not at all.
+
+    Layers whose digests are remembered are hashed too where that costs little: everywhere but into a pipe, into which
+    the system moves files by itself. With `check` there as well.
 
     Raises BadInput: a layer cannot be read, or its digest is wrong; LaminaError: the output cannot be written.
     """
     total = sum(item.size or item.weight for item in all_layers(images))
-    with Progress(f"writing {output}", total) as progress, stream_or_file(output) as file:
-        if compressor == "none" and output != "-":
-            fill(images, arrange, file, progress, cache)
+    with Progress(f"writing {output}", total) as progress, open_output(output) as out:
+        if compressor == "none" and out.is_new_file:
+            fill(images, arrange, out.file, progress, cache)
             return
-        pieces = stream(all_known(images, cache, progress), arrange, progress)
+        check = check or compressor != "none" or not out.is_pipe
+        pieces = stream(all_known(images, cache, progress), arrange, progress, cache, check=check)
         if compressor == "none":
             for piece in pieces:
-                put(piece, file)
-        elif output == "-":
-            compress(as_chunks(pieces), compressor, file)
+                put(piece, out.file)
+        elif not out.is_new_file:
+            compress(as_chunks(pieces), compressor, out.file)
         else:
-            with written_early(file, total):
-                compress(as_chunks(pieces), compressor, file)
+            with written_early(out.file, total):
+                compress(as_chunks(pieces), compressor, out.file)
 
 
 def fill(
@@ -132,31 +143,66 @@ def fill(
     file.write(END)
 
 
-def stream(images: Sequence[Image], arrange: Arrangement, progress: Counter) -> Iterator[Piece]:
-    """The archive from front to back, in pieces. Layers without a digest are read twice. Raises BadInput."""
+def stream(
+    images: Sequence[Image],
+    arrange: Arrangement,
+    progress: Counter,
+    cache: Cache | None = None,
+    *,
+    check: bool = False,
+) -> Iterator[Piece]:
+    """The archive from front to back, in pieces. Layers without a digest are read twice.
+
+    `check`: layers whose digests are remembered are hashed too. Raises BadInput.
+    """
     images = all_known(images, None)
-    return stream_members(all_layers(images), arrange(images), progress)
+    return stream_members(all_layers(images), arrange(images), progress, cache, check=check)
 
 
-def stream_members(layers: Sequence[Layer], members: Iterable[ArchiveMember], progress: Counter) -> Iterator[Piece]:
+def stream_members(
+    layers: Sequence[Layer],
+    members: Iterable[ArchiveMember],
+    progress: Counter,
+    cache: Cache | None = None,
+    *,
+    check: bool = False,
+) -> Iterator[Piece]:
     """An archive of these members, in pieces. `progress` counts the bytes of layers. Raises BadInput."""
     for item in members:
         yield header(item.member)
         if item.layer is None:
             yield item.document
         else:
-            for piece in _checked(layers[item.layer]):
+            for piece in _checked(layers[item.layer], cache, check=check):
                 progress(len(piece))
                 yield piece
         yield padding(item.member.size)
     yield END
 
 
-def _checked(item: Layer) -> Iterator[Piece]:
+def _checked(item: Layer, cache: Cache | None, *, check: bool) -> Iterator[Piece]:
     """The layer's bytes. Those of a base are compared with their diff ID; of ours, whose digest we made, the length."""
     if not item.key:
         yield from hashing(item, lambda _: None)
-        return
+    elif check:
+        yield from _hashed_again(item, cache)
+    else:
+        yield from _measured_again(item)
+
+
+def _hashed_again(item: Layer, cache: Cache | None) -> Iterator[bytes]:
+    """The layer's bytes. Raises BadInput if the digest that was remembered is wrong; then the cache is corrected."""
+    seen: list[Layer] = []
+    yield from hashing(attrs.evolve(item, diff_id=None), seen.append)
+    [found] = seen
+    if found.diff_id != item.diff_id:
+        remember(found, cache)
+        problem = f"its bytes have the digest {found.diff_id}, and {item.diff_id} was remembered"
+        raise BadInput(item.where, problem, "run the command again: the cache is corrected now")
+
+
+def _measured_again(item: Layer) -> Iterator[Piece]:
+    """The layer's bytes. Raises BadInput if they are more or fewer than when the digest was made."""
     left = item.size or 0
     for piece in item.blob.pieces():
         yield piece
@@ -168,9 +214,12 @@ def _checked(item: Layer) -> Iterator[Piece]:
 
 
 def _write_layer(descriptor: int, cache: Cache | None, item: Layer, offset: int, count: Counter) -> Layer:
-    """Write the layer at its offset in the file, and put its digest into the cache; the layer with that digest."""
-    result = [item]
-    for chunk in hashing(item, result.append):
+    """Write the layer at its offset in the file, and put its digest into the cache; the layer with that digest.
+
+    A digest that was remembered is not believed here: the bytes are hashed anyway.
+    """
+    result = [attrs.evolve(item, diff_id=None) if item.key else item]
+    for chunk in hashing(result[0], result.append):
         offset += _write_at(descriptor, chunk, offset)
         count(len(chunk))
     return remember(result[-1], cache)

@@ -28,12 +28,13 @@ def write(
     *,
     format: str = "universal",
     compressor: str = "none",
+    check: bool = False,
 ) -> None:
     """Write an archive of one image or of several. Layers that images share are stored once.
 
     The file `output` appears whole or not at all; `-` is standard output. `format` is a key of `FORMATS`, and
     `compressor` (of the archive as a whole) one of `lamina.data.compressors.COMPRESSORS`. Digests of layers are
-    remembered in the user's cache directory.
+    remembered in the user's cache directory; with `check` every layer is hashed nevertheless.
 
     Raises BadUsage: an unknown format or compressor, or no image; BadInput: a layer cannot be read, a digest is
     wrong, or two different images have the same name; LaminaError: the file cannot be written.
@@ -47,4 +48,4 @@ def write(
         raise BadUsage("images", "no image to write", "give at least one")
     if len(chosen) > 1:
         chosen = merged(chosen, cache)
-    write_archive(chosen, FORMATS[format], os.fspath(output), compressor, cache)
+    write_archive(chosen, FORMATS[format], os.fspath(output), compressor, cache, check=check)

@@ -1,4 +1,4 @@
-"""What an image says about running it: the `config` object, checked, and inherited from a base.
+"""The `config` object of an image, which says how to run it: checks, and inheritance from a base.
 
 Fields: OCI image spec, config.md, and those of Docker's container.Config, as which `docker load` decodes the object.
 The same rules for configs written in Nix are in `nix/lib/config.nix`.
@@ -76,7 +76,7 @@ class Fault(NamedTuple):
 
 
 def check_config(config: Json, where: object) -> Json:
-    """The config that a user wrote, without its nulls. Raises BadInput: a consumer would refuse it, or misread it."""
+    """A user's config without fields that are null. Raises BadInput: consumers would refuse or misread a field."""
     result = check_types(config, where)
     for fault in _meaning_faults(result):
         raise BadInput(where, f"{fault.field} {fault.what}", fault.remedy)
@@ -84,7 +84,7 @@ def check_config(config: Json, where: object) -> Json:
 
 
 def check_types(config: Json, where: object) -> Json:
-    """The config without its nulls, if every known field has the type that it should have. Raises BadInput."""
+    """The config without fields that are null. Raises BadInput: a known field has the wrong type."""
     for fault in type_faults(config):
         raise BadInput(where, f"{fault.field} {fault.what}", fault.remedy)
     return {key: _without_nulls(key, value) for key, value in config.items() if value is not None}
@@ -226,8 +226,8 @@ def inherit(base: Json, own: Json, rule: str) -> Json:
     """The config of an image with its `own` fields on a `base`; `rule` is one of INHERIT.
 
     The rules of `FROM` (BuildKit, dockerfile2llb/convert.go, and docker's builder/dockerfile/dispatchers.go): Env
-    merges by name, Labels, ExposedPorts and Volumes by key; a new Entrypoint drops an inherited Cmd; triggers of
-    OnBuild are not handed on; everything else is taken over when the image does not say otherwise.
+    merges by name, Labels, ExposedPorts and Volumes by key; a new Entrypoint removes an inherited Cmd; OnBuild is not
+    inherited; every other field is inherited unless the image has it.
     """
     result = _from(base, own) if rule == "docker" else dict(own)
     env = merge_env(base.get("Env") or [], own.get("Env") or [])
@@ -247,7 +247,7 @@ def _from(base: Json, own: Json) -> Json:
 
 
 def merge_env(base: list[str], own: list[str]) -> list[str]:
-    """Both lists as one: each variable once, where it first stood, with the value it got last."""
+    """Both lists as one: each variable once, at the position of its first value, with its last value."""
     merged: dict[str, str] = {}
     for item in [*base, *own]:
         merged[item.partition("=")[0]] = item

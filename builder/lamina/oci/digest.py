@@ -1,4 +1,4 @@
-"""Digests as OCI writes them, and the chain of them that names a stack of layers."""
+"""Digests in OCI's form, and the chain IDs of layers."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ Digest = NewType("Digest", str)
 """`sha256:` and 64 lower-case hexadecimal digits (OCI image spec, descriptor.md, "Digests")."""
 
 UNKNOWN = Digest("sha256:" + "0" * 64)
-"""Stands where a digest is not known yet: as long as a real one, so that sizes can be known first."""
+"""In place of a digest that is not known yet. It has the length of a digest, so sizes of documents are right."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def sha256(data: bytes) -> Digest:
-    import hashlib  # with OpenSSL, 3 ms; and a recipe has no digest
+    import hashlib  # loading OpenSSL takes 3 ms, and a recipe has no digest
 
     return Digest("sha256:" + hashlib.sha256(data).hexdigest())
 
 
 def parse_digest(text: object, where: object) -> Digest:
-    """The digest that `text` is. Raises BadInput: another algorithm, length or case, or no string.
+    """`text` as a digest. Raises BadInput: not a string, or another algorithm, length or case.
 
-    Whoever builds a path of a digest must have had it from here: nothing else keeps `../` out.
+    Only a digest from this function may become a part of a path: nothing else keeps `../` out.
     """
     if isinstance(text, str) and _DIGEST.fullmatch(text):
         return Digest(text)

@@ -1,4 +1,4 @@
-"""Platforms: the names that Go, and so images, use for operating systems and processors; the choice of one."""
+"""Platforms, with Go's names for operating systems and processors, which images use; the choice of one platform."""
 
 from __future__ import annotations
 

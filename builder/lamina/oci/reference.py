@@ -1,8 +1,8 @@
 """Image names: `registry/repository:tag`, as people write them and as tools store them.
 
-The grammar is that of distribution/reference (reference.go, normalize.go): the part before the first slash is
-a registry when it holds a dot or a colon or is `localhost`; otherwise the name lives at `docker.io`, and below
-`library/` there when it has no slash.
+The grammar is that of distribution/reference (reference.go, normalize.go): the part before the first slash is a
+registry if it contains a dot or a colon, or if it is `localhost`. Otherwise the registry is `docker.io`, and a name
+without a slash is in `library/` there.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ class Reference(NamedTuple):
 
     @property
     def qualified_name(self) -> str:
-        """`docker.io/library/redis`: what containerd, podman and Skopeo store."""
+        """`docker.io/library/redis`: the form that containerd, podman and Skopeo store."""
         return f"{self.registry}/{self.repository}"
 
     @property
     def familiar_name(self) -> str:
-        """`redis`: what people type, `docker images` prints and Mesos looks up."""
+        """`redis`: the form that people type, `docker images` prints and Mesos looks up."""
         if self.registry != DEFAULT_REGISTRY:
             return self.qualified_name
         for short in (self.repository.removeprefix(_OFFICIAL), self.repository):
             if _split(short) == (self.registry, self.repository):
                 return short
-        return self.qualified_name  # of `docker.io/a.b/c` the first part would become the registry
+        return self.qualified_name  # in `docker.io/a.b/c` without `docker.io/`, `a.b` would be the registry
 
     @property
     def qualified(self) -> str:
@@ -59,9 +59,9 @@ class Reference(NamedTuple):
 
 
 def make_reference(name: str, tag: str, where: object) -> Reference:
-    """The reference for a name and a tag that a user chose; upper case in the name becomes lower case.
+    """The reference with a name and a tag. Upper case in the name becomes lower case.
 
-    Raises BadInput: a name or a tag that no registry or daemon would take.
+    Raises BadInput: a name or a tag that registries and daemons do not accept.
     """
     registry, repository = _split(name.lower())
     if not _HOST.fullmatch(registry):
@@ -77,7 +77,7 @@ def make_reference(name: str, tag: str, where: object) -> Reference:
 
 
 def parse_reference(text: str, where: object) -> Reference:
-    """The reference that `name:tag` is; without a tag it is `latest`. Raises BadInput."""
+    """The reference `name:tag`; the default tag is `latest`. Raises BadInput: as `make_reference`."""
     name, colon, tag = text.rpartition(":")
     if not colon or "/" in tag:
         name, tag = text, "latest"

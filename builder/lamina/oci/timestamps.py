@@ -1,4 +1,4 @@
-"""Times as images, recipes and command lines write them: RFC 3339, and the forms that dockerTools accepts."""
+"""Times in images, recipes and command lines: RFC 3339, and the forms that dockerTools accepts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d
 
 
 def check_timestamp(value: object, what: str, where: object) -> str:
-    """`value`, when it is an RFC 3339 time, which every reader of `created` insists on; raises BadInput."""
+    """`value`, which must be an RFC 3339 time: all readers of `created` require that. Raises BadInput."""
     text = expect(value, str, what, where)
     if _RFC3339.fullmatch(text):
         with contextlib.suppress(ValueError):
@@ -26,7 +26,7 @@ def check_timestamp(value: object, what: str, where: object) -> str:
 
 
 def any_time(text: str, what: str, where: object) -> str:
-    """An RFC 3339 time as it is; `now`; and, as dockerTools takes them too, `@SECONDS` and other forms of ISO 8601.
+    """A time as RFC 3339: from RFC 3339, `now`, or, as in dockerTools, `@SECONDS` and other forms of ISO 8601.
 
     Raises BadInput: none of these.
     """
@@ -45,7 +45,7 @@ def any_time(text: str, what: str, where: object) -> str:
 
 
 def seconds(text: str, what: str, where: object) -> int:
-    """The same times, as a tar header has them: in seconds since 1970. Raises BadInput for those before, too."""
+    """The same times in seconds since 1970, for a tar header. Raises BadInput: none of these, or before 1970."""
     result = int(datetime.datetime.fromisoformat(any_time(text, what, where)).timestamp())
     if result < 0:
         raise BadInput(where, f"{what} is {text}", "a tar header holds no time before 1970")

@@ -1,1 +1,1 @@
-"""Which store paths share a layer."""
+"""Planning: which store paths share a layer."""

@@ -1,8 +1,9 @@
-"""Lock files: an earlier plan, by names that stay the same when hashes and versions change."""
+"""Lock files: an earlier plan, with names of paths that stay the same when hashes and versions change."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,13 +11,13 @@ from pathlib import Path
 
 import attrs
 
-from lamina.data.output import whole_file
+from lamina.data.destination import open_output
 from lamina.errors import BadInput
 from lamina.oci.strict_json import expect, read_json_file, strings
 from lamina.store.closure import PathInfo
 
 VERSION = 1
-"""Of locks."""
+"""Version of the format."""
 
 
 _VERSION = re.compile(r"(?<=.)-[0-9][^-]*")
@@ -30,16 +31,16 @@ class Lock:
 
 
 def lock_names(infos: Iterable[PathInfo]) -> dict[str, str]:
-    """For each path the name that a lock knows it by: one that stays when its hash or its version changes.
+    """For each path its name in a lock, which stays the same when the hash or the version changes.
 
-    It is the store path's name without the parts that begin with a digit: `openssl-3.0.13-dev` is `openssl-dev`. Of
-    several that are called alike, the second is `NAME~2`: no store path has a tilde in its name.
+    It is the store path's name without the parts that begin with a digit: `openssl-3.0.13-dev` becomes `openssl-dev`.
+    If several paths have the same name, the second is `NAME~2` (no store path has a tilde in its name).
     """
-    alike: dict[str, list[PathInfo]] = defaultdict(list)
+    by_name: dict[str, list[PathInfo]] = defaultdict(list)
     for info in infos:
-        alike[_VERSION.sub("", info.name)].append(info)
+        by_name[_VERSION.sub("", info.name)].append(info)
     result: dict[str, str] = {}
-    for name, several in alike.items():
+    for name, several in by_name.items():
         several.sort(key=lambda info: (info.name, info.nar_size, info.nar_hash, info.path))
         for count, info in enumerate(several, 1):
             result[info.path] = name if count == 1 else f"{name}~{count}"
@@ -47,26 +48,26 @@ def lock_names(infos: Iterable[PathInfo]) -> dict[str, str]:
 
 
 def lock_of(layers: Iterable[Iterable[PathInfo]]) -> Lock:
-    """What to keep of a plan: give the layers' paths."""
+    """The lock of a plan, given the paths of each layer."""
     grouped = [list(paths) for paths in layers]
     names = lock_names(info for paths in grouped for info in paths)
     return Lock(tuple(tuple(sorted(names[info.path] for info in paths)) for paths in grouped))
 
 
 def lock_bytes(lock: Lock) -> bytes:
-    """The lock as a file: JSON with one name per line, so that a version control system shows what moved."""
+    """The content of a lock file: JSON with one name per line, so that a diff shows which paths have moved."""
     value = {"version": VERSION, "layers": lock.layers}
     return json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def write_lock(lock: Lock, path: Path) -> None:
-    """Raises LaminaError: no place to write to."""
-    with whole_file(path) as file:
-        file.write(lock_bytes(lock))
+def write_lock(lock: Lock, path: str | os.PathLike[str]) -> None:
+    """Write a lock file. Raises LaminaError: it cannot be written."""
+    with open_output(path) as out:
+        out.file.write(lock_bytes(lock))
 
 
 def read_lock(path: Path) -> Lock:
-    """Raises BadInput: not a lock, of another version, or with fields that this version does not know."""
+    """Read a lock file. Raises BadInput: not a lock, another version, or unknown fields."""
     return parse_lock(read_json_file(path, "give a lock file that lamina plan wrote"), path)
 
 

@@ -1,7 +1,7 @@
 """dockerTools' `layeringPipeline`: operations by which a user groups a closure into layers.
 
-A pipeline is a list of operations `[NAME, ARGUMENT...]`. The first gets the whole closure, each further one what the
-one before made: a part of the closure, a list of values, or values by name. What is there at the end becomes the
+A pipeline is a list of operations `[NAME, ARGUMENT...]`. The first one gets the whole closure, the others the result of
+the previous one: a part of the closure, a list of values, or values by name. The parts in the last result become the
 layers, the first at the bottom. `docs/use/planning.md` lists the operations; their meaning is that of nixpkgs'
 flattenReferencesGraph.
 """
@@ -56,12 +56,12 @@ Operation = Callable[[Value], Value]
 
 
 def run_pipeline(pipeline: object, infos: Iterable[PathInfo]) -> list[PlannedLayer]:
-    """The layers that the pipeline makes of the closure, bottom first; empty ones are left out.
+    """The layers that the pipeline makes from the closure, bottom first, without empty ones.
 
-    Raises BadInput: not a pipeline; an operation that is given what it cannot work on; circular references.
+    Raises BadInput: not a pipeline; an operation gets a value of the wrong kind; circular references.
     """
     by_path = {info.path: info for info in infos}
-    index(by_path.values())  # it refuses circles, in which walks from the roots would not end
+    index(by_path.values())  # refuses circular references, with which walks from the roots would not end
     rising = sorted(by_path.values(), key=lambda info: (info.nar_size, info.name, info.path))
     closure = Subgraph({info.path: tuple(r for r in info.references if r != info.path) for info in rising}).only(
         by_path
@@ -99,7 +99,7 @@ def _map(item: object) -> Operation:
 
 
 def _over(name: object, item: object) -> Operation:
-    """The operation on one value of several. A part that the closure gave no cause for is passed over."""
+    """Apply the operation to one value of several. A part that does not exist in this closure is skipped."""
     key = expect(name, str, "the name that over is given", _WHERE)
     operation = _operation(item)
 
@@ -133,7 +133,7 @@ def _split_every(count: object) -> Operation:
 
 
 def _limit_layers(count: object) -> Operation:
-    """All from the last permitted one on become one."""
+    """Join the last part that is allowed with all parts after it."""
     most = _positive(count, "limit_layers")
 
     def limit_layers(value: Value) -> Value:
@@ -150,7 +150,7 @@ def _remove_paths(paths: object) -> Operation:
 
 
 def _subcomponent_out(paths: object) -> Operation:
-    """main: the paths and all that they refer to, at any distance."""
+    """main: the closure of the paths."""
     chosen = _paths(paths, "subcomponent_out")
 
     def subcomponent_out(value: Value) -> Value:
@@ -162,7 +162,7 @@ def _subcomponent_out(paths: object) -> Operation:
 
 
 def _subcomponent_in(paths: object) -> Operation:
-    """main: the paths and all that refers to them, at any distance."""
+    """main: the paths and everything that refers to them, directly or not."""
     chosen = _paths(paths, "subcomponent_in")
 
     def subcomponent_in(value: Value) -> Value:
@@ -174,9 +174,9 @@ def _subcomponent_in(paths: object) -> Operation:
 
 
 def _split_paths(specs: object) -> Operation:
-    """main: the paths, with what only they need; common: what others need too; rest: all else. None is empty.
+    """main: the paths, with what only they need; common: what others need too; rest: all other paths.
 
-    In place of a path stands `{"children_of": PATHS}` for all that these refer to.
+    There are no empty parts. In the list of paths, `{"children_of": PATHS}` stands for all paths that these refer to.
     """
     items = [_split(item) for item in expect(specs, list, "what split_paths is given", _WHERE)]
 
@@ -201,7 +201,7 @@ def _split_paths(specs: object) -> Operation:
 
 
 def _split(item: object) -> tuple[list[str], bool]:
-    """What one item of split_paths' names, and whether it means their children."""
+    """The paths of one item of split_paths, and whether their children are meant."""
     if not isinstance(item, dict):
         return _paths(item, "split_paths"), False
     if set(item) != {"children_of"}:
@@ -210,7 +210,7 @@ def _split(item: object) -> tuple[list[str], bool]:
 
 
 def _popularity_contest() -> Operation:
-    """A part for each path, what most others need at any distance first."""
+    """A part for each path: first the path that most others depend on, directly or not."""
 
     def popularity_contest(value: Value) -> Value:
         part = _subgraph(value, "popularity_contest")
@@ -221,12 +221,12 @@ def _popularity_contest() -> Operation:
 
 
 def _popularity(part: Subgraph) -> dict[str, int]:
-    """For each path, how many walks lead from a root to it or to something that needs it."""
+    """For each path the number of ways from a root to it, or to a path that depends on it."""
     users = part.users()
     walks: dict[str, int] = {}
     waiting = {path: len(users[path]) for path in part.references}
     ready = [path for path, count in waiting.items() if not count]
-    for path in ready:  # grows while it is walked
+    for path in ready:  # the list grows in this loop
         walks[path] = sum(walks[user] for user in users[path]) or 1
         for target in part.references[path]:
             waiting[target] -= 1
@@ -240,13 +240,13 @@ def _popularity(part: Subgraph) -> dict[str, int]:
 
 
 def _by_name(path: str) -> str:
-    """The path with its hash behind its name, so that names decide the order."""
+    """The path with its hash after its name, for sorting by name."""
     start, _, name = path.partition("-")
     return f"{name}-{start}"
 
 
 def _reached(start: Iterable[str], links: Mapping[str, tuple[str, ...]]) -> set[str]:
-    """All that the links lead to, and those of the start that they know."""
+    """All paths that can be reached from `start` by links, including the paths of `start` that have links."""
     waiting = [path for path in start if path in links]
     found: set[str] = set()
     while waiting:
@@ -290,7 +290,7 @@ def _positive(value: object, operation: str) -> int:
 
 
 def _paths(value: object, operation: str) -> list[str]:
-    """One path or several; such as are not in the closure are passed over later."""
+    """One path or several. Paths that are not in the closure are ignored later."""
     return [value] if isinstance(value, str) else strings(value, f"what {operation} is given", _WHERE)
 
 

@@ -1,4 +1,4 @@
-"""Which store paths go into which layer, so that a change costs little. The rules are in `docs/use/planning.md`."""
+"""Plans the layers of a closure so that a change replaces few bytes. `docs/use/planning.md` describes the rules."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from lamina.store.closure import PathInfo
 
 @attrs.frozen
 class PlannedLayer:
-    """Store paths that share a layer, sorted, and why they do."""
+    """Store paths that share a layer, sorted, and the reason."""
 
     paths: tuple[PathInfo, ...]
     reason: str
@@ -38,11 +38,12 @@ def plan(
 ) -> list[PlannedLayer]:
     """The paths of a closure in at most `max_layers` layers, bottom first.
 
-    `volatile` are store paths that change with every build: they go on top, with all that refers to them; one that
-    the closure does not hold is passed over. `previous` keeps paths where they were as far as that is cheap; without
-    it, the plan hangs on the closure alone. References to paths that are not given count for nothing.
+    `volatile` are store paths that change with every build: they are placed on top, with everything that refers to
+    them. A volatile path that is not in the closure is ignored. With `previous`, paths stay in the layers where they
+    were if that is cheap; without it, the plan depends only on the closure. References to paths that are not in
+    `infos` are ignored.
 
-    Raises BadInput: `max_layers` below 1; references that go round in a circle.
+    Raises BadInput: `max_layers` is below 1, or references are circular.
     """
     if max_layers < 1:
         raise BadInput("max_layers", f"{max_layers} layers", "give at least 1")
@@ -67,7 +68,7 @@ def _grouped(closure: Closure, height: Sequence[int], limit: int, previous: Lock
 
 
 def _kept(closure: Closure, height: Sequence[int], limit: int, previous: Lock) -> list[tuple[Group, str]]:
-    """As in the previous plan; what is new alone; then the cheapest to share a layer are joined until all fit."""
+    """The groups of the previous plan, and each new path alone; then the cheapest pairs are joined until all fit."""
     names = lock_names(closure.infos)
     place = {name: number for number, layer in enumerate(previous.layers) for name in layer}
     before = [place.get(names[info.path]) for info in closure.infos]

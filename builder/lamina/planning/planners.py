@@ -1,9 +1,9 @@
-"""How store paths are grouped into layers, and in which order: the two planners and what they know of a closure.
+"""The two planners, which group store paths into layers and sort the layers, and the closure that they work on.
 
-A path's hash covers the hashes of all that it refers to. So a path changes when anything in its closure changes, and
-the larger its closure, the more often it does. Nothing else is assumed about what changes. Decisions rest on names,
-sizes and references, never on hashes, which are new with every change; and on whole numbers or on divisions, which
-give the same result on every machine. `docs/design/planning.md` has the measurements behind every number here.
+The hash of a path depends on the hashes of everything that it refers to. So a path changes whenever anything in its
+closure changes: the larger the closure, the more often. Nothing else is assumed about changes. Decisions depend on
+names, sizes and references, never on hashes, which are new with every change; and only on integers and on divisions,
+which give the same result on every machine. `docs/design/planning.md` has the measurements for every number here.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ Group = list[int]
 """The paths of a layer, by their numbers in a Closure."""
 
 TINY = 256 << 10
-"""Bytes. A path as small as this that nothing but a root refers to is a wrapper or a configuration."""
+"""Bytes. A path of at most this size that only a root refers to is a wrapper or a configuration file."""
 
 TOP_REASON = "top: changes with every deploy"
 
 STABLE, PICKED, OWN, TOP = range(4)
-"""How near to the user's own work a path is, and so how high it lies: see `heights`."""
+"""How close a path is to the user's own work, and so how high its layer is: see `heights`."""
 
 
 @attrs.frozen(eq=False)
 class Closure:
-    """Store paths by number, in an order that does not hang on their hashes.
+    """Store paths with numbers, in an order that does not depend on their hashes.
 
-    `users[i]` are the paths that refer to path i. `closures[i]` is the set of all that it refers to at any distance,
-    itself included, as the bits of an integer.
+    `users[i]` are the paths that refer to path i. `closures[i]` is the closure of path i, including itself, as the
+    bits of an integer.
     """
 
     infos: Sequence[PathInfo]
@@ -45,11 +45,11 @@ class Closure:
     closures: Sequence[int]
 
     def size(self, group: Iterable[int]) -> int:
-        """Bytes of NAR."""
+        """The size of the paths, in bytes of NAR."""
         return sum(self.infos[i].nar_size for i in group)
 
     def reach(self, group: Iterable[int]) -> int:
-        """The union of the closures."""
+        """The union of the paths' closures."""
         result = 0
         for i in group:
             result |= self.closures[i]
@@ -57,7 +57,7 @@ class Closure:
 
 
 def index(infos: Iterable[PathInfo]) -> Closure:
-    """References to paths that are not among the infos count for nothing. Raises BadInput for circular references."""
+    """The closure of these paths; references to other paths are ignored. Raises BadInput: circular references."""
     found = {info.path: info for info in infos}
     references = {path: sorted({r for r in info.references if r in found} - {path}) for path, info in found.items()}
     users: dict[str, list[str]] = {path: [] for path in found}
@@ -74,9 +74,9 @@ _Links = Mapping[str, Sequence[str]]
 
 
 def _by_looks(found: Mapping[str, PathInfo], references: _Links, users: _Links) -> list[str]:
-    """The paths by name and size; those with equal ones by the looks of what they refer to and what refers to them.
+    """The paths sorted by name and size. Equal ones are sorted by the names and sizes of the paths around them.
 
-    Only paths that look the same, as far as LOOKS references around, end in the order of their hashes.
+    Only paths whose surroundings are equal up to a distance of LOOKS references are sorted by their hashes.
     """
     looks = _ranks({path: (info.name, info.nar_size) for path, info in found.items()})
     kinds = len(set(looks.values()))
@@ -96,7 +96,7 @@ def _looks(looks: Mapping[str, int], paths: Iterable[str]) -> tuple[int, ...]:
 
 
 def _ranks(values: Mapping[str, tuple[Any, ...]]) -> dict[str, int]:
-    """Each value's place among the distinct ones."""
+    """For each path the rank of its value among the distinct values."""
     rank = {value: number for number, value in enumerate(sorted(set(values.values())))}
     return {path: rank[value] for path, value in values.items()}
 
@@ -109,7 +109,7 @@ def _closures(references: Sequence[Sequence[int]], paths: Sequence[str]) -> list
             users[target].append(i)
     ready = [i for i, count in enumerate(open_references) if not count]
     closures = [0] * len(references)
-    for i in ready:  # it grows meanwhile
+    for i in ready:  # the list grows in this loop
         closures[i] = 1 << i
         for target in references[i]:
             closures[i] |= closures[target]
@@ -124,14 +124,14 @@ def _closures(references: Sequence[Sequence[int]], paths: Sequence[str]) -> list
 
 
 def heights(closure: Closure, volatile: Collection[str]) -> list[int]:
-    """For each path, how near it is to what changes with every deploy.
+    """For each path, how close it is to what changes with every deployment. A root is a path that no other refers to.
 
-    TOP     volatile, or refers to something volatile. Where nobody named such: the root, if there is but one.
-            And tiny paths that nothing but one of these, or one root, refers to.
-    OWN     where nobody named such: a root among several, or a path that only a root refers to and that itself
-            reaches most of the closure, as an application does below its wrapper.
-    PICKED  other paths that nothing but one of the above refers to: a user's choice, or a part of the user's work.
-    STABLE  the rest.
+    TOP     A volatile path, or one that refers to a volatile path. If there are no volatile paths: the root, if there
+            is only one. Also tiny paths that only one path refers to, if that is one of these or a root.
+    OWN     If there are no volatile paths: each of several roots, and a path that only a root refers to and whose
+            closure is most of the image, such as an application below its wrapper.
+    PICKED  Other paths that only one of the above refers to: a user's choice, or a part of the user's work.
+    STABLE  All other paths.
     """
     named = sum(1 << i for i, info in enumerate(closure.infos) if info.path in volatile)
     if named:
@@ -154,10 +154,10 @@ def heights(closure: Closure, volatile: Collection[str]) -> list[int]:
 
 
 def bands(closure: Closure, height: Sequence[int], limit: int) -> list[tuple[Group, str]]:
-    """Large paths alone, small ones with those that change about as often, the user's own on top: groups and reasons.
+    """Groups with reasons: large paths alone, small paths with others that change as often, the user's own on top.
 
-    No history is needed for layers to stay: whether a path is large, and which band it lies in, hangs on its size and
-    on its closure, and these cannot change unless its hash does.
+    Layers stay the same without a history: whether a path is large, and in which band it is, depends on its size and
+    on its closure, and these cannot change without a change of its hash.
     """
     alone, small = split_large(closure, height, limit)
     top = top_layer(height, small)
@@ -167,16 +167,16 @@ def bands(closure: Closure, height: Sequence[int], limit: int) -> list[tuple[Gro
 
 
 def top_layer(height: Sequence[int], small: Group) -> Group:
-    """What lies on top, and what of the user's own is too small for a layer of its own."""
+    """The paths of the top layer: those with height TOP, and small ones with height OWN."""
     return [i for i, level in enumerate(height) if level == TOP] + [i for i in small if height[i] == OWN]
 
 
 def split_large(closure: Closure, height: Sequence[int], limit: int) -> tuple[Group, Group]:
-    """The paths below the top that get layers of their own when there are `limit` layers, and the others below it.
+    """The paths below the top layer: large ones, which get layers of their own if there are `limit` layers; the others.
 
-    A sixth of the layers is left for the others: with fewer, small paths change too much; with more, too many large
-    ones share a layer. Sizes are compared in eighths of a power of two: when a path changes its size a little, or one
-    comes or goes, the border seldom moves.
+    A sixth of the layers remains for the others: with fewer, small paths change too much; with more, too many large
+    paths share a layer. Sizes are compared in eighths of a power of two, so that the limit rarely moves when a size
+    changes a little, or when a path is added or removed.
     """
     room = max(0, limit - 1 - max(1, limit // 6))
     size = {i: (info.nar_size**8).bit_length() for i, info in enumerate(closure.infos) if height[i] != TOP}
@@ -188,8 +188,8 @@ def split_large(closure: Closure, height: Sequence[int], limit: int) -> tuple[Gr
 def _banded(closure: Closure, small: Group, room: int) -> list[tuple[Group, str]]:
     """The small paths in at most `room` groups.
 
-    A third of the groups is for the smallest paths, as many as weigh 0.3 of all small ones: most paths are among
-    them. They would make the others' layers change often, though they weigh next to nothing.
+    A third of the groups is for the smallest paths, which together have 0.3 of the bytes: most paths are among them.
+    They would make the layers of the other paths change often, although they are only a small part of the bytes.
     """
     if room < 2:
         return [(small, "the rest: all that has no layer of its own")] if small else []
@@ -205,10 +205,10 @@ def _banded(closure: Closure, small: Group, room: int) -> list[tuple[Group, str]
 
 
 def _by_closure(closure: Closure, paths: Group, room: int, kind: str) -> list[tuple[Group, str]]:
-    """The paths in at most `room` bands of like closure size.
+    """The paths in at most `room` bands of similar closure size.
 
-    Bands are a twelfth of a power of two wide, and twice that until they are few enough: so when a path comes or
-    goes, most often nothing else moves.
+    A band is a twelfth of a power of two wide; the width is doubled until there are few enough bands. So when a path is
+    added or removed, the other paths usually stay in their bands.
     """
     length = {i: (closure.closures[i].bit_count() ** 12).bit_length() - 1 for i in paths}
     lengths = set(length.values())
@@ -228,15 +228,15 @@ def _reason(closure: Closure, group: Group, kind: str) -> str:
 
 
 SHARE = 0.15
-"""The chance that another image needs only a part of a layer."""
+"""The probability that another image needs only a part of a layer."""
 
 HALF = 50
-"""How many paths a layer must hang on to change with every other update."""
+"""A layer that depends on this many paths changes with every second update."""
 
 
 @attrs.frozen(eq=False)
 class _Cluster:
-    """Paths that are to share a layer: `chance` is that an update changes it, `alone` what a first companion costs."""
+    """Paths that share a layer. `chance` is that an update changes the layer, `alone` the cost of the first join."""
 
     group: Group
     size: int
@@ -250,12 +250,12 @@ class _Cluster:
         return cls(group, size, reach, _chance(reach), SHARE * size if len(group) == 1 else 0.0)
 
     def least(self, other: _Cluster) -> float:
-        """A bound below `cost` that is quick to tell: together they change at least as often as either."""
+        """A lower bound of `cost` that is quick to compute: a joined layer changes at least as often as either part."""
         rise = other.chance - self.chance
         return (self.size * rise if rise > 0 else -other.size * rise) + self.alone + other.alone
 
     def cost(self, other: _Cluster) -> float:
-        """Bytes more to send with an update, on average, when the two share a layer."""
+        """The number of additional bytes that an average update sends if the two share a layer."""
         chance = _chance(self.reach | other.reach)
         rise = self.size * (chance - self.chance) + other.size * (chance - other.chance)
         return rise + self.alone + other.alone
@@ -267,10 +267,10 @@ def _chance(reach: int) -> float:
 
 
 def join_groups(closure: Closure, groups: Sequence[Group], room: int) -> list[Group]:
-    """Joins the two groups whose sharing a layer costs least, again and again, until at most `room` are left.
+    """Join the two groups that cost least to join, again and again, until at most `room` groups are left.
 
-    Each cluster waits in a heap with the best of those that came before it. One that has lost its partner searches
-    anew when its turn comes.
+    A heap has each cluster with its best partner among the earlier clusters. If the partner is gone when the cluster is
+    taken from the heap, a new partner is searched.
     """
     clusters = {k: _Cluster.of(closure, group) for k, group in enumerate(groups)}
     waiting: list[tuple[float, int, int]] = []
@@ -305,18 +305,18 @@ def _await(clusters: Mapping[int, _Cluster], later: int, waiting: list[tuple[flo
 
 
 def ordered(closure: Closure, height: Sequence[int], groups: Sequence[Group]) -> list[int]:
-    """The groups' numbers, bottom layer first: what changes seldom lies below.
+    """The numbers of the groups, bottom layer first: groups that rarely change are at the bottom.
 
-    Promised: a group whose closure is a part of another's lies below that other. So where both stand alone, a path
-    lies below all that refer to it. Beyond that, a daemon that knows a layer only together with all below it takes
-    anew whatever lies above a change: groups lie the lower, the more bytes they bring for each path that they hang on
-    and the groups below them do not.
+    Always true: a group whose closure is a part of another group's closure is below that group. So a path with a layer
+    of its own is below all paths with layers of their own that refer to it. Beyond that: Docker's classic store finds
+    a layer only together with all layers below it, so everything above a change is sent again. Therefore a group is
+    placed lower the more bytes it adds per newly required path.
     """
     reach = [closure.reach(group) for group in groups]
     size = [closure.size(group) for group in groups]
-    first = [min(group) for group in groups]  # decides between equals, so that the groups' own order does not
+    first = [min(group) for group in groups]  # so that the order of equals does not depend on the order of `groups`
     masks = [sum(1 << i for i, level in enumerate(height) if level >= least) for least in (PICKED, OWN, TOP)]
-    level = [sum(1 for mask in masks if reached & mask) for reached in reach]  # of the highest path it hangs on
+    level = [sum(1 for mask in masks if reached & mask) for reached in reach]  # of the highest path it depends on
     result: list[int] = []
     for current in (STABLE, PICKED, OWN, TOP):
         here = [k for k in range(len(groups)) if level[k] == current]
@@ -326,7 +326,7 @@ def ordered(closure: Closure, height: Sequence[int], groups: Sequence[Group]) ->
         left = set(here)
         while left:
             best = min(left, key=lambda k: (-_density(gain[k], reach[k] & ~covered), reach[k].bit_count(), first[k]))
-            # With it comes all that hangs on nothing else, parts before the whole.
+            # Groups that need only what `best` needs come with it, the smaller closures first.
             bundle = sorted(left.intersection(inside[best]), key=lambda k: (reach[k].bit_count(), -size[k], first[k]))
             for done in bundle:
                 for k in left:

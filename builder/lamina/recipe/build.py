@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lamina.errors import BadInput
 from lamina.image.document import complete_history
 from lamina.image.image import Image
 from lamina.image.layer import Layer
 from lamina.oci.config import check_types, inherit
-from lamina.oci.digest import hex_of, sha256
-from lamina.oci.strict_json import Json, canonical
+from lamina.oci.strict_json import Json
+from lamina.recipe.keys import NarHashes, layer_key, nar_hashes, root_key
 from lamina.recipe.recipe import (
     Recipe,
     RecipeLayer,
     RootLayer,
     StoreLayer,
     TarLayer,
-    layer_json,
 )
 from lamina.store.closure import PathInfo
-from lamina.store.ownership import Stamp
 from lamina.store.root_tree import link_items, root_items
 from lamina.store.tree import Item, store_directories, store_items
 from lamina.store.tree_blob import TreeBlob
-from lamina.tar.write import FORMAT
 
 if TYPE_CHECKING:
     from lamina.image.base import BaseFiles
@@ -41,10 +40,11 @@ def image_on(recipe: Recipe, base: Image, base_files: BaseFiles | None) -> Image
     (`image/base.py`). Raises BadInput: the base is corrupt, or a path cannot be added to it.
     """
     layers, history = list(base.layers), list(base.history)
+    known = nar_hashes(recipe.layers)
     if base.layers:
         history = complete_history(history, len(layers), recipe.created, recipe.base and recipe.base.path)
     for wanted in recipe.layers:
-        layer = _layer(wanted, base_files)
+        layer = _layer(wanted, base_files, known)
         if layer:
             layers.append(layer)
             history.append(_history(wanted, recipe.created))
@@ -54,13 +54,12 @@ def image_on(recipe: Recipe, base: Image, base_files: BaseFiles | None) -> Image
     return Image(_config(recipe, base), tuple(layers), tuple(history), recipe.names)
 
 
-def _layer(wanted: RecipeLayer, base_files: BaseFiles | None) -> Layer | None:
-    """The layer; None when everything that it would hold is there already."""
+def _layer(wanted: RecipeLayer, base_files: BaseFiles | None, known: NarHashes) -> Layer | None:
+    """The layer; None if the base already has everything that it would contain."""
     if isinstance(wanted, StoreLayer):
         return _store_layer(wanted, base_files)
     if isinstance(wanted, RootLayer):
-        blob = TreeBlob(lambda: _root_items(wanted, base_files))
-        return Layer(blob, "the layer of files at the root", key=_key(wanted, base_files), weight=_weight(wanted.trees))
+        return _root_layer(wanted, base_files, known)
     return _tar_layer(wanted, base_files)
 
 
@@ -68,20 +67,38 @@ def _store_layer(wanted: StoreLayer, base_files: BaseFiles | None) -> Layer | No
     infos = tuple(info for info in wanted.paths if not base_files or not base_files.contains(info))
     if not infos:
         return None
+    wanted = wanted._replace(paths=infos)
     paths, stamp = [info.path for info in infos], wanted.stamp
-    if base_files and _is_moved(base_files, infos, stamp):
-        on: BaseFiles | None = base_files
-        blob = TreeBlob(lambda: base_files.place(store_items(paths, stamp)))
-    else:
-        on, blob = None, TreeBlob(lambda: store_items(paths, stamp))
-    key = _key(wanted._replace(paths=infos), on)
-    return Layer(blob, f"the layer of {len(infos)} store paths", key=key, weight=_weight(infos))
+    if base_files:
+        directories = store_directories(paths, stamp)
+        placed = base_files.place(directories)
+        if placed != directories:  # the base keeps the store elsewhere, or with another owner or mode
+            return _moved_store_layer(wanted, base_files, placed)
+    blob = TreeBlob(lambda: store_items(paths, stamp))
+    return Layer(blob, _title(infos), key=layer_key(wanted), weight=_weight(infos))
 
 
-def _is_moved(base_files: BaseFiles, infos: Iterable[PathInfo], stamp: Stamp) -> bool:
-    """Whether the base keeps the store, or a directory above it, elsewhere or of another owner than we would."""
-    items = store_directories((info.path for info in infos), stamp)
-    return base_files.place(items) != items
+def _moved_store_layer(wanted: StoreLayer, base_files: BaseFiles, directories: list[Item]) -> Layer:
+    """A layer of store paths in the directories that the base has; without a key if the base has parts of a path."""
+    paths = [info.path for info in wanted.paths]
+    blob = TreeBlob(lambda: base_files.place(store_items(paths, wanted.stamp)))
+    is_partly_there = any(base_files.has(os.fsencode(path).lstrip(b"/")) for path in paths)
+    key = None if is_partly_there else layer_key(wanted, directories)
+    return Layer(blob, _title(wanted.paths), key=key, weight=_weight(wanted.paths))
+
+
+def _title(infos: Sized) -> str:
+    return f"the layer of {len(infos)} store paths"
+
+
+def _root_layer(wanted: RootLayer, base_files: BaseFiles | None, known: NarHashes) -> Layer:
+    """The trees are looked at now: which files there are, and in which store paths, is a part of the key."""
+    where, weight = "the layer of files at the root", _weight(wanted.trees)
+    try:
+        items = _root_items(wanted, base_files)
+    except BadInput:  # raised again when the layer is read
+        return Layer(TreeBlob(lambda: _root_items(wanted, base_files)), where, weight=weight)
+    return Layer(TreeBlob(lambda: items), where, key=root_key(wanted, items, known), weight=weight)
 
 
 def _root_items(wanted: RootLayer, base_files: BaseFiles | None) -> list[Item]:
@@ -105,22 +122,12 @@ def _tar_layer(wanted: TarLayer, base_files: BaseFiles | None) -> Layer:
     tar = plain(FileRange(source, 0, source.size), path)
     moved = place_tar(tar, base_files, path) if base_files else None
     if moved:
-        return Layer(moved, path, key=_key(wanted, base_files), weight=wanted.tar.nar_size)
-    return Layer(tar, path, key=_key(wanted), size=tar.size, weight=wanted.tar.nar_size)
+        return Layer(TreeBlob.of(moved), path, key=layer_key(wanted, moved), weight=wanted.tar.nar_size)
+    return Layer(tar, path, key=layer_key(wanted), size=tar.size, weight=wanted.tar.nar_size)
 
 
 def _weight(infos: Iterable[PathInfo]) -> int:
     return sum(info.nar_size for info in infos)
-
-
-def _key(wanted: RecipeLayer, base_files: BaseFiles | None = None) -> str | None:
-    """What the layer's bytes hang on, and nothing else: for the cache of digests. None: there is no telling."""
-    fields = layer_json(wanted)
-    fields.pop("why", None)
-    if base_files and not base_files.is_known:
-        return None
-    on = {"on": list(base_files.diff_ids)} if base_files else {}
-    return hex_of(sha256(canonical({"tar": FORMAT, **fields, **on})))
 
 
 def _history(wanted: RecipeLayer, created: str) -> Json:

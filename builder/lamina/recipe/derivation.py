@@ -72,7 +72,7 @@ class Attributes(NamedTuple):
         above = _IN_STORE.match(path)
         known = self.graph.get(path) or (self.graph.get(above[1]) if above else None)
         if known is None:
-            raise BadInput(self.where, f"the closure graph does not hold {path}", "the graph is damaged")
+            raise BadInput(self.where, f"the closure graph does not contain {path}", "the graph is damaged")
         return known._replace(path=path)
 
     def infos(self, key: str) -> list[PathInfo]:

@@ -1,4 +1,4 @@
-"""Store paths and what they refer to, as Nix tells it to a derivation."""
+"""Store paths and their references, as Nix passes them to a derivation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STORE_PATH = re.compile(r"(?P<store>/(?:[^/]+/)*[^/]+)/(?P<hash>[0-9a-df-np-sv-
 
 
 class PathInfo(NamedTuple):
-    """A store path with what fixes its content: `nar_hash` as Nix prints it, `nar_size` in bytes."""
+    """A store path with the hash of its content as Nix prints it, and the size of its NAR in bytes."""
 
     path: str
     nar_hash: str
@@ -29,11 +29,11 @@ class PathInfo(NamedTuple):
 
 
 Graph = Mapping[str, PathInfo]
-"""Every store path that can be reached, by its path."""
+"""The store paths of a closure, by path."""
 
 
 def split_store_path(text: str, where: object) -> tuple[str, str, str]:
-    """(store directory, hash, name). Raises BadInput for anything but a whole store path."""
+    """Store directory, hash and name. Raises BadInput: the text is not a complete store path."""
     match = _STORE_PATH.fullmatch(text)
     if not match or ".." in match["store"].split("/"):
         raise BadInput(where, f"{text!r:.120} is no store path", "it should look like /nix/store/HASH-NAME")
@@ -57,7 +57,7 @@ def parse_graph(value: object, where: object) -> dict[str, PathInfo]:
 
 
 def parse_path_info(item: dict[str, Any], where: object) -> PathInfo:
-    """One item of a graph, or of a recipe, whose trees may lie elsewhere than in a store."""
+    """One item of a graph or of a recipe. In a recipe, the path need not be in a store. Raises BadInput."""
     nar_size = expect(item.get("narSize"), int, "narSize", where)
     if not 0 <= nar_size < 1 << 63:
         raise BadInput(where, f"narSize is {nar_size}", "the file is damaged")
@@ -70,9 +70,9 @@ def parse_path_info(item: dict[str, Any], where: object) -> PathInfo:
 
 
 def reachable(graph: Graph, start: Iterable[str], where: object) -> list[PathInfo]:
-    """The start and everything it refers to, at any distance, sorted by path.
+    """The closure of some paths: these paths and everything that they refer to, directly or not, sorted by path.
 
-    Raises BadInput when a path is referred to that the graph does not hold.
+    Raises BadInput: the graph does not contain a path that another refers to.
     """
     found: dict[str, PathInfo] = {}
     waiting = list(start)
@@ -81,7 +81,7 @@ def reachable(graph: Graph, start: Iterable[str], where: object) -> list[PathInf
         if path in found:
             continue
         if path not in graph:
-            raise BadInput(where, f"the closure graph does not hold {path}", "the graph is damaged")
+            raise BadInput(where, f"the closure graph does not contain {path}", "the graph is damaged")
         found[path] = graph[path]
         waiting.extend(graph[path].references)
     return [found[path] for path in sorted(found)]

@@ -1,4 +1,4 @@
-"""What the members of a layer get in place of what the file system says: owner, time and mode."""
+"""Owner, time and mode of the members of a layer, which replace those of the file system."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Stamp(NamedTuple):
-    """Owner and time (seconds since 1970) that every member of a layer gets. Nix's own time is 1."""
+    """Owner and time (seconds since 1970) of every member of a layer. The time of files in a Nix store is 1."""
 
     uid: int = 0
     gid: int = 0
@@ -14,7 +14,7 @@ class Stamp(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """Owner and mode of the files at the root whose whole path, from `/` on, fits a regular expression."""
+    """Owner and mode of files at the root. `pattern` is a regular expression for a whole path that starts with `/`."""
 
     pattern: str
     uid: int | None = None

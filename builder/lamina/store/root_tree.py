@@ -16,7 +16,7 @@ from lamina.store.tree import Item, directory_member, entry_stat, file_item, sca
 from lamina.tar.write import DIRECTORY, FILE, SYMLINK, Member
 
 Below = Callable[[bytes], bool]
-"""Whether there is a directory of that name, in what a layer goes on."""
+"""Whether the base has a directory with that name."""
 
 
 def root_items(
@@ -28,11 +28,12 @@ def root_items(
     below: Below = lambda _: False,
     top: bool = False,
 ) -> list[Item]:
-    """The trees laid over each other at the root of the image, a later one over an earlier one.
+    """The trees merged at the root of the image: a file in a later tree replaces one in an earlier tree.
 
-    Symbolic links to directories become directories with what they lead to, unless `keep_dirlinks`; so do
-    dockerTools' `copyToRoot` (`rsync --copy-dirlinks`) and `keepContentsDirlinks`; but where there is a directory
-    `below`, in a base, a link would hide it. Directories are 0755. With `top`, the root directory is an item, too.
+    A symbolic link to a directory is replaced by a copy of that directory, as in dockerTools' `copyToRoot` (`rsync
+    --copy-dirlinks`). With `keep_dirlinks` it stays a link (dockerTools' `keepContentsDirlinks`), unless the base has
+    a directory there (`below`), which the link would hide. Directories have mode 0755. With `top`, the root directory
+    is an item, too.
     """
     merged = _top_item(stamp) if top else {}
     for tree in trees:
@@ -48,9 +49,9 @@ def link_items(
     below: Below = lambda _: False,
     top: bool = False,
 ) -> list[Item]:
-    """The same trees as links: directories are made, a file becomes a link to it, a link stays what it is.
+    """The trees as links: directories are created, a file becomes a link to that file, and a link stays the same.
 
-    Of files with one name the first counts, as in dockerTools' `contents` (symlinkJoin).
+    If several trees have a file with the same name, the first one is used, as in dockerTools' `contents` (symlinkJoin).
     """
     merged = _top_item(stamp) if top else {}
     for tree in trees:
@@ -76,15 +77,15 @@ def top_of(tree: str) -> bytes:
 
 
 def _beside(top: bytes) -> bytes:
-    """The store that the tree lies in, or else the directory; with a slash at the end."""
+    """The store that contains the tree, or else the directory that contains it; with a slash at the end."""
     in_store = re.match(rb"(.*/)[0-9a-df-np-sv-z]{32}-[^/]+(/|$)", top)
     return in_store[1] if in_store else os.path.dirname(top).rstrip(b"/") + b"/"
 
 
 def _ruled(merged: dict[bytes, Item], rules: Sequence[Rule]) -> list[Item]:
-    """Sorted by path, directory by directory, and with owners and modes by the last rule that fits a path."""
+    """The items sorted by path, directory by directory, each with owner and mode of the last rule that matches it."""
     patterns = [(re.compile(os.fsencode(rule.pattern)), rule) for rule in rules]
-    names = sorted(merged, key=lambda name: name.replace(b"/", b"\0"))  # below everything that a name can hold
+    names = sorted(merged, key=lambda name: name.replace(b"/", b"\0"))  # no name contains a smaller byte
     return [_by_rules(merged[name], patterns) for name in names]
 
 
@@ -97,7 +98,7 @@ def _by_rules(item: Item, patterns: Iterable[tuple[re.Pattern[bytes], Rule]]) ->
 
 
 def _by_rule(member: Member, rule: Rule) -> Member:
-    """A link has no mode of its own."""
+    """The member with owner and mode of the rule. A symbolic link has no mode."""
     return attrs.evolve(
         member,
         uid=member.uid if rule.uid is None else rule.uid,
@@ -116,10 +117,10 @@ def _lay_over(merged: dict[bytes, Item], item: Item, tree: str) -> None:
 
 
 def follow(top: bytes, stamp: Stamp, through: Below) -> Iterator[Item]:
-    """Like `_walk`, but links to directories become directories where `through` says so of their name.
+    """The tree at `top`. A link to a directory is replaced by that directory if `through` returns true for its name.
 
-    A link to a directory that it lies in stays a link; so does one that leads out of the store: what is there is the
-    machine's, which in the image may be something else, or nothing.
+    A link to a directory that contains it stays a link. So does a link that leads out of the store: in the image there
+    may be something else in that place, or nothing.
     """
     home = _beside(top)
     waiting: list[tuple[bytes, bytes, frozenset[bytes]]] = [(top, b"", frozenset({top}))]

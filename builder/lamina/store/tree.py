@@ -1,8 +1,8 @@
-"""File trees as tars: which files go into a layer, in which order, and with which modes.
+"""File trees as tars: which files are in a layer, in which order, and with which modes.
 
-A tar of store paths is a pure function of the paths and the stamp: names are relative, parents come before
-children, children are sorted by their bytes, modes are what Nix guarantees and not what a file system shows, and
-files that the store keeps as hard links to each other are written out each. Their bytes are read by `tree_blob.py`.
+The tar of some store paths depends only on these paths, their content and the stamp: names are relative, parents come
+before children, children are sorted by their bytes, and modes are those that Nix guarantees. Files that are hard
+links to each other in the store are written one by one. `tree_blob.py` reads their bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CASE_HACK = b"~nix~case~hack~"
 
 @attrs.frozen
 class Item:
-    """A member of a layer to be, and what its data comes from: the file `source`, or a part of an archive."""
+    """A member of a future layer, and the source of its data: the file `source`, or `part` of an archive."""
 
     member: Member
     source: bytes
@@ -37,12 +37,12 @@ class Item:
 
 
 def unreadable(source: bytes, error: OSError, remedy: str) -> BadInput:
-    """The error for a file that the system does not let us see."""
+    """The error for a file that cannot be read."""
     return BadInput(os.fsdecode(source), error.strerror or str(error), remedy)
 
 
 def store_items(paths: Iterable[str], stamp: Stamp) -> list[Item]:
-    """What a layer of these store paths holds: `nix/`, `nix/store/` (0755) and each path, sorted."""
+    """The members of a layer of store paths: `nix/`, `nix/store/` (mode 0755) and each path, sorted."""
     items: list[Item] = []
     made: set[Item] = set()
     for path in sorted(set(paths)):
@@ -59,14 +59,14 @@ def store_items(paths: Iterable[str], stamp: Stamp) -> list[Item]:
 
 
 def store_directories(paths: Iterable[str], stamp: Stamp) -> list[Item]:
-    """The directories above these store paths, parents first."""
+    """The directories that contain these store paths, parents first."""
     stores = {split_store_path(path, path)[0] for path in paths}
     names = sorted({parent for store in stores for parent in _parents(store)})
     return [Item(directory_member(name.encode(), 0o755, stamp), b"") for name in names]
 
 
 def packed_items(top: bytes, stamp: Stamp, *, keep_owners: bool = False, root: str = "never") -> list[Item]:
-    """What lies below the directory `top`, with the modes that it has there; `keep_owners`: with the owners, too.
+    """Everything below the directory `top`, with the modes of the files; `keep_owners`: with their owners, too.
 
     `root`: when the directory itself is an item, one of ROOT_ITEM.
     """
@@ -88,7 +88,7 @@ def has_root_item(when: str, about: Member) -> bool:
 
 
 def timed(items: Iterable[Item], mtime: int) -> list[Item]:
-    """The items, with another time: in seconds since 1970."""
+    """The items with another time, in seconds since 1970."""
     return [attrs.evolve(item, member=attrs.evolve(item.member, mtime=mtime)) for item in items]
 
 
@@ -107,16 +107,16 @@ def directory_member(name: bytes, mode: int, stamp: Stamp) -> Member:
 
 
 def _mode(info: os.stat_result, keep: bool) -> int:
-    """The file's own, or what Nix makes of it when it registers a path (libstore, canonicalisePathMetaData)."""
+    """The mode of the file, or the mode that Nix gives it in a store (libstore, canonicalisePathMetaData)."""
     if keep:
         return stat.S_IMODE(info.st_mode)
     return 0o555 if stat.S_ISDIR(info.st_mode) or info.st_mode & 0o100 else 0o444
 
 
 def _walk(source: bytes, name: bytes, info: os.stat_result, stamp: Stamp, keep_modes: bool = False) -> Iterator[Item]:
-    """The tree at `source`, called `name` in the archive, parents first, children sorted by their bytes.
+    """The tree at `source`, with `name` as its name in the archive: parents first, children sorted by their bytes.
 
-    Modes are what the store's are, or with `keep_modes` those that the files have.
+    Modes are those of files in a store, or with `keep_modes` those of the files.
     """
     if not stat.S_ISDIR(info.st_mode):
         yield file_item(source, name, info, stamp, keep_modes)
@@ -134,14 +134,14 @@ def _walk(source: bytes, name: bytes, info: os.stat_result, stamp: Stamp, keep_m
 
 
 def _children(directory: bytes, name: bytes) -> list[tuple[bytes, os.DirEntry[bytes]]]:
-    """What is in the directory, with its name in the archive, the last first."""
+    """The entries of a directory, with their names in the archive, in reverse order."""
     above = name + b"/" if name else b""
     children = sorted(scan(directory), key=lambda entry: entry.name, reverse=True)
     return [(above + _archived(entry.name), entry) for entry in children]
 
 
 def _archived(child: bytes) -> bytes:
-    """A file's name in the archive: on macOS, Nix marks names that differ only in case (libutil, archive.cc)."""
+    """A file's name in the archive. On macOS, Nix adds a suffix to names that differ only in case (archive.cc)."""
     return child.partition(_CASE_HACK)[0] if sys.platform == "darwin" else child
 
 
@@ -149,20 +149,20 @@ def _lstat(path: bytes) -> os.stat_result:
     try:
         return os.lstat(path)
     except OSError as error:
-        raise unreadable(path, error, "the file vanished") from None
+        raise unreadable(path, error, "the file was removed meanwhile: run the command again") from None
 
 
 def entry_stat(entry: os.DirEntry[bytes]) -> os.stat_result:
     try:
         return entry.stat(follow_symlinks=False)
     except OSError as error:
-        raise unreadable(entry.path, error, "the file vanished") from None
+        raise unreadable(entry.path, error, "the file was removed meanwhile: run the command again") from None
 
 
 def scan(directory: bytes) -> list[os.DirEntry[bytes]]:
     try:
-        with os.scandir(directory) as found:
-            entries = list(found)
+        with os.scandir(directory) as scanned:
+            entries = list(scanned)
     except OSError as error:
         raise unreadable(directory, error, "give a directory that can be read") from None
     for entry in entries:
@@ -173,7 +173,7 @@ def scan(directory: bytes) -> list[os.DirEntry[bytes]]:
 
 
 def file_item(source: bytes, name: bytes, info: os.stat_result, stamp: Stamp, keep_modes: bool = False) -> Item:
-    """A file or a symbolic link. Raises BadInput: sockets, devices and pipes are no part of a store path."""
+    """A file or a symbolic link. Raises BadInput: a socket, device or pipe, which no store path can contain."""
     if stat.S_ISREG(info.st_mode):
         mode = _mode(info, keep_modes)
         return Item(Member(name, FILE, info.st_size, mode, stamp.uid, stamp.gid, stamp.mtime), source)

@@ -1,4 +1,4 @@
-"""The bytes of a tree's tar, read while somebody asks for them. Sizes are known before any file is read."""
+"""The tar of a file tree, made while it is read. Its size is known before any file is read."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from lamina.store.tree import Item, unreadable
 from lamina.tar.write import BLOCK, END, FILE, header, padding, stored_size
 
 _SMALL = 64 << 10
-"""Files of at most so many bytes are read whole, and given with their headers and with others."""
+"""Files up to this size are read whole, and returned together with their headers and with other files."""
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @attrs.define(eq=False)
 class TreeBlob(Blob):
-    """A tar of the items that `find` finds, made while it is read.
+    """A tar of the items that `find` returns, made while it is read.
 
-    The items are looked for when somebody asks for the size, which needs no file's data, and kept until they have
-    been read once; so an image whose digests are known is told of without a look at the store.
+    `find` is called for the size (no file is read for that), and the items are kept until they have been read once.
+    So nothing in the store is looked at for a layer whose digest and size are known.
     """
 
     find: Callable[[], Sequence[Item]]
@@ -35,12 +35,12 @@ class TreeBlob(Blob):
 
     @property
     def size(self) -> int:
-        """Raises BadInput: a path is not there, or holds what no layer can."""
+        """Raises BadInput: a path does not exist, or contains something that no layer can."""
         self._kept = self.find() if self._kept is None else self._kept
         return sum(stored_size(item.member) for item in self._kept) + len(END)
 
     def pieces(self) -> Iterator[Piece]:
-        """The data of large files as spans. Raises BadInput when a file cannot be read or is not as long as it was."""
+        """The tar, with large files as spans. Raises BadInput: a file cannot be read, or has changed its size."""
         items, self._kept = self._kept or self.find(), None
         batch: list[bytes] = []
         held = 0
@@ -48,7 +48,7 @@ class TreeBlob(Blob):
             member = item.member
             batch.append(header(member))
             held += BLOCK
-            if member.kind == FILE:  # an empty one is read, too: it may have grown
+            if member.kind == FILE:  # an empty file is read too, because it may have grown
                 if member.size <= _SMALL and not item.part:
                     batch.append(_content(item.source, member.size))
                     held += member.size
@@ -64,10 +64,10 @@ class TreeBlob(Blob):
 
 
 def _content(source: bytes, size: int) -> bytes:
-    """A small file's data."""
+    """The data of a small file. Raises BadInput: it cannot be read, or has changed its size."""
     descriptor = _open(source)
     try:
-        data = os.read(descriptor, size + 1)  # one byte more than there should be: it may have grown
+        data = os.read(descriptor, size + 1)  # one byte more than expected, because the file may have grown
         while len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):
             data += more
     except OSError as error:
@@ -80,7 +80,7 @@ def _content(source: bytes, size: int) -> bytes:
 
 
 def _span(source: bytes, size: int) -> Iterator[Span]:
-    """A large file's data, as one span."""
+    """The data of a large file, as one span. Raises BadInput: it cannot be read, or has changed its size."""
     descriptor = _open(source)
     try:
         yield Span(descriptor, 0, size, os.fsdecode(source))
