@@ -39,6 +39,9 @@ BASES = 16
 INDEXES = 4
 """Levels of indexes in each other. Multi-platform images have two; no tool writes more."""
 
+PATH_LINKS = 40
+"""Symbolic links on one path: as many as Linux follows (path_resolution(7))."""
+
 LINKS = 8
 """Links from one member of an archive to another that are followed."""
 

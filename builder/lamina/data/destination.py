@@ -19,9 +19,7 @@ from typing import BinaryIO, NamedTuple
 
 from lamina.data.output import whole_file, widen
 from lamina.errors import BadUsage, LaminaError
-
-_LINKS = 40
-"""Symbolic links on one path: as many as Linux follows (path_resolution(7))."""
+from lamina.limits import PATH_LINKS
 
 _DESCRIPTORS = re.compile(r"/proc/\d+(?:/task/\d+)?/fd|/dev/fd")
 _STORE = "/nix/store/"
@@ -80,7 +78,7 @@ def _followed(name: str) -> Path:
     Raises LaminaError: no file can be there.
     """
     path = os.path.join(os.getcwd(), name)
-    for _ in range(_LINKS):
+    for _ in range(PATH_LINKS):
         directory, last = os.path.split(path)
         directory = os.path.realpath(directory)
         if last in ("", ".", ".."):

@@ -17,13 +17,11 @@ from lamina.errors import BadInput
 from lamina.image.image import Image
 from lamina.image.nar import nar_size
 from lamina.image.rootfs import Node, merged, part_of
+from lamina.limits import PATH_LINKS
 from lamina.store.closure import PathInfo
 from lamina.store.tree import Item
 from lamina.tar.read import entries, member
 from lamina.tar.write import DIRECTORY, HARD_LINK, SYMLINK, Member
-
-_MAX_LINKS = 40
-"""Symbolic links in one path, as many as Linux follows (path_resolution(7))."""
 
 
 @attrs.frozen(eq=False)
@@ -131,7 +129,7 @@ class BaseFiles:
             node = parent.children.get(part) if parent else None
             if node and node.file.about.kind == SYMLINK and (left or last):
                 links += 1
-                if links > _MAX_LINKS:
+                if links > PATH_LINKS:
                     shown = f"{self.where}(/{name.decode(errors='backslashreplace')})"
                     raise BadInput(shown, "its symbolic links form a circle", "put no files there")
                 target = node.file.about.link

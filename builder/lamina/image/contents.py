@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable
 
 from lamina.errors import BadInput
 from lamina.image.layer import Layer
 from lamina.limits import STORE_PATHS
+from lamina.store.closure import is_store_name
 from lamina.tar.read import entries
 from lamina.tar.write import DIRECTORY
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-_STORE_NAME = re.compile(r"[0-9a-df-np-sv-z]{32}-.+")
 Changes = tuple[frozenset[str], frozenset[str]]
 """What of the store a layer adds, and what it takes away from those below it: "" stands for everything."""
 
@@ -55,7 +54,7 @@ def _changes(layer: Layer, store: str) -> Changes:
         taken = _whited_out(name, store, entry.kind == DIRECTORY)
         if taken is None and name.startswith(store + "/"):
             path = name[len(store) + 1 :].partition("/")[0]
-            if _STORE_NAME.fullmatch(path):
+            if is_store_name(path):
                 added.add(path)
         elif taken is not None:
             gone.add(taken)

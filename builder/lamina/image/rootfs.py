@@ -16,7 +16,7 @@ from lamina.data.blob import Blob, FileRange
 from lamina.data.compression import spool
 from lamina.errors import BadInput
 from lamina.image.layer import Layer, hashed
-from lamina.limits import FILES, FILES_BYTES
+from lamina.limits import FILES, FILES_BYTES, PATH_LINKS
 from lamina.store.tree import WHITEOUT
 from lamina.tar.read import Entry, entries, member
 from lamina.tar.write import BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK, Member, check_name
@@ -26,7 +26,6 @@ OPAQUE = b".wh..wh..opq"
 
 _AUFS = b".wh..wh."
 _KINDS = (FILE, HARD_LINK, SYMLINK, DIRECTORY, CHARACTER, BLOCK_DEVICE, FIFO)
-_MAX_LINKS = 40
 _REMEDY = "the layer is damaged or hostile"
 
 
@@ -194,7 +193,7 @@ def _parent(root: Node, path: list[bytes], layer: int, where: object) -> Node:
         child = node.children.get(part)
         if child and child.file.about.kind == SYMLINK and child.layer == layer:
             links += 1
-            if links > _MAX_LINKS:
+            if links > PATH_LINKS:
                 raise BadInput(where, f"the link {child.file.about.name!r:.100} leads to itself", _REMEDY)
             target = child.file.about.link
             if target.startswith(b"/"):

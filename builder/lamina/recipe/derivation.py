@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -35,11 +34,8 @@ from lamina.recipe.recipe import (
     parse_rule,
     recipe_json,
 )
-from lamina.store.closure import Graph, PathInfo, parse_graph, reachable
+from lamina.store.closure import Graph, PathInfo, parse_graph, reachable, store_path_in
 from lamina.store.ownership import Stamp
-
-_IN_STORE = re.compile(r"(/(?:[^/]+/)*[0-9a-df-np-sv-z]{32}-[^/]+)/.")
-"""A path below a store path."""
 
 
 def attributes_file() -> Path:
@@ -69,8 +65,7 @@ class Attributes(NamedTuple):
 
     def info(self, path: str) -> PathInfo:
         """The store path; of a path below one, its content is fixed by the store path's."""
-        above = _IN_STORE.match(path)
-        known = self.graph.get(path) or (self.graph.get(above[1]) if above else None)
+        known = self.graph.get(path) or self.graph.get(store_path_in(path) or "")
         if known is None:
             raise BadInput(self.where, f"the closure graph does not contain {path}", "the graph is damaged")
         return known._replace(path=path)

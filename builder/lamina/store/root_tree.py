@@ -11,6 +11,7 @@ import attrs
 
 from lamina.errors import BadInput
 from lamina.limits import ROOT_REPEATS
+from lamina.store.closure import store_path_in
 from lamina.store.ownership import Rule, Stamp
 from lamina.store.tree import Item, directory_member, entry_stat, file_item, scan
 from lamina.tar.write import DIRECTORY, FILE, SYMLINK, Member
@@ -78,8 +79,8 @@ def top_of(tree: str) -> bytes:
 
 def _beside(top: bytes) -> bytes:
     """The store that contains the tree, or else the directory that contains it; with a slash at the end."""
-    in_store = re.match(rb"(.*/)[0-9a-df-np-sv-z]{32}-[^/]+(/|$)", top)
-    return in_store[1] if in_store else os.path.dirname(top).rstrip(b"/") + b"/"
+    inside = store_path_in(os.fsdecode(top))
+    return os.path.dirname(os.fsencode(inside) if inside else top).rstrip(b"/") + b"/"
 
 
 def _ruled(merged: dict[bytes, Item], rules: Sequence[Rule]) -> list[Item]:
