@@ -34,11 +34,11 @@ fuzz:           ## Feed every reader with damaged input for TIME seconds each: m
 
 compat:         ## Try every example in every consumer, and write docs/generated/compatibility.md
 	@bash dev/setup.sh test
-	@$(env) python -m tests.consumers.compat
+	@$(env) python -m tests.support.consumers.compat
 
 scores:         ## Have every tool save an image, and write docs/generated/checks.md and saved.md
 	@bash dev/setup.sh test
-	@$(env) python -m tests.consumers.scores
+	@$(env) python -m tests.support.consumers.scores
 
 bench:          ## Measure speed beside GNU tar and other tools, then the reference scenario (some 20 minutes)
 	@bash dev/setup.sh test

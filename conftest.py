@@ -1,3 +1,9 @@
-"""Fixtures for all tests: running consumers, and the examples, built."""
+"""Fixtures for all tests."""
 
-pytest_plugins = ["tests.once", "tests.consumers.fixtures", "tests.fixtures"]
+pytest_plugins = [
+    "tests.support.once",
+    "tests.support.fixtures",
+    "tests.support.built_examples",
+    "tests.support.fake_root",
+    "tests.support.consumers.fixtures",
+]

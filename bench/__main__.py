@@ -21,7 +21,7 @@ from bench.report import Found, page, table_of_amounts, table_of_curves, table_o
 from bench.scaling import curves
 from bench.shares import shares
 from bench.start import bare, package
-from tests.builds import environment
+from tests.support.builds import environment
 
 CASES = {case.name: case for case in OF_LARGE}
 PARTS = (*CASES, "start", "load", "closures", "peers", "shares", "scaling", "scenario")

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.measure import ROOT, STATE, Setting
-from tests.builds import environment, nix_build  # the tests' own way to build
+from tests.support.builds import environment, nix_build  # the tests' own way to build
 
 sys.path.insert(0, str(ROOT / "nix/host"))
 

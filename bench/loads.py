@@ -15,10 +15,10 @@ from bench.closures import recipe
 from bench.measure import Command, Setting
 from lamina.oci.strict_json import Json
 from lamina.recipe.recipe import Recipe, read_recipe, recipe_json
-from tests.consumers.adapters import opened
-from tests.consumers.base import SYSTEM_PATH
-from tests.consumers.docker import Docker
-from tests.consumers.loading import loader_for
+from tests.support.consumers.adapters import opened
+from tests.support.consumers.base import SYSTEM_PATH
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.loading import loader_for
 
 SENT = 256 << 10
 INSPECT = "docker image inspect"

@@ -19,12 +19,12 @@ from attrs import frozen
 from bench.closures import recipe
 from bench.machine import machine
 from bench.measure import ROOT, Use
-from tests.builds import COMMAND, environment  # the tests' own way to run daemons
-from tests.consumers import roots
-from tests.consumers.adapters import KINDS, opened
-from tests.consumers.docker import Docker
-from tests.consumers.loading import KINDS as LOADING
-from tests.consumers.loading import loader_for
+from tests.support.builds import COMMAND, environment  # the tests' own way to run daemons
+from tests.support.consumers import roots
+from tests.support.consumers.adapters import KINDS, opened
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.loading import KINDS as LOADING
+from tests.support.consumers.loading import loader_for
 
 TEXT = """\
 # The reference scenario

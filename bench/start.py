@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import evolve
 
 from bench.measure import Setting
-from tests.builds import environment, nix, nix_build
+from tests.support.builds import environment, nix, nix_build
 
 
 def bare(setting: Setting) -> Setting:

@@ -1,6 +1,6 @@
 #!/bin/bash
 # dev/root.sh SUITE PACKAGE...: unpack packages of a Debian suite, and what they depend on, into .state/SUITE.
-# tests/consumers/roots.py enters it.
+# tests/support/consumers/roots.py enters it.
 #
 # Packages are unpacked and not configured. That is enough for programs that need no set-up, and takes a third of the
 # time.

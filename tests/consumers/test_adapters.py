@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from .. import needs
-from ..builds import ROOT
-from ..replays import archives
-from ..replays.archives import Image, Member
-from . import adapters, base, fixtures, leftovers
-from .adapters import KINDS, RUNNERS, Consumer, ConsumerError, UnsupportedError
-from .base import unique
-from .docker import Docker
-from .skopeo import Skopeo
+from tests.support import needs
+from tests.support.builds import ROOT
+from tests.support.consumers import adapters, base, fixtures, leftovers
+from tests.support.consumers.adapters import KINDS, RUNNERS, Consumer, ConsumerError, UnsupportedError
+from tests.support.consumers.base import unique
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.skopeo import Skopeo
+from tests.support.replays import archives
+from tests.support.replays.archives import Image, Member
 
 VERSIONS: Mapping[str, Mapping[str, str]] = {
     "docker": {"12": "20.10.", "13": "26.1."},
@@ -282,7 +282,7 @@ def test_daemon_that_does_not_start_says_why(tmp_path: Path) -> None:
 START_AND_DIE = """
 import os
 from pathlib import Path
-from tests.consumers import base
+from tests.support.consumers import base
 with base.daemon(["sleep", "1000"], Path("{directory}"), lambda: True):
     print(base.check(["pgrep", "--parent", str(os.getpid())]), flush=True)
     os.kill(os.getpid(), 9)

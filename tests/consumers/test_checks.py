@@ -9,11 +9,10 @@ import pytest
 
 from lamina.compat import CHECKS
 from lamina.report.verify import verify
-
-from ..replays import mesos
-from ..replays.errors import MesosError
-from ..unit.doctored import CASES, archive
-from .adapters import KINDS, Consumer, ConsumerError
+from tests.support.consumers.adapters import KINDS, Consumer, ConsumerError
+from tests.support.doctored import CASES, archive
+from tests.support.replays import mesos
+from tests.support.replays.errors import MesosError
 
 REFUSED: Mapping[str, tuple[str, ...]] = {
     "outer-uncompressed": ("containerd", "skopeo", "buildah", "oras", "syft", "dive"),

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from ..builds import ROOT
-from . import compat, matrix, scores
-from .adapters import KINDS
-from .test_saved import PAIRS
+from tests.support.builds import ROOT
+from tests.support.consumers import compat, matrix, scores
+from tests.support.consumers.adapters import KINDS
+from tests.support.consumers.scores import PAIRS
 
 COMPAT = "run make compat: docs/generated/compatibility.md and .json differ from what the tests expect"
 SCORES = "run make scores: docs/generated/saved.md and checks.md differ from what the checks say"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import expression, nix_build
-from ..fixtures import Built
-from ..replays import mesos
-from .adapters import KINDS, Consumer
-from .base import ConsumerError, check
-from .docker import Docker
-from .test_examples import check as check_example
+from tests.support.builds import expression, nix_build
+from tests.support.built_examples import Built
+from tests.support.consumers.adapters import KINDS, Consumer
+from tests.support.consumers.base import ConsumerError, check
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.trial import check as check_example
+from tests.support.replays import mesos
 
 Build = Callable[[str], Built]
 

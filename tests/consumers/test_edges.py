@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from ..builds import ROOT
-from ..needs import absent
-from ..selection import one_of_each_family
-from . import edges
-from .adapters import RUNNERS, Consumer, ConsumerError
-from .base import HEAVY, unique
-from .scanners import Scanner, scanned
-from .umoci import Umoci
+from tests.support.builds import ROOT
+from tests.support.consumers import edges
+from tests.support.consumers.adapters import RUNNERS, Consumer, ConsumerError
+from tests.support.consumers.base import HEAVY, unique
+from tests.support.consumers.scanners import Scanner, scanned
+from tests.support.consumers.umoci import Umoci
+from tests.support.needs import absent
+from tests.support.selection import one_of_each_family
 
 PAGE = ROOT / "docs/use/edges.md"
 

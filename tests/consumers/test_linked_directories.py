@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import expression, nix_build
-from ..unit.archives import Piece, docker_save, folder, sample, tar_of
-from ..unit.recipes import archive_of, base, recipe, root_layer, save, tar_layer
-from ..unit.trees import Program, make_tree
-from .adapters import RUNNERS, Consumer
+from tests.support.archives import Piece, docker_save, folder, sample, tar_of
+from tests.support.builds import expression, nix_build
+from tests.support.consumers.adapters import RUNNERS, Consumer
+from tests.support.recipes import archive_of, base, recipe, root_layer, save, tar_layer
+from tests.support.trees import Program, make_tree
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import COMMAND, ROOT, environment, expression, nix_build, nix_builds
-from ..once import Once
-from . import base
-from .adapters import opened
-from .base import Consumer, check
-from .docker import Docker
-from .fixtures import Prefixes
-from .loading import KINDS, Loader, client, loader_for
+from tests.support.builds import COMMAND, ROOT, environment, expression, nix_build, nix_builds
+from tests.support.consumers import base
+from tests.support.consumers.adapters import opened
+from tests.support.consumers.base import Consumer, check
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.fixtures import Prefixes
+from tests.support.consumers.loading import KINDS, Loader, client, loader_for
+from tests.support.once import Once
 
 NOTHING_TO_SPEAK_OF = 256 << 10
 

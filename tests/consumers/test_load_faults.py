@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from ..builds import COMMAND, environment
-from ..needs import need
-from .base import call, check
-from .containerd import Containerd
-from .docker import Docker
-from .images import SIZE, archive, archive_of_several
-from .loading import Loader, loader_for
-from .podman import Podman
+from tests.support.builds import COMMAND, environment
+from tests.support.consumers.base import call, check
+from tests.support.consumers.containerd import Containerd
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.images import SIZE, archive, archive_of_several
+from tests.support.consumers.loading import Loader, loader_for
+from tests.support.consumers.podman import Podman
+from tests.support.needs import need
 
 CONTAINERD_STORES = ["dockerd_trixie_containerd"]
 

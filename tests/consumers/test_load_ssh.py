@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import COMMAND, environment
-from ..needs import need
-from . import ssh
-from .base import check
-from .docker import Docker
-from .images import SIZE, archive
+from tests.support.builds import COMMAND, environment
+from tests.support.consumers import ssh
+from tests.support.consumers.base import check
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.images import SIZE, archive
+from tests.support.needs import need
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import ROOT
-from . import base
-from .base import ConsumerError, Prefix
-from .roots import TRIXIE, entered
+from tests.support.builds import ROOT
+from tests.support.consumers import base
+from tests.support.consumers.base import ConsumerError, Prefix
+from tests.support.consumers.roots import TRIXIE, entered
 
 ENTER_AND_DIE = """
 import os
-from tests.consumers import roots
+from tests.support.consumers import roots
 with roots.entered() as prefix:
     print(prefix[1], flush=True)
     os.kill(os.getpid(), 9)

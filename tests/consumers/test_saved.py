@@ -10,22 +10,13 @@ from pathlib import Path
 import pytest
 
 from lamina.media.read import read_image
-
-from ..builds import COMMAND
-from ..replays import archives
-from ..replays.archives import Image
-from . import scores
-from .adapters import KINDS, Consumer
-from .base import Form, unique
-
-FORMS: dict[str, tuple[Form, ...]] = {
-    "docker": ("docker-archive",),
-    "podman": ("docker-archive", "oci-archive"),
-    "containerd": ("oci-archive",),
-    "buildah": ("docker-archive", "oci-archive"),
-    "skopeo": ("docker-archive", "oci-archive"),
-}
-PAIRS = [(kind, form) for kind in KINDS for form in FORMS.get(KINDS[kind].family, ())]
+from tests.support.builds import COMMAND
+from tests.support.consumers import scores
+from tests.support.consumers.adapters import KINDS, Consumer
+from tests.support.consumers.base import Form, unique
+from tests.support.consumers.scores import FORMS, PAIRS
+from tests.support.replays import archives
+from tests.support.replays.archives import Image
 
 
 @pytest.mark.parametrize(("kind", "form"), PAIRS)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ..replays import archives
-from ..replays.archives import Image
-from .adapters import ConsumerError
-from .base import unique
-from .buildah import Buildah
-from .cosign import Cosign
-from .oras import Oras
-from .registry import Registry
-from .scanners import Scanner, scanned
+from tests.support.consumers.adapters import ConsumerError
+from tests.support.consumers.base import unique
+from tests.support.consumers.buildah import Buildah
+from tests.support.consumers.cosign import Cosign
+from tests.support.consumers.oras import Oras
+from tests.support.consumers.registry import Registry
+from tests.support.consumers.scanners import Scanner, scanned
+from tests.support.replays import archives
+from tests.support.replays.archives import Image
 
 
 @pytest.fixture

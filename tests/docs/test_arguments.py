@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from ..builds import ROOT, nix
+from tests.support.builds import ROOT, nix
 
 PAGE = ROOT / "docs/use/arguments.md"
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import ROOT
-from .test_links import pages
+from tests.support.builds import ROOT
+from tests.support.documents import pages
 
 HOUSE = ROOT / "docs/design/house.md"
 _FILE = re.compile(r"`((?:bench|builder|dev|docs|examples|nix|tests)/(?!store|var)[\w./-]*)(?:::\w+)?`")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import COMMAND, ROOT, nix_build
+from tests.support.builds import COMMAND, ROOT, nix_build
 
 PAGE = ROOT / "docs/use/inspect.md"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import attrs
 import pytest
 
-from ..unit.archives import docker_save, sample
-from ..unit.recipes import recipe, root_layer, save, write_recipe
-from ..unit.trees import make_tree
+from tests.support.archives import docker_save, sample
+from tests.support.recipes import recipe, root_layer, save, write_recipe
+from tests.support.trees import make_tree
 
 PAGE = Path(__file__).parents[2] / "docs" / "use" / "python.md"
 

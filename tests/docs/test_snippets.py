@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import ROOT, nix
-from .test_links import pages
+from tests.support.builds import ROOT, nix
+from tests.support.documents import pages
 
 _BLOCK = re.compile(r"^```nix\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = [

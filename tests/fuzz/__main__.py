@@ -42,8 +42,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.drive:
         drive(options.drive, options.seconds, options.directory)
-    from .seeds import write_seeds
-    from .targets import TARGETS
+    from tests.fuzz.seeds import write_seeds
+    from tests.fuzz.targets import TARGETS
 
     if unknown := set(options.targets) - set(TARGETS):
         parser.error(f"no such target: {', '.join(sorted(unknown))}; there is: {', '.join(TARGETS)}")
@@ -79,7 +79,7 @@ def drive(target: str, seconds: int, directory: Path) -> None:
     corpus = directory / "corpus" / target
     corpus.mkdir(parents=True, exist_ok=True)
     with atheris.instrument_imports(include=["lamina"]):
-        from .targets import TARGETS
+        from tests.fuzz.targets import TARGETS
 
         function = TARGETS[target]
         for seed in seeds.iterdir():

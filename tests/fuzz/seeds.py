@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lamina.recipe.nix_database import Registration, database
-
-from ..unit.archives import (
+from tests.fuzz.targets import SEPARATOR, TARGETS
+from tests.support.archives import (
     SHAPES,
     WRAPPERS,
     Piece,
@@ -22,8 +22,7 @@ from ..unit.archives import (
     tar_of,
     to_json,
 )
-from ..unit.trees import hashed_name, path_info
-from .targets import SEPARATOR, TARGETS
+from tests.support.trees import hashed_name, path_info
 
 LAYER = layer_of({"etc/motd": b"hello"})
 WHITEOUTS = tar_of(

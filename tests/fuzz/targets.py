@@ -44,9 +44,8 @@ from lamina.report.describe import inspect, layer_table, planned, table
 from lamina.report.verify import verify
 from lamina.store.closure import parse_graph, reachable
 from lamina.tar.read import entries
-
-from ..unit.archives import Piece, tar_of
-from ..unit.trees import hashed_name
+from tests.support.archives import Piece, tar_of
+from tests.support.trees import hashed_name
 
 Target = Callable[[bytes], None]
 

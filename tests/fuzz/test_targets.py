@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ..unit.archives import docker_save, sample
-from ..unit.recipes import archive_of, base, recipe, root_layer, save
-from ..unit.trees import make_tree
-from . import targets
-from .seeds import seeds
-from .targets import TARGETS, archive
+from tests.fuzz import targets
+from tests.fuzz.seeds import seeds
+from tests.fuzz.targets import TARGETS, archive
+from tests.support.archives import docker_save, sample
+from tests.support.recipes import archive_of, base, recipe, root_layer, save
+from tests.support.trees import make_tree
 
 SEEDS = seeds()
 PIECES = [b"", b"\0", b"\xff", b"9" * 20, b"-1", b"../", b"/", b"\x80" * 12, b"[" * 200, b'"', b"{}", b"null",

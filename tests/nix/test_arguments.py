@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ..builds import expression, nix, nix_error
+from tests.support.builds import expression, nix, nix_error
 
 
 def said(text: str) -> str:

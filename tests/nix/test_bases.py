@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import COMMAND, expression, nix_build, nix_error
-from ..consumers.docker import Docker
-from ..consumers.podman import Podman
+from tests.support.builds import COMMAND, expression, nix_build, nix_error
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.podman import Podman
 
 
 def test_alpine(alpine: Path, dockerd: Docker) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ..builds import COMMAND, ROOT, expression, nix, nix_build
-from ..consumers.docker import Docker
-from ..consumers.registry import Registry
+from tests.support.builds import COMMAND, ROOT, expression, nix, nix_build
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.registry import Registry
 
 HELLO = 'copyToRoot = pkgs.hello; config.Cmd = [ "/bin/hello" ];'
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import ROOT, expression, nix, nix_build, nix_error
-from .files import Entry, exported
+from tests.support.builds import ROOT, expression, nix, nix_build, nix_error
+from tests.support.files import Entry, exported
 
 LET = """let
   app = pkgs.runCommand "app" { } ''

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from ..builds import COMMAND, ROOT, environment, expression, nix
-from ..consumers.base import SYSTEM_PATH, Completed, answers, call, check, daemon, free_port, scratch
-from ..consumers.registry import Registry
-from ..needs import absent, need, need_root
+from tests.support.builds import COMMAND, ROOT, environment, expression, nix
+from tests.support.consumers.base import SYSTEM_PATH, Completed, answers, call, check, daemon, free_port, scratch
+from tests.support.consumers.registry import Registry
+from tests.support.needs import absent, need, need_root
 
 # A layer that a script makes takes most to build: the command, a shell, and the tools that scripts find.
 IMAGE = """

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ..builds import COMMAND, ROOT, nix, nix_build, nix_error
-from ..consumers.base import Consumer
-from ..consumers.docker import Docker
+from tests.support.builds import COMMAND, ROOT, nix, nix_build, nix_error
+from tests.support.consumers.base import Consumer
+from tests.support.consumers.docker import Docker
 
 EXPRESSIONS = ROOT / "tests/nix/dockertools.nix"
 NIXPKGS = ROOT / "tests/nix/nixpkgs"

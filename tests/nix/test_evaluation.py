@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ..builds import ROOT, environment, expression, nix, nix_error
-from ..examples import EXAMPLES
+from tests.support.builds import ROOT, environment, expression, nix, nix_error
+from tests.support.examples import EXAMPLES
 
 NIXPKGS = ROOT / "tests/nix/nixpkgs"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ..builds import COMMAND, expression, nix, nix_build, nix_error
+from tests.support.builds import COMMAND, expression, nix, nix_build, nix_error
 
 Recipe = dict[str, Any]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import COMMAND, expression, nix, nix_build, nix_builds
-from ..consumers.base import call
-from ..consumers.docker import Docker
-from ..needs import absent
-from ..once import Once
+from tests.support.builds import COMMAND, expression, nix, nix_build, nix_builds
+from tests.support.consumers.base import call
+from tests.support.consumers.docker import Docker
+from tests.support.needs import absent
+from tests.support.once import Once
 
 # Nix is the machine's own, seen from inside; the store, the database and all that it works on are the image's.
 SEEN = ("/usr", "/lib", "/lib64", "/bin")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ..builds import expression, nix_build, nix_error
+from tests.support.builds import expression, nix_build, nix_error
 
 PLAIN = """derivation {
   name = "plain";
@@ -25,7 +25,7 @@ PLAIN = """derivation {
   no = false;
   nothing = null;
   __ignoreNulls = true;
-  several = [ 1 [ "two" ] ./tests/builds.py ];
+  several = [ 1 [ "two" ] ./tests/support/builds.py ];
   long = "too long";
   passAsFile = [ "long" ];
 }"""

@@ -15,9 +15,8 @@ import pytest
 from lamina.errors import BadInput
 from lamina.media.prefetch import Request, nix_text
 from lamina.oci.digest import sha256
-
-from ..builds import COMMAND, expression, nix_build
-from ..consumers.registry import Registry
+from tests.support.builds import COMMAND, expression, nix_build
+from tests.support.consumers.registry import Registry
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 DIGEST = "sha256:" + "0" * 64

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import expression, nix, nix_build
-from ..consumers.base import answers, check, daemon, free_port, scratch
-from ..consumers.registry import CONFIG, Registry
-from ..consumers.skopeo import Skopeo
-from ..fixtures import nix_set, push_base
+from tests.support.builds import expression, nix, nix_build
+from tests.support.built_examples import nix_set, push_base
+from tests.support.consumers.base import answers, check, daemon, free_port, scratch
+from tests.support.consumers.registry import CONFIG, Registry
+from tests.support.consumers.skopeo import Skopeo
 
 USER, PASSWORD = "alice", "wonderland"
 

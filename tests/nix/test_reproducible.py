@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import COMMAND, ROOT, nix, nix_build
-from ..examples import EXAMPLES
-from ..fixtures import Built
+from tests.support.builds import COMMAND, ROOT, nix, nix_build
+from tests.support.built_examples import Built
+from tests.support.examples import EXAMPLES
 
 Build = Callable[[str], Built]
 

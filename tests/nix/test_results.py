@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ..builds import expression, nix, nix_build, nix_error
+from tests.support.builds import expression, nix, nix_build, nix_error
 
 LET = """let
   image = lamina.dockerTools.buildImage { name = "x"; tag = "1"; };

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ..builds import expression, nix, nix_build, nix_error
-from ..consumers.base import check
-from ..consumers.docker import Docker
-from ..consumers.podman import Podman
-from ..unit.archives import Piece, Sample, docker_save, folder, layer_of, tar_of
+from tests.support.archives import Piece, Sample, docker_save, folder, layer_of, tar_of
+from tests.support.builds import ROOT, expression, nix, nix_build, nix_error
+from tests.support.consumers.base import check
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.podman import Podman
 
 GLIBC = """lamina.buildImage { name = "glibc"; tag = "1"; config.Env = [ "PATH=/bin:/sbin" ];
   copyToRoot = [ pkgs.bash pkgs.coreutils pkgs.shadow (pkgs.writeTextDir "etc/motd" "hello") ];
@@ -232,7 +232,7 @@ def test_no_script_can_change_the_store(arguments: str) -> None:
     assert (victim / "etc/victim").read_text() == "whole"
 
 
-WAYS_OUT = Path(__file__).parents[1] / "unit/ways_out.py"
+WAYS_OUT = ROOT / "tests/support/ways_out.py"
 ALL_WAYS = WAYS_OUT.read_text().count("@way")
 WAYS_WITH_THE_MACHINES_ROOT = (
     "write_to_the_store new_file_in_the_store remount remount_the_path_itself bind_and_remount unmount_the_store "

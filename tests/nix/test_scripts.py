@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ..builds import ROOT, expression, nix, nix_build, nix_error
-from .files import Entry, exported
+from tests.support.builds import ROOT, expression, nix, nix_build, nix_error
+from tests.support.files import Entry, exported
 
 FUNCTIONS = {
     "buildImage": ("buildImage", "extraCommands"),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import ROOT, nix_builds
-from ..consumers.base import check
-from ..consumers.docker import Docker
-from .inspection import Image
+from tests.nixpkgs.inspection import Image
+from tests.support.builds import ROOT, nix_builds
+from tests.support.consumers.base import check
+from tests.support.consumers.docker import Docker
 
 EXAMPLES = tuple(sorted(file.stem for file in (ROOT / "examples/dockerTools").glob("*.nix") if file.stem != "default"))
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import frozen
 
-from ..builds import ROOT, nix
-from ..consumers.skopeo import opened_tar
+from tests.support.builds import ROOT, nix
+from tests.support.consumers.skopeo import opened_tar
 
 
 @frozen

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..builds import ROOT
-from .assertions import ASSERTIONS, Assertion
+from tests.nixpkgs.assertions import ASSERTIONS, Assertion
+from tests.support.builds import ROOT
 
 PAGE = ROOT / "docs/generated/dockertools-tests.md"
 HEAD = """\

@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from ..builds import environment
-from .conftest import Examples
-from .inspection import attribute, evaluated
+from tests.nixpkgs.conftest import Examples
+from tests.nixpkgs.inspection import attribute, evaluated
+from tests.support.builds import environment
 
 
 def requisites(path: str) -> set[str]:

@@ -6,9 +6,9 @@ import http.client
 
 import pytest
 
-from ..consumers.base import ConsumerError, check
-from .conftest import Examples
-from .inspection import attribute, config, paths
+from tests.nixpkgs.conftest import Examples
+from tests.nixpkgs.inspection import attribute, config, paths
+from tests.support.consumers.base import ConsumerError, check
 
 HELLO = "Hello, world!"
 EPOCH = "1970-01-01T00:00:01Z"

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from .conftest import Examples
+from tests.nixpkgs.conftest import Examples
 
 
 def ping(port: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .conftest import Examples
+from tests.nixpkgs.conftest import Examples
 
 HELLO = "Hello, world!"
 # A terminal makes the shell one that people type into.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 
-from .assertions import ASSERTIONS
-from .conftest import EXAMPLES
-from .page import PAGE, page
+from tests.nixpkgs.assertions import ASSERTIONS
+from tests.nixpkgs.conftest import EXAMPLES
+from tests.nixpkgs.page import PAGE, page
 
 
 def test_every_assertion_is_there() -> None:

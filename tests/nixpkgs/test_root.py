@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tarfile
 
-from ..builds import ROOT, nix_build
-from .conftest import Examples
+from tests.nixpkgs.conftest import Examples
+from tests.support.builds import ROOT, nix_build
 
 HELLO = "Hello, world!"
 

@@ -14,8 +14,7 @@ from lamina.data.blob import Blob, Bytes, Stream
 from lamina.data.compression import Budget, Decompressed, compress, plain
 from lamina.data.compressors import COMPRESSORS
 from lamina.errors import BadInput
-
-from ..unit.archives import WRAPPERS, layer_of
+from tests.support.archives import WRAPPERS, layer_of
 
 PACKERS = {"gzip": "gzip", "bzip2": "bzip2", "xz": "xz", "lzma": "xz", "zstd": "zstd"}
 

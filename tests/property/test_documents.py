@@ -15,8 +15,7 @@ from lamina.oci.strict_json import canonical, parse_json
 from lamina.recipe.recipe import Base, Recipe, RootLayer, StoreLayer, TarLayer, parse_recipe, recipe_json
 from lamina.store.closure import PathInfo
 from lamina.store.ownership import Rule, Stamp
-
-from .strategies import json_values
+from tests.property.strategies import json_values
 
 _text = st.text(max_size=20)
 _file_names = _text.filter(lambda text: text and "\0" not in text)

@@ -20,9 +20,8 @@ from lamina.store.root_tree import root_items
 from lamina.store.tree import Item, packed_items, store_items
 from lamina.store.tree_blob import TreeBlob
 from lamina.tar.write import Member
-
-from ..unit.trees import Store
-from .strategies import components
+from tests.property.strategies import components
+from tests.support.trees import Store
 
 # Names that two kinds of file systems store alike, and that are no whiteouts.
 _part = components.map(lambda part: part[:60]).filter(

@@ -18,8 +18,7 @@ from lamina.planning.pipeline import run_pipeline
 from lamina.planning.plan import PlannedLayer, plan
 from lamina.planning.planners import index, join_groups
 from lamina.store.closure import PathInfo, reachable
-
-from ..unit.closures import store_path
+from tests.support.closures import store_path
 
 Drawn = list[tuple[str, int, frozenset[int]]]
 """A closure: each path's name, bytes, and the numbers of earlier ones that it refers to."""

@@ -13,8 +13,7 @@ from lamina.data.blob import Bytes
 from lamina.errors import BadInput
 from lamina.tar.read import entries
 from lamina.tar.write import BLOCK, DIRECTORY, END, FILE, Member, check_name, header, padding, stored_size
-
-from .strategies import files, members, names
+from tests.property.strategies import files, members, names
 
 archives = st.lists(members, max_size=6)
 

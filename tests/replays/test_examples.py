@@ -12,12 +12,11 @@ import pytest
 
 from lamina.compat.check import ALL
 from lamina.report.verify import verify
-
-from ..consumers.registry import Registry
-from ..consumers.skopeo import Skopeo
-from ..examples import EXAMPLES, Example
-from ..fixtures import Built
-from . import mesos, pushers
+from tests.support.built_examples import Built
+from tests.support.consumers.registry import Registry
+from tests.support.consumers.skopeo import Skopeo
+from tests.support.examples import EXAMPLES, Example
+from tests.support.replays import mesos, pushers
 
 Build = Callable[[str], Built]
 

@@ -9,11 +9,11 @@ from typing import get_args
 
 import pytest
 
-from . import archives, mesos
-from .archives import Image, Member
-from .backends import Backend
-from .errors import MesosError
-from .mesos import Reference
+from tests.support.replays import archives, mesos
+from tests.support.replays.archives import Image, Member
+from tests.support.replays.backends import Backend
+from tests.support.replays.errors import MesosError
+from tests.support.replays.mesos import Reference
 
 pytestmark = pytest.mark.usefixtures("as_root")  # as Mesos' agent runs
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ..consumers.registry import Registry
-from ..consumers.skopeo import Skopeo
-from . import archives, pushers
-from .archives import Image, Member
-from .uploads import CONFIG, LAYER, LAYER_GZIP, Descriptor, Pushed, PushError, Repository
+from tests.support.consumers.registry import Registry
+from tests.support.consumers.skopeo import Skopeo
+from tests.support.replays import archives, pushers
+from tests.support.replays.archives import Image, Member
+from tests.support.replays.uploads import CONFIG, LAYER, LAYER_GZIP, Descriptor, Pushed, PushError, Repository
 
 Push = Callable[..., Pushed]
 PUSHERS: list[Push] = [pushers.push_by_manifest, pushers.push_by_repositories]

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from lamina.compat import CHECKS
-
-from ..examples import EXAMPLES
-from ..fixtures import Built
-from ..unit.doctored import CASES, archive
-from . import readers
-from .pushers import archive_config
-from .readers import Read, ReaderError
+from tests.support.built_examples import Built
+from tests.support.doctored import CASES, archive
+from tests.support.examples import EXAMPLES
+from tests.support.replays import readers
+from tests.support.replays.pushers import archive_config
+from tests.support.replays.readers import Read, ReaderError
 
 Reader = Callable[[Path, str, Path], Read]
 

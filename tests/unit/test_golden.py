@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from ..needs import absent
-from .archives import docker_save, layer_of, sample
-from .recipes import base, recipe, root_layer, save, store_layer, tar_layer
-from .trees import Link, Program, Store, Tree, make_tree
+from tests.support.archives import docker_save, layer_of, sample
+from tests.support.needs import absent
+from tests.support.recipes import base, recipe, root_layer, save, store_layer, tar_layer
+from tests.support.trees import Link, Program, Store, Tree, make_tree
 
 # What is needed is read before the root changes, since Python itself is not in the new one.
 _BUILD = """

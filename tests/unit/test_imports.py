@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from .archives import WRAPPERS, docker_save, sample, tar_of
-from .recipes import base, recipe, root_layer, write_recipe
-from .trees import Store, make_tree
+from tests.support.archives import WRAPPERS, docker_save, sample, tar_of
+from tests.support.recipes import base, recipe, root_layer, write_recipe
+from tests.support.trees import Store, make_tree
 
 _RUN = """
 import sys

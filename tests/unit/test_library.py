@@ -19,10 +19,9 @@ import pytest
 import lamina
 from lamina.commands.main import COMMANDS, INTERNAL_COMMANDS
 from lamina.errors import BadInput, BadUsage
-
-from .archives import docker_save, oci_platforms, sample
-from .recipes import base, recipe, root_layer, save, write_recipe
-from .trees import make_tree
+from tests.support.archives import docker_save, oci_platforms, sample
+from tests.support.recipes import base, recipe, root_layer, save, write_recipe
+from tests.support.trees import make_tree
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(lamina.__file__).parent

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from lamina import limits
-
-from ..builds import ROOT
+from tests.support.builds import ROOT
 
 _ROW = re.compile(r"^\| `(\w+)` \| [^|]+ \| ([\d,]+)(?: ([KMG]iB))?\b[^|]*\|$", re.MULTILINE)
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}

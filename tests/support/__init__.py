@@ -1,0 +1,1 @@
+"""What tests share: fixtures, helpers, and the programs and archives that they work on."""

@@ -1,0 +1,1 @@
+"""Consumers of images, each started and used through the same verbs."""

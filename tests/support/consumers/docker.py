@@ -1,0 +1,139 @@
+"""The Docker daemon, with a containerd of its own so that it never joins the machine's."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from attrs import frozen
+
+from tests.support.consumers import containerd
+from tests.support.consumers.base import (
+    HEAVY,
+    QUICK,
+    Completed,
+    Form,
+    Layout,
+    Prefix,
+    Verb,
+    call,
+    check,
+    daemon,
+    require_free,
+    unique,
+    version_in,
+    wait_for_service,
+)
+from tests.support.consumers.containerd import Containerd
+
+LOADED = re.compile(r"^Loaded image(?: ID)?: (\S+)$", re.MULTILINE)
+# What the daemon calls its containers in containerd, and with it its images when they are kept there.
+NAMESPACE = "moby"
+
+Features = Mapping[str, bool]
+
+
+@frozen
+class Docker:
+    """A running dockerd. `contents` is its containerd when images are kept there, as newer ones can."""
+
+    directory: Path
+    prefix: Prefix = ()
+    contents: Containerd | None = None
+    cannot: Mapping[Verb, str] = {}
+    layouts: tuple[Layout, ...] = ("docker-archive",)
+    saves: tuple[Form, ...] = ("docker-archive",)
+
+    def docker(self, *words: str | Path) -> list[str | Path]:
+        return [*self.prefix, "docker", "--host", self.host, "--config", self.directory / "client", *words]
+
+    @property
+    def host(self) -> str:
+        return f"unix://{self.directory}/s"
+
+    def version(self) -> str:
+        return version_in(check(self.docker("version", "--format", "{{.Server.Version}}")))
+
+    def load(self, archive: Path) -> list[str]:
+        return LOADED.findall(check(self.docker("load", "--input", archive), timeout=HEAVY))
+
+    def names(self) -> list[str]:
+        rows = check(self.docker("images", "--format", "{{.Repository}}:{{.Tag}}")).split()
+        return sorted(row for row in rows if "<none>" not in row)
+
+    def config_digest(self, name: str) -> str:
+        """The image id is the config's digest in the classic store, the manifest's in containerd's."""
+        image_id = check(self.docker("image", "inspect", "--format", "{{.Id}}", name)).strip()
+        return self.contents.config_behind(image_id) if self.contents else image_id
+
+    def run(self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK) -> Completed:
+        """The output comes from the log: `docker run` stops reading when the container ends, and may lose the rest."""
+        container = unique("run")
+        try:
+            words = self.docker("run", "--detach", "--name", container, "--network", "none", name, *(argv or []))
+            created = call(words, timeout=timeout)
+            if created.returncode:
+                return created
+            status = int(check(self.docker("wait", container), timeout=timeout))
+            logged = call(self.docker("logs", container))
+            return Completed(created.args, status, logged.stdout, logged.stderr)
+        finally:
+            self.destroy(container)
+
+    @contextmanager
+    def serve(self, name: str, port: int, timeout: float = QUICK) -> Iterator[None]:
+        require_free(port)
+        container = unique("serve")
+        try:
+            check(self.docker("run", "--detach", "--name", container, "--network", "host", name))
+            wait_for_service(name, port, timeout, lambda: self.running(container))
+            yield
+        finally:
+            self.destroy(container)
+
+    def running(self, container: str) -> bool:
+        return check(self.docker("inspect", "--format", "{{.State.Running}}", container)).strip() == "true"
+
+    def destroy(self, container: str) -> None:
+        """A container that never came to be is not an error."""
+        call(self.docker("rm", "--force", "--volumes", container))
+
+    def save(self, name: str, target: Path, form: Form) -> None:
+        check(self.docker("save", "--output", target, name), timeout=HEAVY)
+
+    def remove(self, name: str) -> None:
+        check(self.docker("rmi", name))
+
+
+@contextmanager
+def started(directory: Path, prefix: Prefix = (), features: Features | None = None) -> Iterator[Docker]:
+    """`features` is the daemon's own setting: {"containerd-snapshotter": True} keeps images in containerd."""
+    key = Path("/etc/docker/key.json")  # Docker 20.10 leaves it there, whatever it is told
+    had_key = key.exists()
+    configuration = directory / "daemon.json"
+    configuration.write_text(json.dumps({"features": dict(features)} if features else {}))
+    below = directory / "c"
+    below.mkdir()
+    with containerd.started(below, prefix, NAMESPACE) as contents:
+        in_containerd = bool(features and features.get("containerd-snapshotter"))
+        consumer = Docker(directory, prefix, contents if in_containerd else None)
+        argv: list[str | Path] = [
+            "dockerd",
+            *("--config-file", configuration),
+            *("--host", consumer.host),
+            *("--containerd", contents.socket),
+            *("--data-root", directory / "data"),
+            *("--exec-root", directory / "exec"),
+            *("--pidfile", directory / "pid"),
+            # No bridge and no firewall rules: containers have the host's network or none.
+            "--bridge=none",
+            "--iptables=false",
+            "--ip6tables=false",
+        ]
+        with daemon(argv, directory, lambda: call(consumer.docker("version")).returncode == 0, prefix=prefix):
+            yield consumer
+        if not had_key:
+            key.unlink(missing_ok=True)

@@ -1,0 +1,28 @@
+"""What a test needs of the machine. Without it the test is skipped with the reason; under CI=true it fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+from tests.support.consumers.base import APT, SYSTEM_PATH
+
+
+def absent(reason: str) -> NoReturn:
+    """Skip, saying how to get what is missing; under CI=true its absence is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def need(program: str, package: str, install: str = APT) -> None:
+    if not shutil.which(program, path=f"{SYSTEM_PATH}:{os.environ.get('PATH', '')}"):
+        absent(f"no {program} here: {install} {package}")
+
+
+def need_root() -> None:
+    if os.geteuid():
+        absent("this needs root here: run the tests as root")

@@ -1,0 +1,1 @@
+"""What consumers that cannot run here do with an archive, after their own sources."""

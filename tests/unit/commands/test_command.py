@@ -1,0 +1,243 @@
+"""The command as users meet it: each mistake is one line that says which file, what is wrong and what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.archive_checks import Opened
+from tests.support.archives import WRAPPERS, Piece, docker_save, manifest, sample, tar_of, to_json
+from tests.support.fixtures import Command
+from tests.support.kinds_of_images import KINDS
+from tests.support.recipes import base, recipe, root_layer, save, store_layer, write_recipe
+from tests.support.trees import Store, make_tree
+
+IMAGE = sample()
+SAVED = docker_save([IMAGE])
+Mistake = Callable[[Path], tuple[list[object], str]]
+
+
+def build_on(pieces: list[Piece], directory: Path, name: str | None = None) -> list[object]:
+    path = save(pieces, directory / "base.tar")
+    return ["build", write_recipe(recipe(base=base(path, name)), directory), "-o", "out.tar"]
+
+
+def a_base_cut_short(directory: Path) -> tuple[list[object], str]:
+    arguments = build_on(SAVED, directory)
+    os.truncate(directory / "base.tar", 3000)
+    return arguments, "{}/base.tar: the tar archive is cut short; copy or pull it again"
+
+
+def a_packed_base_cut_short(directory: Path) -> tuple[list[object], str]:
+    arguments = build_on(SAVED, directory)
+    packed = WRAPPERS["gzip"](tar_of(SAVED))
+    (directory / "base.tar").write_bytes(packed[: len(packed) // 2])
+    return arguments, "{}/base.tar: the gzip data is cut short; copy or pull it again"
+
+
+def a_base_that_is_none(directory: Path) -> tuple[list[object], str]:
+    arguments = build_on([Piece("etc/motd", b"hi")], directory)
+    return arguments, "{}/base.tar: no manifest.json and no index.json; give what docker save, podman save or "
+
+
+def a_base_that_is_no_tar(directory: Path) -> tuple[list[object], str]:
+    arguments = build_on(SAVED, directory)
+    (directory / "base.tar").write_text("this is my shopping list\n" * 100)
+    return arguments, "{}/base.tar: no tar archive; give an image archive as docker save, podman save or skopeo"
+
+
+def a_base_that_is_not_there(directory: Path) -> tuple[list[object], str]:
+    arguments = build_on(SAVED, directory)
+    (directory / "base.tar").unlink()
+    return arguments, "{}/base.tar: No such file or directory; give a file that can be read"
+
+
+def two_images_and_no_choice(directory: Path) -> tuple[list[object], str]:
+    pieces = docker_save([IMAGE, sample("x", names=("other:2",))])
+    remedy = "choose one by its name and tag"
+    return build_on(pieces, directory), "{}/base.tar: contains 2 images that match: env/two:1; other:2; " + remedy
+
+
+def a_choice_that_none_fits(directory: Path) -> tuple[list[object], str]:
+    return build_on(SAVED, directory, "redis"), "{}/base.tar: contains no image redis:(any tag); it contains: env/two:1"
+
+
+def a_layer_with_other_bytes(directory: Path) -> tuple[list[object], str]:
+    wrong = IMAGE.layers[1][:-1] + b"x"
+    pieces = [Piece(piece.name, wrong) if piece.data == IMAGE.layers[1] else piece for piece in SAVED]
+    where = f"{{}}/base.tar({IMAGE.legacy_ids[1]}/layer.tar)"
+    return build_on(pieces, directory), where + ": the config says diff ID sha256:"
+
+
+def a_layer_too_few(directory: Path) -> tuple[list[object], str]:
+    listing = manifest([IMAGE], lambda image: "config.json", lambda image: [f"{image.legacy_ids[0]}/layer.tar"])
+    pieces = [piece for piece in SAVED if piece.name != "manifest.json"]
+    told = "{}/base.tar: 1 layers in manifest.json, 2 diff IDs in the config; the archive is damaged"
+    return build_on([*pieces, listing, Piece("config.json", IMAGE.document)], directory), told
+
+
+def a_layer_outside(directory: Path) -> tuple[list[object], str]:
+    listing = manifest([IMAGE], lambda image: "config.json", lambda image: ["../../etc/passwd", "/etc/passwd"])
+    pieces = [listing, Piece("config.json", IMAGE.document)]
+    return build_on(pieces, directory), "{}/base.tar: the name '../../etc/passwd' leaves the archive"
+
+
+def a_link_outside(directory: Path) -> tuple[list[object], str]:
+    name = f"{IMAGE.legacy_ids[0]}/layer.tar"
+    pieces = [Piece(name, link="../../../etc/passwd") if piece.name == name else piece for piece in SAVED]
+    return build_on(pieces, directory), "{}/base.tar: the name "
+
+
+def a_document_that_is_no_json(directory: Path) -> tuple[list[object], str]:
+    return build_on([Piece("manifest.json", b"{")], directory), "{}/base.tar(manifest.json): not JSON: "
+
+
+def a_document_of_another_type(directory: Path) -> tuple[list[object], str]:
+    pieces = [Piece("manifest.json", to_json({"Config": "x"}))]
+    return build_on(pieces, directory), "{}/base.tar(manifest.json): manifest.json is "
+
+
+def a_store_path_that_is_missing(directory: Path) -> tuple[list[object], str]:
+    path = Store(directory / "nix" / "store").path("gone")
+    fields = recipe(store_layer(str(path)))
+    told = f"{path}: not in the store; get it with: nix-store --realise {path}"
+    return ["build", write_recipe(fields, directory), "-o", "out.tar"], told
+
+
+def a_name_that_deletes_files(directory: Path) -> tuple[list[object], str]:
+    tree = make_tree(directory / "tree", {"etc/.wh.passwd": b""})
+    told = f"{tree}/etc/.wh.passwd: the file's name starts with .wh.; in an image such a name deletes files; rename it"
+    return ["build", write_recipe(recipe(root_layer(tree)), directory), "-o", "out.tar"], told
+
+
+def a_recipe_that_is_not_there(_: Path) -> tuple[list[object], str]:
+    return ["build", "gone.json", "-o", "out.tar"], "gone.json: No such file or directory; give a recipe"
+
+
+def a_recipe_that_is_no_json(directory: Path) -> tuple[list[object], str]:
+    (directory / "recipe.json").write_bytes(b"\x1b[31m")
+    return ["build", "recipe.json", "-o", "out.tar"], "recipe.json: not JSON: "
+
+
+def a_recipe_of_another_version(directory: Path) -> tuple[list[object], str]:
+    arguments = ["build", write_recipe(recipe(version=99), directory), "-o", "out.tar"]
+    return arguments, "{}/recipe.json: recipe of version 99; this Lamina reads version 1: build the recipe again"
+
+
+def an_output_without_a_place(directory: Path) -> tuple[list[object], str]:
+    path = write_recipe(recipe(), directory)
+    return ["build", path, "-o", "gone/out.tar"], "gone/out.tar: cannot be written: No such file or directory; "
+
+
+def an_inspection_of_nothing(_: Path) -> tuple[list[object], str]:
+    return ["inspect", "gone.tar"], "gone.tar: No such file or directory; give a file that can be read"
+
+
+def a_verification_of_nothing(_: Path) -> tuple[list[object], str]:
+    return ["verify", "gone.tar"], "gone.tar: No such file or directory; give a file that can be read"
+
+
+def packing_what_is_not_there(_: Path) -> tuple[list[object], str]:
+    return [
+        "pack",
+        "gone",
+        "-o",
+        "out.tar",
+    ], "gone: not in the store; what goes to the root of an image must be a directory"
+
+
+def a_recipe_outside_of_a_derivation(directory: Path) -> tuple[list[object], str]:
+    return ["recipe", "-o", "out.json"], ".attrs.json: No such file or directory"
+
+
+MISTAKES: list[Mistake] = [
+    a_base_cut_short,
+    a_packed_base_cut_short,
+    a_base_that_is_none,
+    a_base_that_is_no_tar,
+    a_base_that_is_not_there,
+    two_images_and_no_choice,
+    a_choice_that_none_fits,
+    a_layer_with_other_bytes,
+    a_layer_too_few,
+    a_layer_outside,
+    a_link_outside,
+    a_document_that_is_no_json,
+    a_document_of_another_type,
+    a_store_path_that_is_missing,
+    a_name_that_deletes_files,
+    a_recipe_that_is_not_there,
+    a_recipe_that_is_no_json,
+    a_recipe_of_another_version,
+    an_output_without_a_place,
+    an_inspection_of_nothing,
+    a_verification_of_nothing,
+    packing_what_is_not_there,
+    a_recipe_outside_of_a_derivation,
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
+def test_a_mistake_in_the_input(mistake: Mistake, tmp_path: Path, lamina: Command) -> None:
+    arguments, told = mistake(tmp_path)
+    before = sorted(os.listdir(tmp_path))
+    done = lamina(*arguments)
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert re.fullmatch(rb"lamina: [^\x00-\x1f\x7f]+\n", done.stderr), "one line, and nothing that steers a terminal"
+    assert done.stderr.decode().startswith("lamina: " + told.replace("{}", str(tmp_path)))
+    assert sorted(os.listdir(tmp_path)) == before, "nothing is left behind"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("bake",),
+        ("build",),
+        ("build", "recipe.json"),
+        ("build", "recipe.json", "-o", "x", "--layout", "cubist"),
+        ("build", "recipe.json", "-o", "x", "--compressor", "lzma"),
+        ("build", "recipe.json", "-o", "x", "more"),
+        ("inspect",),
+        ("verify", "a", "b"),
+        ("pack", "-o", "x"),
+        ("pack", ".", "-o", "x", "--uid", "me"),
+        ("pack", ".", "-o", "x", "--uid", "-1"),
+        ("pack", ".", "-o", "x", "--gid", "4294967296"),
+        ("pack", ".", ".", "-o", "x", "--keep-modes"),
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_in_the_usage(arguments: tuple[str, ...], tmp_path: Path, lamina: Command) -> None:
+    done = lamina(*arguments)
+    assert (done.returncode, done.stdout, os.listdir(tmp_path)) == (2, b"", [])
+    assert b"lamina" in done.stderr and b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("build", "--help"), ("verify", "--help")], ids=" ".join)
+def test_help_has_an_example(arguments: tuple[str, ...], lamina: Command) -> None:
+    done = lamina(*arguments)
+    assert done.returncode == 0 and b"example: lamina" in done.stdout
+
+
+def test_a_built_archive_is_found_sound(tmp_path: Path, lamina: Command) -> None:
+    path = write_recipe(KINDS["on_a_compressed_base"](tmp_path), tmp_path)
+    assert lamina("build", path, "-o", "out.tar").returncode == 0
+    done = lamina("verify", "out.tar")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert re.fullmatch(rb"sound: 1 image\(s\), 3 layer\(s\), \d+\.\d kB\n", done.stdout)
+    assert b"docker.io/library/app:1" in lamina("inspect", "out.tar").stdout
+
+
+def test_packing_a_directory(tmp_path: Path, lamina: Command) -> None:
+    make_tree(tmp_path / "root", {"etc/motd": b"hi", "sub/x": b"y"})
+    done = lamina("pack", "root", "-o", "layer.tar", "--uid", "5", "--gid", "6")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    infos = Opened.at(tmp_path / "layer.tar").infos
+    assert [info.name for info in infos] == ["etc", "etc/motd", "sub", "sub/x"]
+    assert {(info.uid, info.gid, info.mtime) for info in infos} == {(5, 6, 1)}
