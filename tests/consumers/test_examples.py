@@ -10,8 +10,9 @@ import pytest
 from tests.support.builds import expression, nix_build
 from tests.support.built_examples import Built
 from tests.support.consumers.adapters import Consumer, ConsumerError
-from tests.support.consumers.matrix import Case, pairs, refusal
+from tests.support.consumers.matrix import Case, is_thorough, pairs, refusal
 from tests.support.consumers.trial import check
+from tests.support.selection import thorough
 
 Build = Callable[[str], Built]
 PAIRS = tuple(pairs())
@@ -39,7 +40,10 @@ def compressed() -> Callable[[Case], Path]:
 
 @pytest.mark.parametrize(
     ("consumer", "kind", "case"),
-    [pytest.param(kind, kind, case, id=f"{kind}-{case.title}") for kind, case in PAIRS],
+    [
+        pytest.param(kind, kind, case, id=f"{kind}-{case.title}", marks=[thorough] if is_thorough(kind, case) else [])
+        for kind, case in PAIRS
+    ],
     indirect=["consumer"],
 )
 def test_example(

@@ -1,11 +1,8 @@
-"""Which tests only `make test-all` runs: repetitions with more consumers of what `make test` shows with one."""
+"""Which tests only `make test-all` runs: they repeat at length, or with more consumers, what `make test` shows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
-from _pytest.mark import ParameterSet
 
 from tests.support.consumers.adapters import KINDS
 
@@ -13,10 +10,5 @@ thorough = pytest.mark.thorough
 
 
 def first_of_family(kind: str) -> bool:
-    """Whether it is the one consumer of its family that heavy tests use in `make test`."""
+    """Whether it is the one consumer of its family that `make test` uses for what takes long."""
     return kind == next(name for name, other in KINDS.items() if other.family == KINDS[kind].family)
-
-
-def one_of_each_family(kinds: Iterable[str]) -> list[ParameterSet]:
-    """Parameters of a heavy test: all but the first of each family are thorough."""
-    return [pytest.param(kind, marks=() if first_of_family(kind) else thorough) for kind in kinds]

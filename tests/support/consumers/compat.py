@@ -21,8 +21,8 @@ HEAD = """\
 # Compatibility
 
 `make compat` writes this page. It gives every example image to every program below, in the versions of Debian 12 and
-Debian 13, and records the result. `make test` repeats the same trials. The images are those of
-[examples/](../../examples); "gz" and "zstd" are archives that are compressed as a whole (`compressor`).
+Debian 13, and records the result. `make test-all` repeats the same trials, `make test` most of them. The images are
+those of [examples/](../../examples); "gz" and "zstd" are archives that are compressed as a whole (`compressor`).
 
 "Loads and runs" means: the image's name and ID are right, the container runs, and it prints or serves what it should.
 "Copies" and "signs and verifies" mean: the config arrives unchanged.

@@ -28,7 +28,6 @@ CAPABILITY = "security.capability"
 # struct vfs_cap_data of linux/capability.h: revision 2, effective; permitted is CAP_NET_BIND_SERVICE (10) alone.
 NET_BIND_SERVICE = bytes.fromhex("01000002 00040000 00000000 00000000 00000000")
 
-FILES = 200_000
 BIG = 9 << 30
 ROOM = 30 << 30
 """What a consumer needs to load it: podman has it three times, as a blob, as a copy and as a file."""
@@ -276,16 +275,19 @@ def layered(count: int) -> Callable[[Path], Path]:
     return made
 
 
-def files(directory: Path) -> Path:
-    for folder in range(FILES // 1000):
-        path = directory / f"tree/many/{folder}"
-        path.mkdir(parents=True)
-        for number in range(1000):
-            os.close(os.open(path / str(number), os.O_CREAT | os.O_WRONLY))
-    fields = recipe(root_layer(busybox(), directory / "tree"), **named("files"))
-    archive = archive_of(fields, directory / "files.tar")
-    shutil.rmtree(directory / "tree")
-    return archive
+def files(count: int) -> Callable[[Path], Path]:
+    def made(directory: Path) -> Path:
+        for folder in range(count // 1000):
+            path = directory / f"tree/many/{folder}"
+            path.mkdir(parents=True)
+            for number in range(1000):
+                os.close(os.open(path / str(number), os.O_CREAT | os.O_WRONLY))
+        fields = recipe(root_layer(busybox(), directory / "tree"), **named(f"files-{count}"))
+        archive = archive_of(fields, directory / "files.tar")
+        shutil.rmtree(directory / "tree")
+        return archive
+
+    return made
 
 
 def big(directory: Path) -> Path:
@@ -303,13 +305,13 @@ def big(directory: Path) -> Path:
 
 PATHS = {f"a path of {length} bytes": length for length in (4001, 4096)}
 STACKS = {f"{count} layers": count for count in (125, 127)}
-MANY = "200,000 files"
+MANY = {f"{count:,} files": count for count in (20_000, 200_000)}
 LARGE = "a file of 9 GiB"
 IMAGES: Mapping[str, Callable[[Path], Path]] = {
     "small": small,
     **{name: path_of(length) for name, length in PATHS.items()},
     **{name: layered(count) for name, count in STACKS.items()},
-    MANY: files,
+    **{name: files(count) for name, count in MANY.items()},
     LARGE: big,
 }
 

@@ -10,6 +10,7 @@ from attrs import frozen
 from tests.support.consumers.adapters import KINDS, Kind
 from tests.support.consumers.base import Layout
 from tests.support.examples import BY_ATTRIBUTE, EXAMPLES, Example
+from tests.support.selection import first_of_family
 
 Compressor = Literal["none", "gz", "zstd"]
 
@@ -35,6 +36,16 @@ CASES = (
     Case(BY_ATTRIBUTE["hello"], "gz"),
     Case(BY_ATTRIBUTE["hello"], "zstd"),
 )
+
+
+SHAPES = ("hello", "layered", "compressedBase", "upperCase", "registryName", "noTag", "classic")
+"""Examples that differ in what a reader sees: layers, names, the form of the archive. Others differ when they run."""
+
+
+def is_thorough(kind: str, case: Case) -> bool:
+    """Whether only `make test-all` tries it: a program that runs nothing, or is not the first of its family, needs only
+    the shapes of archives in `make test`."""
+    return case.example.attribute not in SHAPES and not (KINDS[kind].runs and first_of_family(kind))
 
 
 @frozen
