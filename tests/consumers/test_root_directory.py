@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ..builds import expression, nix_build
-from .base import Consumer
+from tests.support.builds import expression, nix_build
+from tests.support.consumers.base import Consumer
 
 CONFIG = 'tag = "1"; config.Cmd = [ "${pkgs.coreutils}/bin/stat" "-c" "%a %u:%g" "/" ];'
 OWN = f'lamina.buildLayeredImage {{ name = "own-root"; fakeRootCommands = "chown 5:6 .; chmod 751 ."; {CONFIG} }}'

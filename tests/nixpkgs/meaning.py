@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..builds import ROOT
+from tests.support.builds import ROOT
 
 PAGE = ROOT / "docs/generated/dockertools-arguments.md"
 SAME = "the same"

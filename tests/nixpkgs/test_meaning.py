@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ..builds import expression, nix
-from .meaning import ARGUMENTS, ATTRIBUTES, DERIVATION, PAGE, SAME, SET, page
+from tests.nixpkgs.meaning import ARGUMENTS, ATTRIBUTES, DERIVATION, PAGE, SAME, SET, page
+from tests.support.builds import expression, nix
 
 LET = """let
   inherit (lamina) dockerTools;
