@@ -15,14 +15,13 @@ from lamina.image.cache import Cache
 from lamina.image.hashing import known
 from lamina.oci.digest import sha256
 from lamina.recipe.open import open_image
-
-from ..builds import COMMAND
-from ..unit.recipes import recipe, store_layer, write_recipe
-from ..unit.trees import Program, Store
-from .adapters import KINDS, Consumer, ConsumerError
-from .base import unique
-from .loading import KINDS as LOADED
-from .loading import loader_for
+from tests.support.builds import COMMAND
+from tests.support.consumers.adapters import KINDS, Consumer, ConsumerError
+from tests.support.consumers.base import unique
+from tests.support.consumers.loading import KINDS as LOADED
+from tests.support.consumers.loading import loader_for
+from tests.support.recipes import recipe, store_layer, write_recipe
+from tests.support.trees import Program, Store
 
 READERS = [
     kind for kind in KINDS if KINDS[kind].family in ("docker", "podman", "containerd", "buildah", "umoci", "skopeo")

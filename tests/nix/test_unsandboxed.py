@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ..builds import expression, nix, nix_build
+from tests.support.builds import expression, nix, nix_build
 
 SHELTER = Path("/homeless-shelter")
 ARGUMENTS = 'name = "unsandboxed"; tag = "%s"; copyToRoot = pkgs.hello; extraCommands = "echo 1 > one";'

@@ -19,11 +19,10 @@ from lamina.image.hashing import known
 from lamina.image.image import Image
 from lamina.oci.digest import Digest, sha256
 from lamina.report.verify import verify
-
-from ..conftest import Command
-from .archives import Piece, docker_save, folder, sample, tar_of
-from .recipes import base, image_of, recipe, root_layer, save, store_layer, tar_layer, write_recipe
-from .trees import Link, Store, make_tree, path_info
+from tests.support.archives import Piece, docker_save, folder, sample, tar_of
+from tests.support.fixtures import Command
+from tests.support.recipes import base, image_of, recipe, root_layer, save, store_layer, tar_layer, write_recipe
+from tests.support.trees import Link, Store, make_tree, path_info
 
 HONEST = [folder("usr"), folder("usr/bin"), Piece("bin", link="usr/bin")]
 MOVED = [folder("usr"), folder("usr/other"), Piece("bin", link="usr/other")]

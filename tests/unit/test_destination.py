@@ -17,12 +17,11 @@ from typing import Any
 import pytest
 
 from lamina.planning.lock import read_lock
-
-from ..conftest import Command
-from ..needs import need_root
-from .archives import docker_save, sample
-from .recipes import recipe, save, store_layer, write_recipe
-from .trees import Store, make_tree
+from tests.support.archives import docker_save, sample
+from tests.support.fixtures import Command
+from tests.support.needs import need_root
+from tests.support.recipes import recipe, save, store_layer, write_recipe
+from tests.support.trees import Store, make_tree
 
 
 @pytest.fixture

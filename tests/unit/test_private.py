@@ -14,10 +14,9 @@ from lamina.data import private
 from lamina.data.private import PrivateDirectory
 from lamina.image.cache import Cache
 from lamina.oci.digest import sha256
-
-from ..conftest import Command
-from .recipes import recipe, store_layer, write_recipe
-from .trees import Store
+from tests.support.fixtures import Command
+from tests.support.recipes import recipe, store_layer, write_recipe
+from tests.support.trees import Store
 
 KEY, DIGEST = "ab" * 32, sha256(b"x")
 FILE = ("layers", KEY[:2], KEY[2:])
