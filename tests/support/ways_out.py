@@ -218,6 +218,12 @@ def by_handle() -> int:
 
 
 @way
+def keys_of_the_user() -> bool:
+    number = {"x86_64": 250, "aarch64": 219}[os.uname().machine]
+    return call("syscall", ctypes.c_long(number), 10, -3, b"user", b"lamina-wall", 0) > 0
+
+
+@way
 def devices_of_the_machine() -> list[str]:
     names = {"null", "zero", "full", "random", "urandom", "tty", "kvm", "fd", "stdin", "stdout", "stderr", "ptmx"}
     return sorted({*os.listdir("/dev")} - names - {"shm", "pts"})

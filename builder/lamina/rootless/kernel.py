@@ -37,6 +37,9 @@ _SYS_SECCOMP = 1
 _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 4, 22, 38
 _SECCOMP_MODE_FILTER = 2
 
+# linux/keyctl.h
+_JOIN_SESSION_KEYRING = 1
+
 # sched.h
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
@@ -155,6 +158,11 @@ def install_filter(program: bytes) -> None:
 def forbid_inspection() -> None:
     """Close this process to others of the same user: they can neither trace it nor open its files in /proc."""
     _checked(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))
+
+
+def leave_keyring(machine: Machine) -> None:
+    """Give this process an empty session keyring, instead of the one with the user's keys (keyrings(7))."""
+    _libc.syscall(ctypes.c_long(machine.keyctl), ctypes.c_long(_JOIN_SESSION_KEYRING), None)
 
 
 def unshare(flags: int) -> None:

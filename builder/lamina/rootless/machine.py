@@ -93,8 +93,8 @@ class Machine:
 
     `call` holds the call's number before the call is made. `instruction` is the length in bytes of the instruction
     that makes it. `restart` (or None) must be set to -1, or the kernel would treat the call as interrupted.
-    `foreign_calls` is the first number of another table of calls, or None. `stat` is the format of struct stat's
-    fields for device, inode, mode, links, uid, gid and rdev.
+    `foreign_calls` is the first number of another table of calls, or None. `keyctl` is the number of that call.
+    `stat` is the format of struct stat's fields for device, inode, mode, links, uid, gid and rdev.
     """
 
     audit: int
@@ -108,6 +108,7 @@ class Machine:
     instruction: int
     restart: int | None
     foreign_calls: int | None
+    keyctl: int
     stat: struct.Struct
     stat_fields: tuple[str, ...]
 
@@ -139,6 +140,7 @@ _MACHINES = {
         instruction=2,
         restart=15,
         foreign_calls=0x40000000,
+        keyctl=250,
         stat=struct.Struct("=QQQIIIIQ"),
         stat_fields=("dev", "ino", "nlink", "mode", "uid", "gid", "pad", "rdev"),
     ),
@@ -154,6 +156,7 @@ _MACHINES = {
         instruction=4,
         restart=None,
         foreign_calls=None,
+        keyctl=219,
         stat=struct.Struct("=QQIIIIQ"),
         stat_fields=("dev", "ino", "mode", "nlink", "uid", "gid", "rdev"),
     ),

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from lamina.errors import LaminaError
@@ -27,14 +26,8 @@ from lamina.rootless.mounts import (
     store_directory,
 )
 from lamina.rootless.records import Records
+from lamina.rootless.settings import namespace_remedy
 from lamina.rootless.supervise import supervise
-
-_SETTINGS = (
-    ("kernel.unprivileged_userns_clone", 0, 1),
-    ("user.max_user_namespaces", 0, 10000),
-    ("kernel.apparmor_restrict_unprivileged_userns", 1, 0),
-)
-"""Settings that turn user namespaces off: Debian's patch, the kernel's own limit, Ubuntu's AppArmor."""
 
 _INNER = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 
@@ -46,7 +39,7 @@ def enter() -> None:
         kernel.unshare(kernel.CLONE_NEWUSER)
         _map_root(uid, gid)
     except OSError as error:
-        raise LaminaError("user namespace", f"refused: {error.strerror}", _remedy()) from None
+        raise LaminaError("user namespace", f"refused: {error.strerror}", namespace_remedy()) from None
 
 
 def _map_root(uid: int, gid: int) -> None:
@@ -59,14 +52,6 @@ def _map_root(uid: int, gid: int) -> None:
 def _write(path: str, text: str) -> None:
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
-
-
-def _remedy() -> str:
-    for name, off, on in _SETTINGS:
-        with suppress(OSError, ValueError):
-            if int(Path("/proc/sys", *name.split(".")).read_text()) == off:
-                return f"they are off: sysctl {name}={on} turns them on"
-    return "allow them where this runs: sysctl user.max_user_namespaces, or the seccomp profile of the container"
 
 
 def run_in_root(command: Sequence[str], top: Path, records: Records, binds: Sequence[Path] = ()) -> int:

@@ -25,6 +25,8 @@ import attrs
 
 from lamina.errors import LaminaError
 from lamina.rootless import kernel
+from lamina.rootless.machine import this_machine
+from lamina.rootless.settings import namespace_remedy
 
 WAIT_ALL = 0x40000000
 """__WALL: waitpid(2) reports threads too, and traced children of all kinds."""
@@ -104,6 +106,8 @@ def _child(work: Callable[[], None], channel: socket.socket) -> int:
 
 def _launch(channel: socket.socket, gate: int, prepare: Callable[[], None], become: Callable[[], None]) -> None:
     os.setsid()  # Ctrl-C in the terminal is for the supervisor
+    for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)  # Python handles the first, and ignores the others
     _close_all_but(channel.fileno(), gate)
     kernel.unshare(kernel.CLONE_NEWPID)
     init = _child(lambda: _init(channel, gate, prepare, become), channel)
@@ -121,7 +125,7 @@ def _close_all_but(*kept: int) -> None:
 
 
 def _init(channel: socket.socket, gate: int, prepare: Callable[[], None], become: Callable[[], None]) -> None:
-    """Process 1 of the namespace. It answers to no signal from inside the namespace (pid_namespaces(7))."""
+    """Process 1 of the namespace. It handles no signal, so none from inside reaches it (pid_namespaces(7))."""
     prepare()
     _child(lambda: _program(channel, gate, become), channel)
     os.close(gate)
@@ -133,8 +137,7 @@ def _init(channel: socket.socket, gate: int, prepare: Callable[[], None], become
 
 def _program(channel: socket.socket, gate: int, become: Callable[[], None]) -> None:
     os.setsid()  # no terminal, and a process group that contains none of the supervisor's processes
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)  # Python ignores them
+    kernel.leave_keyring(this_machine())
     _send(channel, ready=_PROGRAM)
     if os.read(gate, 1):
         become()
@@ -154,6 +157,6 @@ def _received(channel: socket.socket) -> tuple[str, int]:
     if "error" in message:
         place, reason = map(str, message["error"])
         what = f"refused: {place}: {reason}" if place else f"failed: {reason}"
-        raise LaminaError("the script's namespaces", what, "see Settings in docs/use/runAsRoot.md")
+        raise LaminaError("the script's namespaces", what, namespace_remedy())
     credentials = [data for _, kind, data in ancillary if kind == socket.SCM_CREDENTIALS]
     return message["ready"], _CREDENTIALS.unpack(credentials[0])[0]
