@@ -86,45 +86,41 @@ def script(place: Place, text: str) -> tuple[str, ...]:
     return ("fake-root", "root", "/bin/bash", "/script", "--chroot", "-o", "layer.tar")
 
 
-def attack(place: Place) -> tuple[str, ...]:
-    """An empty file of /usr is the victim in the store, so that a way out does no harm to the machine."""
-    return script(place, f"exec /usr/bin/python3 /ways_out.py /usr {VICTIM} {place.directory}/outside")
-
-
-VICTIM = "/usr/lib/python3/dist-packages/lamina-victim"
+def attack(place: Place, victim: Path) -> tuple[str, ...]:
+    return script(place, f"exec /usr/bin/python3 /ways_out.py /usr {victim} {place.directory}/outside")
 
 
 @pytest.fixture
-def victim(place: Place) -> Iterator[None]:
-    """A file in the store that belongs to the user who builds, as in a store of one user."""
-    path = Path(VICTIM)
+def victim(place: Place) -> Iterator[Path]:
+    """An empty file in the store that belongs to the user who builds, as in a store of one user."""
     if os.geteuid():
-        yield
+        yield Path("/usr/bin/python3")
         return
-    path.parent.mkdir(exist_ok=True)
+    path = Path("/usr/lib", place.directory.name)
     path.write_text("")
     os.chown(path, place.user, place.user)
-    yield
-    left = path.read_text()
-    path.unlink()
-    assert left == ""
+    try:
+        yield path
+        assert path.read_text() == ""
+    finally:
+        path.unlink()
 
 
-def test_no_way_leads_out(place: Place, victim: None) -> None:
+def test_no_way_leads_out(place: Place, victim: Path) -> None:
     """Also with a descriptor of a directory outside and a standard input that must not reach the script."""
     directory = os.open(place.directory, os.O_RDONLY)
     add_key()
     with open("/proc/version", "rb") as typed:
-        done = place.run(*attack(place), pass_fds=(directory,), stdin=typed)
+        done = place.run(*attack(place, victim), pass_fds=(directory,), stdin=typed)
     os.close(directory)
     assert (done.stdout.decode(), done.stderr.decode(), done.returncode) == (ALL_TRIED, "", 0)
     assert (place.directory / "outside").read_text() == "outside\n"
 
 
-def test_no_way_leads_into_the_terminal(place: Place, victim: None) -> None:
+def test_no_way_leads_into_the_terminal(place: Place, victim: Path) -> None:
     """A terminal passes on what a process of its session types into it, to the shell that started Lamina."""
     master, terminal = pty.openpty()
-    command = attack(place)
+    command = attack(place, victim)
     made = ["setsid", "--ctty", "--wait", PYTHON, "-m", "lamina", *command]
     streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
     done = subprocess.run(made, cwd=place.directory, env=ENVIRONMENT, timeout=100, **streams, **place.identity)  # type: ignore[call-overload]
