@@ -4,26 +4,18 @@
 { name, recipe }:
 let
   inherit (toolbox.onRunner) bash derive laminaProgram;
-  shell = import ./shell.nix;
   file = baseNameOf name;
 
+  # `--as` gives the program a usage of its own, without the arguments that are set here.
   program = verb: words: purpose:
     let
       whole = "${verb}-${file}";
-      usage = "usage: ${whole} [OPTION...]\n\n${purpose}\n\noptions:";
     in
     derive {
       name = whole;
       text = ''
         #!${bash}
-        for word; do
-          if [ "$word" = --help ] || [ "$word" = -h ]; then
-            help=$(${laminaProgram} ${builtins.head words} --help)
-            printf '%b%s\n' ${shell.quote usage} "''${help#*options:}"
-            exit
-          fi
-        done
-        exec ${laminaProgram} ${builtins.concatStringsSep " " words} "$@"
+        exec ${laminaProgram} --as ${whole} ${builtins.concatStringsSep " " words} "$@"
       '';
       passAsFile = [ "text" ];
       preferLocalBuild = true;
@@ -39,6 +31,6 @@ in
 {
   inherit recipe;
   stream = program "stream" [ "build" "${recipe}" "--output" "-" ] "Write the archive of the image ${name} to standard output.";
-  load = program "load" [ "load" "${recipe}" ] "Load the image ${name} into a daemon, which is sent only layers that it lacks.";
+  load = program "load" [ "load" "${recipe}" ] "Load the image ${name} into a daemon, sending only missing layers.";
   inspect = program "inspect" [ "inspect" "${recipe}" ] "Show what the image ${name} contains.";
 }

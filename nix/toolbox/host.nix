@@ -20,7 +20,7 @@ rec {
     #!${python}/bin/python3 -sP
     import sys
     sys.path.insert(0, "$out/lib")
-    from lamina.commands.main import main
+    from lamina.__main__ import main
     sys.exit(main())
     EOF
     chmod +x $out/bin/lamina

@@ -97,7 +97,7 @@ def test_programs_show_their_own_usage(name: str) -> None:
     program = nix_build(*expression(f'(lamina.buildImage {{ name = "x"; }}).{verb}')) / "bin" / name
     for option in ("--help", "-h"):
         done = subprocess.run([program, option], capture_output=True, text=True, check=True, timeout=60)
-        assert done.stdout.startswith(f"usage: {name} [OPTION...]\n\n")
+        assert done.stdout.startswith(f"usage: {name} [-h]")
         assert "RECIPE" not in done.stdout.splitlines()[0] and "\n  -" in done.stdout
 
 

@@ -1,4 +1,4 @@
-"""The command `lamina`: its list of commands, and what every command has in common."""
+"""The command `lamina`: the list of its commands, and how errors and interrupts end them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,42 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lamina import __version__
-from lamina.commands.parser import Command, Parser, add_commands
+from lamina.commands import interrupt
+from lamina.commands.parser import Command, parse
 from lamina.errors import LaminaError
 
 _EPILOG = """\
+`lamina help COMMAND` shows the options of a command, and an example.
 example: lamina build image.json -o image.tar && lamina inspect image.tar && docker load < image.tar
 exit status: 0 success, 1 bad input, 2 bad usage
 """
 
 COMMANDS = (
-    Command("build", "write the archive of an image from its recipe", "lamina build image.json -o image.tar"),
+    Command(
+        "build",
+        "write the archive of an image from its recipe",
+        "lamina build image.json -o image.tar",
+        program=("write the archive of the image to standard output", "{} | docker load"),
+    ),
     Command("merge", "put several images into one archive", "lamina merge a.tar b.tar -o ab.tar"),
-    Command("inspect", "show what an image contains", "lamina inspect image.tar --json"),
+    Command(
+        "inspect",
+        "show what an image contains",
+        "lamina inspect image.tar --json",
+        program=("show what the image contains", "{} --json"),
+    ),
     Command(
         "verify",
         "check the structure and every digest of an image, and what consumers need",
         "lamina verify image.tar --for mesos,podman",
     ),
     Command("plan", "show which store paths are in each layer, and why", "lamina plan image.json"),
-    Command("load", "load an image into a daemon, sending only missing layers", "lamina load image.json"),
+    Command(
+        "load",
+        "load an image into a daemon, sending only missing layers",
+        "lamina load image.json",
+        program=("load the image into a daemon, sending only missing layers", "{} --to podman"),
+    ),
     Command("prefetch", "print the arguments for pullImage", "lamina prefetch redis:7"),
     Command("export", "write the file system of an image as a plain tar", "lamina export image.tar -o fs.tar"),
 )
@@ -51,10 +67,24 @@ INTERNAL_COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. An error is one line on standard error."""
     try:
+        interrupt.raise_on_interrupt()
+        status = _run(sys.argv[1:] if arguments is None else arguments)
+        interrupt.exit_on_interrupt()
+        return status
+    except SystemExit:  # --help and --version
+        interrupt.exit_on_interrupt()
+        raise
+    except KeyboardInterrupt as reason:
+        note = f"; {reason}" if reason.args else ""
+        print(f"lamina: interrupted{note}", file=sys.stderr)
+        return interrupt.STATUS
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # the locale may lack characters of a name
-        words = sys.argv[1:] if arguments is None else arguments
-        options = _parser(words).parse_args(words)
+        options = parse(words, COMMANDS, INTERNAL_COMMANDS, epilog=_EPILOG)
         status: int = options.run(options)
         sys.stdout.flush()
         return status
@@ -64,8 +94,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard_output()
         return 1
-    except KeyboardInterrupt:
-        return 130
     except OSError as error:
         print(f"lamina: {LaminaError(error.filename or 'output', error.strerror or str(error))}", file=sys.stderr)
         _discard_output()
@@ -73,16 +101,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _discard_output() -> None:
-    """Python would try once more to write the rest when the process ends."""
+    """Keep Python from writing the rest of the output once more when the process ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _parser(words: Sequence[str]) -> Parser:
-    parser = Parser(prog="lamina", description="Container images from Nix store paths.", epilog=_EPILOG)
-    parser.add_argument("--version", action="version", version=f"lamina {__version__}")
-    add_commands(parser, COMMANDS, INTERNAL_COMMANDS, words)
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,12 +1,13 @@
-"""What the parsers of all commands share."""
+"""Parse the command line: the parser of all commands, and what the parsers of several commands share."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from lamina import __version__
 from lamina.data.compressors import COMPRESSORS
 from lamina.errors import printable, shortened
 
@@ -24,7 +25,7 @@ class _NoColors:
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """As wide as the terminal. argparse asks for that through shutil, which brings three decompressors with it."""
+    """As wide as the terminal. argparse asks for the width through shutil, which imports three decompressors."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
@@ -36,21 +37,21 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def _columns() -> int:
-    """What shutil.get_terminal_size tells."""
-    told = os.environ.get("COLUMNS", "")
-    if told.isdecimal() and int(told) > 0:
-        return int(told)
+    """What shutil.get_terminal_size returns."""
+    configured = os.environ.get("COLUMNS", "")
+    if configured.isdecimal() and int(configured) > 0:
+        return int(configured)
     try:
         return os.get_terminal_size(1).columns or 80
-    except OSError:  # standard output is no terminal
+    except OSError:  # standard output is not a terminal
         return 80
 
 
 class Parser(argparse.ArgumentParser):
-    """Repeats what it was given only as far as it can be printed."""
+    """Repeats arguments in errors only as far as they can be printed."""
 
-    def __init__(self, **how: Any) -> None:
-        super().__init__(formatter_class=Formatter, **how)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(formatter_class=Formatter, **settings)
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(shortened(message)))
@@ -60,12 +61,14 @@ class Command:
     """A command by its name, with a summary and an example line.
 
     The module `lamina.commands.<name>` has `add_arguments(parser)` and `run(options)`, which returns the exit status.
+    `program` is the summary and the example, with `{}` for its name, of a program that Nix makes for one image.
     """
 
-    def __init__(self, name: str, summary: str, example: str) -> None:
+    def __init__(self, name: str, summary: str, example: str, program: tuple[str, str] = ("", "{}")) -> None:
         self.name = name
         self.summary = summary
         self.example = example
+        self.program = program
 
     def module(self) -> Any:
         """Import the module of the command."""
@@ -74,24 +77,89 @@ class Command:
         return sys.modules[name]
 
 
-def add_commands(
-    parser: Parser, commands: Sequence[Command], internal: Sequence[Command], words: Sequence[str]
-) -> None:
-    """Add the command that the words start with, or, if there is none, all of `commands` as a list.
+def parse(
+    words: Sequence[str], commands: Sequence[Command], internal: Sequence[Command], epilog: str
+) -> argparse.Namespace:
+    """Parse the command line. `run` of the result is the function of the command.
 
-    Only the requested command is imported: the builder starts once for each derivation.
+    Only the requested command is imported, because the program starts once for each derivation. `--as PROGRAM` comes
+    first if a program that Nix made for one image runs the command (`nix/lib/programs.nix`): its usage then has the
+    program's name, and leaves out what the program sets itself.
     """
+    words = list(words)
+    program = ""
+    if words[:1] == ["--as"] and len(words) > 2:
+        program, words = words[1], words[2:]
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
+    parser = Parser(prog="lamina", description="Container images from Nix store paths.", epilog=epilog)
+    parser.add_argument("--version", action="version", version=f"lamina {__version__}")
     added = parser.add_subparsers(metavar="COMMAND", required=True)
-    requested = [command for command in (*commands, *internal) if command.name in words[:1]]
-    for command in requested or commands:
-        description = f"{command.summary[0].upper()}{command.summary[1:]}."
-        own = added.add_parser(
-            command.name, help=command.summary, description=description, epilog=f"example: {command.example}"
-        )
-        if requested:
-            module = command.module()
-            module.add_arguments(own)
-            own.set_defaults(run=module.run)
+    known = {command.name: command for command in (*commands, *internal)}
+    requested = known.get(words[0]) if words else None
+    for command in [requested] if requested else commands:
+        _add_command(added, command, program, is_requested=command is requested)
+    if requested is None:
+        _check_first_word(parser, words, [command.name for command in commands])
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        own: Parser = options.parser
+        own.error(_unknown_arguments(unknown, own))
+    return options
+
+
+def _add_command(added: Any, command: Command, program: str, *, is_requested: bool) -> None:
+    summary, example = command.summary, command.example
+    if program:
+        summary, example = command.program[0], command.program[1].format(program)
+    own = added.add_parser(
+        command.name,
+        help=command.summary,
+        description=f"{summary[:1].upper()}{summary[1:]}.",
+        epilog=f"example: {example}",
+        **({"prog": program} if program else {}),
+    )
+    if is_requested:
+        module = command.module()
+        module.add_arguments(own)
+        own.set_defaults(run=module.run, parser=own)
+    if program:
+        for action in own._actions:
+            if action.dest in ("recipe", "image", "output"):
+                action.help = argparse.SUPPRESS
+
+
+def _check_first_word(parser: Parser, words: Sequence[str], commands: Sequence[str]) -> None:
+    """Exit with a hint unless the first word is an option of the parser. It is not a command."""
+    if not words:
+        parser.error("give a command; `lamina help` lists them")
+    first = words[0]
+    if first.startswith("-"):
+        if first not in parser._option_string_actions:
+            parser.error(f"unknown option {first}{_did_you_mean(first, parser._option_string_actions)}")
+    else:
+        hint = _did_you_mean(first, commands) or f"; the commands are: {', '.join(commands)}"
+        parser.error(f"unknown command {first}{hint}")
+
+
+def _unknown_arguments(words: Sequence[str], parser: Parser) -> str:
+    first = words[0]
+    if first.startswith("-"):
+        return f"unknown option {first}{_did_you_mean(first.partition('=')[0], parser._option_string_actions)}"
+    return f"unexpected argument {first}"
+
+
+def _did_you_mean(word: str, names: Iterable[str]) -> str:
+    """The nearest name, as the end of a message; empty if none is near."""
+    from difflib import get_close_matches  # only for errors
+
+    names = list(names)
+    near = get_close_matches(word, names, 1, 0.6)
+    if not near and len(word) == 2:
+        near = [name for name in names if name.startswith(f"-{word}")]  # -v is the start of --version
+    if not near:
+        near = [name for name in names if len(word) > 2 and name.startswith(word)]
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def path(text: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -58,13 +59,18 @@ class Crew:
             import multiprocessing  # 15 ms, and small images need none
 
             context = multiprocessing.get_context("fork")
-            for _ in self._groups:
-                here, there = context.Pipe()
-                worker = context.Process(target=_serve, args=(self._tasks, there, [*self._ends, here]), daemon=True)
-                worker.start()
-                there.close()
-                self._workers.append(worker)
-                self._ends.append(here)
+            # A worker starts with SIGINT blocked, and then ignores it: this process ends the workers.
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                for _ in self._groups:
+                    here, there = context.Pipe()
+                    worker = context.Process(target=_serve, args=(self._tasks, there, [*self._ends, here]), daemon=True)
+                    worker.start()
+                    there.close()
+                    self._workers.append(worker)
+                    self._ends.append(here)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -110,6 +116,7 @@ class Crew:
 
 def _serve(tasks: Mapping[str, Task], end: Any, others: Sequence[Any]) -> None:
     """The main loop of a worker: run one job after the other, and report each result."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     pending = 0
 
     def count(size: int) -> None:
