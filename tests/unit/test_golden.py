@@ -25,7 +25,7 @@ from tests.support.trees import Link, Program, Store, Tree, make_tree
 _BUILD = """
 import os, sys
 import lamina.media.read, lamina.image.base, lamina.media.classic, lamina.media.universal, lamina.media.write
-import lamina.commands.build, lamina.recipe.build, lamina.recipe.open, lamina.media.choice
+import lamina.commands.build, lamina.commands.errors, lamina.recipe.build, lamina.recipe.open, lamina.media.choice
 from lamina.data.blob import Bytes
 from lamina.commands.main import main
 from lamina.data.compression import detect

@@ -34,7 +34,7 @@ def imported(*arguments: object, **environment: str) -> set[str]:
     return set(json.loads(out.splitlines()[-1]))
 
 
-ALWAYS = "commands commands.main commands.parser data data.compressors errors limits"
+ALWAYS = "commands commands.interrupt commands.main commands.parser data data.compressors errors limits"
 HEAVY = {"attr", "attrs", "magic", "zstandard", "http", "ssl", "asyncio", "hashlib", "subprocess", "multiprocessing"}
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import add_selection, path
+from lamina.commands.parser import add_selection, path, seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, an archive or a layout")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
     add_selection(parser)
-    parser.add_argument("--mtime", type=int, default=1, metavar="SECONDS", help="time of every file; default: 1")
+    parser.add_argument(
+        *("--mtime",),
+        type=seconds,
+        default=1,
+        metavar="SECONDS",
+        help="time of every file, in seconds since 1970; default: 1",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

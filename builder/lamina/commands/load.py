@@ -26,14 +26,20 @@ def run(options: argparse.Namespace) -> int:
 
         with selecting_by_name():
             image = open_image(options.image, name=options.name, tag=options.tag)
-        loaded = load(image, client, check=options.check)
+        try:
+            loaded = load(image, client, check=options.check)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"{options.to} may still finish what it has received") from None
     names = [name.familiar for name in image.names]
     if options.json:
-        costs = {"sent": loaded.sent, "held": loaded.held, "refusal": loaded.refusal}
+        costs = {"sent": loaded.sent, "held": loaded.held, "repeated": loaded.repeated, "refusal": loaded.refusal}
         print(json_text({"names": names, "to": options.to, **costs}, indent=None))
     else:
         title = ", ".join(names) or "the image"
-        print(f"{title} is in {options.to}: {human(loaded.sent)} sent, {human(loaded.held)} of layers were there")
+        print(f"{title} is in {options.to}: sent {human(loaded.sent)}, reused {human(loaded.held)} of layers")
+        if loaded.repeated:
+            print(f"{human(loaded.repeated)} of the sent layers have not changed, but Docker needs every layer above a")
+            print("changed one again; `volatile` moves paths that change often to the top (docs/use/planning.md)")
         if loaded.refusal:
             print(f"the daemon rejected the archive of missing layers, so the whole image was sent: {loaded.refusal}")
     return 0

@@ -28,7 +28,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
     """As wide as the terminal. argparse asks for the width through shutil, which imports three decompressors."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_columns() - 2)
+        super().__init__(prog, width=columns() - 2)
 
     def _set_color(self, color: bool) -> None:
         """Help has no colors. Python 3.14 would import dataclasses and inspect for them, at every start (11 ms)."""
@@ -36,7 +36,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         self._decolor = str
 
 
-def _columns() -> int:
+def columns() -> int:
     """What shutil.get_terminal_size returns."""
     configured = os.environ.get("COLUMNS", "")
     if configured.isdecimal() and int(configured) > 0:
@@ -175,10 +175,18 @@ def owner(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{number} is not from 0 to {(1 << 32) - 1}")
 
 
+def seconds(text: str) -> int:
+    """A time in seconds since 1970, as the header of a tar can contain it."""
+    number = int(text)
+    if 0 <= number < 1 << 63:
+        return number
+    raise argparse.ArgumentTypeError(f"{text} is not from 0 (1970) to {(1 << 63) - 1}")
+
+
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Add `--name` and `--tag`, which select one image of a file with several."""
-    parser.add_argument("--name", metavar="NAME", help="select an image of IMAGE by its name")
-    parser.add_argument("--tag", metavar="TAG", help="select an image of IMAGE by its tag")
+    parser.add_argument("--name", metavar="NAME", help="select one of several images by its name")
+    parser.add_argument("--tag", metavar="TAG", help="select one of several images by its tag")
 
 
 def add_check(parser: argparse.ArgumentParser) -> None:

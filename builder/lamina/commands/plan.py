@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
-from lamina.commands.parser import json_text, path
+from lamina.commands.parser import columns, json_text, path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,16 +16,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from lamina.recipe.recipe import StoreLayer, read_recipe
-    from lamina.report.describe import layer_table, planned
+    from lamina.recipe.open import open_recipe
+    from lamina.recipe.recipe import StoreLayer
 
-    recipe = read_recipe(options.recipe)
+    recipe = open_recipe(options.recipe)
     if options.lock:
         from lamina.planning.lock import lock_of, write_lock
 
-        write_lock(lock_of(layer.paths for layer in recipe.layers if isinstance(layer, StoreLayer)), options.lock)
-    if options.json:
-        print(json_text(planned(recipe)))
-    elif options.explain or not options.lock:
-        print(layer_table(planned(recipe)))
+        layers = [layer.paths for layer in recipe.layers if isinstance(layer, StoreLayer)]
+        write_lock(lock_of(layers), options.lock)
+        print(f"lamina: {options.lock}: {len(layers)} layers written", file=sys.stderr)
+    if options.json or options.explain or not options.lock:
+        from lamina.image.cache import Cache
+        from lamina.report.plan import layer_table, planned
+
+        plan = planned(recipe, Cache.of_user())
+        width = columns() if sys.stdout.isatty() else None
+        print(json_text(plan) if options.json else layer_table(plan, width))
     return 0

@@ -36,6 +36,10 @@ def run(options: argparse.Namespace) -> int:
         print(f"sound: {verdict.images} image(s), {verdict.layers} layer(s), {human(verdict.size)}")
         if requested and not verdict.findings:
             print(f"fit: {len(checks_for(requested))} checks for {', '.join(requested)}")
+    sys.stdout.flush()  # before the lines on standard error, which are the last ones
     for line in (*verdict.problems, *map(str, verdict.findings)):
         print(f"lamina: {line}", file=sys.stderr)
+    if verdict.findings:
+        affected = {name for finding in verdict.findings for name in finding.hurts}
+        print(f"lamina: does not fit: {', '.join(name for name in requested if name in affected)}", file=sys.stderr)
     return 1 if verdict.problems or verdict.findings else 0

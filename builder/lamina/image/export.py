@@ -10,13 +10,19 @@ from collections.abc import Iterator
 
 import attrs
 
+from lamina.errors import BadUsage
 from lamina.image.image import Image
 from lamina.image.rootfs import File, Node, merged
 from lamina.tar.write import DIRECTORY, END, FILE, HARD_LINK, SYMLINK, Member, dotted_header, padding
 
 
 def export(image: Image, mtime: int) -> Iterator[bytes]:
-    """The tar's bytes; `mtime` is in seconds since 1970. Raises BadInput: a layer is not what its diff ID says."""
+    """The tar's bytes. `mtime` is the time of every file, in seconds since 1970.
+
+    Raises BadInput: a layer does not match its diff ID. Raises BadUsage: a time before 1970.
+    """
+    if mtime < 0:
+        raise BadUsage("mtime", f"{mtime} is before 1970", "give seconds since 1970: a tar header has no earlier time")
     root = merged(image.layers)
     yield dotted_header(_member(b"", root.file, mtime))
     first: dict[File, bytes] = {}

@@ -29,13 +29,16 @@ from lamina.tar.write import END, stored_size
 class Loaded:
     """The result of `load`.
 
-    `sent` is the number of bytes sent to the client, and `held` the bytes of layers that the daemon already had.
-    `refusal` is the daemon's error for the archive without these layers, if the whole archive had to be sent after it.
+    `sent` is the number of bytes sent to the client, and `held` the bytes of layers that were not sent, because the
+    daemon already had them. `repeated` is the bytes of layers that were sent although the daemon has them: Docker's
+    classic store needs every layer above a changed one again. `refusal` is the daemon's error for the archive without
+    the held layers, if the whole archive had to be sent after it.
     """
 
     sent: int
     held: int
     refusal: str | None = None
+    repeated: int = 0
 
 
 def load(image: Image, daemon: str | Client = "docker", cache: Cache | None = None, *, check: bool = False) -> Loaded:
@@ -72,11 +75,16 @@ def _load(image: Image, client: Client, cache: Cache, *, check: bool) -> Loaded:
 def _transfer(image: Image, client: Client, cache: Cache, *, check: bool) -> Loaded:
     """Send the missing layers, or the whole image if that is refused. Raises LaminaError."""
     held = client.held_layers(image, cache) & set(image.diff_ids)
+    repeated = client.repeated & set(image.diff_ids)
     refusal = None
     with Progress(f"loading into {client.name}") as progress:
 
+        def pieces(held: set[Digest]) -> Iterator[Piece]:
+            yield from _archive(client.as_sent(image), held, progress, cache, check=check)
+            progress.announce(f"{client.name} is unpacking the image")
+
         def send(held: set[Digest]) -> None:
-            _send(image, client, _archive(client.as_sent(image), held, progress, cache, check=check))
+            _send(image, client, pieces(held))
 
         try:
             send(held)
@@ -85,12 +93,12 @@ def _transfer(image: Image, client: Client, cache: Cache, *, check: bool) -> Loa
                 raise
             refusal, held = str(error), set()
             send(held)
-    return Loaded(progress.done, _size(image, held), refusal)
+    return Loaded(progress.done, _size(image, held), refusal, _size(image, repeated))
 
 
-def _size(image: Image, held: set[Digest]) -> int:
-    """Bytes of the held layers, each counted once."""
-    return sum({item.diff_id: item.size or 0 for item in image.layers if item.diff_id in held}.values())
+def _size(image: Image, diff_ids: set[Digest]) -> int:
+    """Bytes of the layers with these diff IDs, each counted once."""
+    return sum({item.diff_id: item.size or 0 for item in image.layers if item.diff_id in diff_ids}.values())
 
 
 def _send(image: Image, client: Client, pieces: Iterator[Piece]) -> None:

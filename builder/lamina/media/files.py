@@ -98,12 +98,16 @@ def open_archive(path: Path) -> Archive:
 
     Raises BadInput: no tar, or damaged, or cut short.
     """
-    source = Source.open(path)
+    return archive_in(Source.open(path))
+
+
+def archive_in(source: Source) -> Archive:
+    """Index the archive in an open file. Raises BadInput as `open_archive` does."""
     whole = FileRange(source, 0, source.size)
     budget = Budget(source.size)
-    kind = detect(whole, path)
+    kind = detect(whole, source.name)
     if kind:
-        source = spool(Decompressed(whole, kind, path, budget), str(path)).source
+        source = spool(Decompressed(whole, kind, source.name, budget), source.name).source
     return index_archive(source, budget, kind)
 
 

@@ -40,18 +40,22 @@ def image_on(recipe: Recipe, base: Image, base_files: BaseFiles | None) -> Image
     (`image/base.py`). Raises BadInput: the base is corrupt, or a path cannot be added to it.
     """
     layers, history = list(base.layers), list(base.history)
-    known = nar_hashes(recipe.layers)
     if base.layers:
         history = complete_history(history, len(layers), recipe.created, recipe.base and recipe.base.path)
-    for wanted in recipe.layers:
-        layer = _layer(wanted, base_files, known)
+    for described, layer in zip(recipe.layers, layers_on(recipe, base_files), strict=True):
         if layer:
             layers.append(layer)
-            history.append(_history(wanted, recipe.created))
+            history.append(_history(described, recipe.created))
     if not layers:
         layers.append(Layer.of(TreeBlob.of([]), "the empty layer"))
         history.append({"created": recipe.created, "created_by": "lamina: nothing"})
     return Image(_config(recipe, base), tuple(layers), tuple(history), recipe.names)
+
+
+def layers_on(recipe: Recipe, base_files: BaseFiles | None) -> list[Layer | None]:
+    """The recipe's own layers, in its order; None for one whose content the base already has."""
+    known = nar_hashes(recipe.layers)
+    return [_layer(described, base_files, known) for described in recipe.layers]
 
 
 def _layer(wanted: RecipeLayer, base_files: BaseFiles | None, known: NarHashes) -> Layer | None:

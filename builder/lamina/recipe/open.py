@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from lamina.errors import BadInput, BadUsage
 from lamina.limits import BASES
-from lamina.recipe.recipe import Base, Recipe, is_recipe, read_recipe
+from lamina.recipe.recipe import Base, Recipe, is_recipe, parse_recipe, read_recipe, starts_as_recipe
 
 if TYPE_CHECKING:
     from lamina.image.base import BaseFiles
     from lamina.image.image import Image
+    from lamina.image.layer import Layer
     from lamina.media.choice import Candidate
     from lamina.media.files import Members
 
@@ -28,10 +29,10 @@ def open_images(
 ) -> list[Image]:
     """Every image in a recipe, an archive or an OCI layout, in the order in which the file lists them.
 
-    An archive is what docker save, podman save, Skopeo or Lamina write, compressed or not; a layout may be a
-    directory. `name` and `tag` keep only the images with that name or tag (`redis`, `docker.io/library/redis` and
-    `redis` with the tag `7` are spellings of one image). `platform` is the architecture in Go's words, such as
-    `arm64` or `linux/arm64`; default: this machine's. It selects one image of a multi-platform image.
+    `path` is a file, a directory, or `-` for standard input. An archive is what docker save, podman save, Skopeo or
+    Lamina write, compressed or not; a layout may be a directory. `name` and `tag` keep only the images with that name
+    or tag; `redis` and `docker.io/library/redis` are spellings of one name. `platform` is the architecture in Go's
+    words, such as `arm64` or `linux/arm64`; default: this machine's. It selects one image of a multi-platform image.
 
     Nothing is unpacked: a layer is read when it is used. Digests are compared when a layer is read.
 
@@ -60,12 +61,28 @@ def open_image(
 
 
 def open_source(path: Path) -> Recipe | Members:
-    """The recipe at `path`, or the files of the archive or layout there. Raises BadInput."""
+    """The recipe at `path`, or the files of the archive or layout there; `-` is standard input. Raises BadInput."""
+    if os.fspath(path) == "-":
+        return _standard_input()
     if is_recipe(path):
         return read_recipe(path)
     from lamina.media.read import open_members
 
     return open_members(path)
+
+
+def _standard_input() -> Recipe | Members:
+    from lamina.data.blob import FileRange, read_all
+    from lamina.data.standard_input import standard_input
+    from lamina.limits import JSON_BYTES
+    from lamina.media.files import archive_in
+    from lamina.oci.strict_json import parse_json
+
+    source = standard_input()
+    if not starts_as_recipe(source.read(0, 512)):
+        return archive_in(source)
+    data = read_all(FileRange(source, 0, source.size), JSON_BYTES, source.name)
+    return parse_recipe(parse_json(data, source.name), source.name)
 
 
 def build_image(recipe: Recipe | str | os.PathLike[str]) -> Image:
@@ -78,7 +95,36 @@ def build_image(recipe: Recipe | str | os.PathLike[str]) -> Image:
 
     Source: `docs/design/recipe.md` and the JSON schema beside it.
     """
-    return _build(recipe if isinstance(recipe, Recipe) else read_recipe(Path(recipe)), depth=0)
+    return _build(recipe if isinstance(recipe, Recipe) else open_recipe(recipe), depth=0)
+
+
+def open_recipe(path: str | os.PathLike[str]) -> Recipe:
+    """The recipe at `path`; `-` is standard input. Raises BadInput: something else, which the error names."""
+    path = Path(path)
+    remedy = "give the JSON file that the attribute `recipe` of an image builds"
+    if os.path.isdir(path):
+        raise BadInput(path, "is a directory, not a recipe", remedy)
+    if os.fspath(path) != "-" and not is_recipe(path):
+        try:
+            open_source(path)
+        except BadInput as error:
+            problem = "is not a recipe" if os.path.isfile(path) else error.what
+            raise BadInput(path, problem, remedy) from None
+    source = open_source(path)
+    if isinstance(source, Recipe):
+        return source
+    raise BadInput(source.where, "is an image archive, not a recipe", remedy)
+
+
+def own_layers(recipe: Recipe) -> list[Layer | None]:
+    """The layers that the recipe adds to its base, in its order; None for one whose content the base already has.
+
+    Raises BadInput: the base cannot be read.
+    """
+    from lamina.recipe.build import layers_on
+
+    base_files = open_base_files(recipe.base, recipe.architecture)[1] if recipe.base else None
+    return layers_on(recipe, base_files)
 
 
 def open_base(base: Base, architecture: str | None) -> Image:

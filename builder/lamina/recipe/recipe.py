@@ -90,8 +90,13 @@ def is_recipe(path: Path) -> bool:
     if not os.path.isfile(path):
         return False
     with contextlib.suppress(OSError), path.open("rb") as file:
-        return file.read(512).lstrip(b" \t\r\n").startswith(b"{")
+        return starts_as_recipe(file.read(512))
     return False
+
+
+def starts_as_recipe(data: bytes) -> bool:
+    """Whether a file with these first bytes can be a recipe: it starts as a JSON object does."""
+    return data.lstrip(b" \t\r\n").startswith(b"{")
 
 
 def parse_recipe(value: object, where: object) -> Recipe:

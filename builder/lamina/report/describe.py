@@ -1,4 +1,4 @@
-"""Describe the contents of images, and the layers of recipes: as JSON, and as text."""
+"""Describe the contents of images: as JSON, and as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from lamina.image.image import Image
 from lamina.oci.digest import sha256
 from lamina.oci.strict_json import Json
 from lamina.recipe.open import open_images
-from lamina.recipe.recipe import Recipe, RootLayer, StoreLayer
 
 
 def inspect(
@@ -85,27 +84,3 @@ def _contents(paths: list[str]) -> str:
 def _shortened(names: list[str]) -> str:
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
     return ", ".join(names[:4]) + more
-
-
-def planned(recipe: Recipe) -> list[Json]:
-    """The layers of a recipe, bottom first: `[{paths, size, why}]`, with sizes in bytes of NAR."""
-    layers = []
-    for layer in recipe.layers:
-        if isinstance(layer, StoreLayer):
-            infos, why = layer.paths, layer.why
-        elif isinstance(layer, RootLayer):
-            infos, why = layer.trees, "what lies at the root"
-        else:
-            infos, why = (layer.tar,), "made by a derivation of its own"
-        paths = [info.path for info in sorted(infos, key=lambda info: (-info.nar_size, info.path))]
-        layers.append({"paths": paths, "size": sum(info.nar_size for info in infos), "why": why})
-    return layers
-
-
-def layer_table(layers: list[Json]) -> str:
-    """The plan as text: the bottom layer first, of each the largest paths."""
-    lines = []
-    for number, layer in enumerate(layers, 1):
-        names = [path.rpartition("/")[2][33:] for path in layer["paths"]]
-        lines.append(f"{number:>4}  {human(layer['size']):>9}  {_shortened(names):<60}  {layer['why']}")
-    return "\n".join(printable(line) for line in lines)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import pty
 import re
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from lamina.commands.main import COMMANDS, INTERNAL_COMMANDS
+from lamina.commands.parser import Command as CommandOfLamina
 
 from tests.support.archive_checks import Opened
 from tests.support.archives import WRAPPERS, Piece, docker_save, manifest, sample, tar_of, to_json
@@ -115,12 +126,38 @@ def a_name_that_deletes_files(directory: Path) -> tuple[list[object], str]:
 
 
 def a_recipe_that_is_not_there(_: Path) -> tuple[list[object], str]:
-    return ["build", "gone.json", "-o", "out.tar"], "gone.json: No such file or directory; give a recipe"
+    return ["build", "gone.json", "-o", "out.tar"], "gone.json: No such file or directory; give the JSON file that"
 
 
 def a_recipe_that_is_no_json(directory: Path) -> tuple[list[object], str]:
     (directory / "recipe.json").write_bytes(b"\x1b[31m")
+    return ["build", "recipe.json", "-o", "out.tar"], "recipe.json: is not a recipe; give the JSON file that "
+
+
+def a_recipe_cut_short(directory: Path) -> tuple[list[object], str]:
+    (directory / "recipe.json").write_bytes(b'{"version": 1')
     return ["build", "recipe.json", "-o", "out.tar"], "recipe.json: not JSON: "
+
+
+def an_archive_for_build(directory: Path) -> tuple[list[object], str]:
+    save(SAVED, directory / "it.tar")
+    return ["build", "it.tar", "-o", "out.tar"], "it.tar: is an image archive, not a recipe; give the JSON file that "
+
+
+def a_packed_archive_for_plan(directory: Path) -> tuple[list[object], str]:
+    (directory / "it.tar").write_bytes(WRAPPERS["zstd"](tar_of(SAVED)))
+    return ["plan", "it.tar"], "it.tar: is an image archive, not a recipe; give the JSON file that "
+
+
+def a_directory_for_plan(directory: Path) -> tuple[list[object], str]:
+    (directory / "layout").mkdir()
+    return ["plan", "layout"], "layout: is a directory, not a recipe; give the JSON file that "
+
+
+def several_images_for_export(directory: Path) -> tuple[list[object], str]:
+    save(docker_save([IMAGE, sample("x", names=("other:2",))]), directory / "it.tar")
+    said = "it.tar: contains 2 images that match: env/two:1; other:2; choose one by its name and tag (--name, --tag)"
+    return ["export", "it.tar", "-o", "out.tar"], said
 
 
 def a_recipe_of_another_version(directory: Path) -> tuple[list[object], str]:
@@ -172,6 +209,11 @@ MISTAKES: list[Mistake] = [
     a_name_that_deletes_files,
     a_recipe_that_is_not_there,
     a_recipe_that_is_no_json,
+    a_recipe_cut_short,
+    an_archive_for_build,
+    a_packed_archive_for_plan,
+    a_directory_for_plan,
+    several_images_for_export,
     a_recipe_of_another_version,
     an_output_without_a_place,
     an_inspection_of_nothing,
@@ -210,6 +252,9 @@ def test_a_mistake_in_the_input(mistake: Mistake, tmp_path: Path, lamina: Comman
         ("pack", ".", "-o", "x", "--uid", "-1"),
         ("pack", ".", "-o", "x", "--gid", "4294967296"),
         ("pack", ".", ".", "-o", "x", "--keep-modes"),
+        ("export", "it.tar", "-o", "x", "--mtime", "-5"),
+        ("export", "it.tar", "-o", "x", "--mtime", "9223372036854775808"),
+        ("export", "it.tar", "-o", "x", "--mtime", "1e5"),
     ],
     ids=" ".join,
 )
@@ -219,10 +264,50 @@ def test_a_mistake_in_the_usage(arguments: tuple[str, ...], tmp_path: Path, lami
     assert b"lamina" in done.stderr and b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("build", "--help"), ("verify", "--help")], ids=" ".join)
-def test_help_has_an_example(arguments: tuple[str, ...], lamina: Command) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("inspct", "x"), "lamina: error: unknown command inspct; did you mean inspect?"),
+        (("bake",), "lamina: error: unknown command bake; the commands are: build, merge, "),
+        (("-v",), "lamina: error: unknown option -v; did you mean --version?"),
+        ((), "lamina: error: give a command; `lamina help` lists them"),
+        (("load", "--too", "podman", "x"), "lamina load: error: unknown option --too; did you mean --to?"),
+        (
+            ("build", "x", "-o", "y", "--compresor=gz"),
+            "lamina build: error: unknown option --compresor=gz; did you mean ",
+        ),
+        (("inspect", "a", "b"), "lamina inspect: error: unexpected argument b"),
+        (("--as", "load-app", "load", "x", "--too"), "load-app: error: unknown option --too; did you mean --to?"),
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_in_the_usage_gets_a_hint(arguments: tuple[str, ...], said: str, lamina: Command) -> None:
     done = lamina(*arguments)
-    assert done.returncode == 0 and b"example: lamina" in done.stdout
+    usage, _, last = done.stderr.decode().rstrip().rpartition("\n")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert last.startswith(said) and usage.startswith(f"usage: {said.partition(':')[0]} ")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *INTERNAL_COMMANDS], ids=lambda command: command.name)
+def test_help_has_an_example(command: CommandOfLamina, lamina: Command) -> None:
+    for words in ([command.name, "--help"], [command.name, "-h"], ["help", command.name]):
+        done = lamina(*words)
+        assert done.returncode == 0 and f"example: lamina {command.name} " in done.stdout.decode()
+
+
+def test_help_lists_the_commands(lamina: Command) -> None:
+    said = {lamina(*words).stdout for words in (["--help"], ["-h"], ["help"])}
+    assert len(said) == 1
+    [text] = said
+    assert all(f"\n    {command.name} ".encode() in text for command in COMMANDS)
+    assert not any(f"\n    {command.name} ".encode() in text for command in INTERNAL_COMMANDS)
+
+
+@pytest.mark.parametrize(("verb", "hidden"), [("build", b"RECIPE"), ("load", b"IMAGE"), ("inspect", b"IMAGE")])
+def test_a_program_for_one_image_has_its_own_usage(verb: str, hidden: bytes, lamina: Command) -> None:
+    done = lamina("--as", "own-name", verb, "image.json", "--help")
+    assert done.stdout.startswith(b"usage: own-name [-h]") and b"\nexample: own-name " in done.stdout
+    assert not any(word in done.stdout for word in (hidden, b"--output", b"lamina"))
 
 
 def test_a_built_archive_is_found_sound(tmp_path: Path, lamina: Command) -> None:
@@ -241,3 +326,110 @@ def test_packing_a_directory(tmp_path: Path, lamina: Command) -> None:
     infos = Opened.at(tmp_path / "layer.tar").infos
     assert [info.name for info in infos] == ["etc", "etc/motd", "sub", "sub/x"]
     assert {(info.uid, info.gid, info.mtime) for info in infos} == {(5, 6, 1)}
+
+
+# Standard input, and terminals
+
+
+@pytest.mark.parametrize("wrapper", ["plain", "gzip"])
+@pytest.mark.parametrize("is_file", [True, False])
+def test_an_archive_from_standard_input(wrapper: str, is_file: bool, tmp_path: Path) -> None:
+    data = WRAPPERS[wrapper](tar_of(SAVED))
+    (tmp_path / "it.tar").write_bytes(data)
+    for command in (["verify", "-"], ["inspect", "-", "--json"], ["export", "-", "-o", "-"]):
+        with (tmp_path / "it.tar").open("rb") as file:
+            given: dict[str, Any] = {"stdin": file} if is_file else {"input": data}
+            done = subprocess.run([sys.executable, "-m", "lamina", *command], capture_output=True, timeout=60, **given)
+        named = [word if word != "-" else str(tmp_path / "it.tar") for word in command[:2]] + command[2:]
+        expected = subprocess.run([sys.executable, "-m", "lamina", *named], capture_output=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout == expected.stdout != b""
+
+
+def test_a_recipe_from_standard_input(tmp_path: Path) -> None:
+    path = write_recipe(recipe(root_layer(make_tree(tmp_path / "tree", {"a": b"a"}))), tmp_path)
+    for command in (["build", "-", "-o", "-"], ["plan", "-"], ["verify", "-"]):
+        words = [sys.executable, "-m", "lamina", *command]
+        done = subprocess.run(words, input=path.read_bytes(), capture_output=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, b"") and done.stdout
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense" * 300, b"{", tar_of(SAVED)[:3000]])
+def test_what_is_no_image_on_standard_input(data: bytes) -> None:
+    done = subprocess.run([sys.executable, "-m", "lamina", "inspect", "-"], input=data, capture_output=True, timeout=60)
+    assert done.returncode == 1 and re.fullmatch(rb"lamina: standard input: .+\n", done.stderr)
+
+
+def on_a_terminal(arguments: list[object], directory: Path, columns: int, **environment: str) -> tuple[int, bytes]:
+    """Exit status, and what a terminal of that width gets from standard output and standard error."""
+    main, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    words = [sys.executable, "-m", "lamina", *map(str, arguments)]
+    variables = {key: value for key, value in os.environ.items() if key not in ("NIX_BUILD_TOP", "COLUMNS")}
+    with subprocess.Popen(words, stdin=end, stdout=end, stderr=end, cwd=directory,
+                          env={**variables, "TERM": "xterm", **environment}) as process:  # fmt: skip
+        os.close(end)
+        said = b""
+        with contextlib.suppress(OSError):  # EIO: the other end is closed
+            while data := os.read(main, 1 << 16):
+                said += data
+        os.close(main)
+    return process.returncode, said.replace(b"\r\n", b"\n")
+
+
+@pytest.mark.parametrize("command", ["build", "merge", "export"])
+def test_an_archive_is_not_written_to_a_terminal(command: str, tmp_path: Path) -> None:
+    path = write_recipe(recipe(), tmp_path)
+    for more in ([], ["--compressor", "gz"] if command != "export" else []):
+        status, said = on_a_terminal([command, path, "-o", "-", *more], tmp_path, 80)
+        assert status == 2
+        assert (
+            said
+            == b"lamina: --output: standard output is a terminal; name a file, or pipe the archive into a program\n"
+        )
+
+
+def test_a_terminal_as_input_is_refused(tmp_path: Path) -> None:
+    status, said = on_a_terminal(["inspect", "-"], tmp_path, 80)
+    assert (status, said) == (
+        2,
+        b"lamina: standard input: a terminal; pipe an image into the command, or name a file\n",
+    )
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """A recipe that takes a second or so to pack."""
+    trees = [make_tree(tmp_path / ("a-rather-long-name-" * 4 + name), {}) for name in "ab"]
+    for tree in trees:
+        with (tree / "data").open("wb") as file:
+            file.truncate(300 << 20)
+    return write_recipe(recipe(*map(root_layer, trees)), tmp_path)
+
+
+@pytest.mark.parametrize("columns", [20, 50, 200])
+def test_progress_fits_the_terminal(columns: int, slow: Path, tmp_path: Path) -> None:
+    status, said = on_a_terminal(["verify", slow], tmp_path, columns)
+    assert status == 0 and said.count(b"\x1b[K") > 2
+    lines = said.decode().rpartition("\x1b[K")[0].split("\r\x1b[K")
+    assert max(len(line.rstrip("\r")) for line in lines) < columns
+    assert any(line.endswith("MB") for line in lines)
+
+
+def test_a_dumb_terminal_gets_no_control_characters(slow: Path, tmp_path: Path) -> None:
+    status, said = on_a_terminal(["verify", slow], tmp_path, 80, TERM="dumb")
+    assert status == 0 and not re.search(rb"[\x00-\x09\x0b-\x1f]", said)
+
+
+def test_a_plan_fits_the_terminal(slow: Path, tmp_path: Path) -> None:
+    for columns in (60, 80):
+        status, said = on_a_terminal(["plan", slow], tmp_path, columns)
+        assert status == 0 and max(map(len, said.decode().splitlines())) <= columns
+
+
+def test_the_last_line_of_verify_says_what_does_not_fit(tmp_path: Path) -> None:
+    archive = save(docker_save([sample(names=())]), tmp_path / "it.tar")
+    status, said = on_a_terminal(["verify", archive, "--for", "umoci,docker"], tmp_path, 200, TERM="dumb")
+    *_, before_last, last = lines = said.decode().splitlines()
+    assert status == 1 and any(line.startswith("sound: ") for line in lines)
+    assert "; hurts " in before_last and last == "lamina: does not fit: umoci"

@@ -26,6 +26,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO) -> str:
 
 def test_a_terminal_sees_a_line_that_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NIX_BUILD_TOP", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     text = shown(monkeypatch, Terminal())
     assert "writing x: 1.0 kB of 4.0 kB" in text and "writing x: 3.0 kB of 4.0 kB" in text
     assert text.endswith("\r\x1b[K") and "\n" not in text

@@ -31,6 +31,9 @@ class Client(Protocol):
     remedy: str
     """Where the user finds more about a load that failed."""
 
+    repeated: set[Digest]
+    """Diff IDs of layers that the daemon has and still needs again; known after `held_layers`."""
+
     def __enter__(self) -> Client: ...
 
     def __exit__(self, *_: object) -> None: ...
@@ -86,6 +89,7 @@ class AskingClient:
     remedy: str = ""
 
     def __init__(self) -> None:
+        self.repeated: set[Digest] = set()
         self._questions: list[Question] = []
         self._kept: list[str] = []
 

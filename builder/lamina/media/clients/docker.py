@@ -90,7 +90,9 @@ class Docker(InspectingClient):
         """The classic store finds a layer by all layers below it, so only those up to the first new one (load.go)."""
         chains = {chain for stored in images for chain in chain_ids(stored.diff_ids)}
         count = sum(1 for _ in itertools.takewhile(chains.__contains__, chain_ids(image.diff_ids)))
-        return set(image.diff_ids[:count]) - set(image.diff_ids[count:])
+        above = set(image.diff_ids[count:])
+        self.repeated = above.intersection(diff_id for stored in images for diff_id in stored.diff_ids)
+        return set(image.diff_ids[:count]) - above
 
     def _in_containerd(self, images: list[StoredImage], cache: Cache) -> set[Digest]:
         """The layers of complete images whose manifest we wrote: of others the store may have compressed blobs only."""
