@@ -12,17 +12,20 @@ from lamina.tar.write import DIRECTORY, FILE, SYMLINK
 
 
 def uncompressed(facts: Facts) -> Iterator[Fault]:
+    """The archive as a whole must not be compressed."""
     if facts.archive.compression:
         yield "the archive", f"compressed as a whole ({facts.archive.compression})"
 
 
 def names(facts: Facts) -> Iterator[Fault]:
+    """Member names must be relative and in their shortest form, as readers compare them byte by byte."""
     for head in facts.members:
         if head.name.startswith("/") or head.name != posixpath.normpath(head.name) or ".." in head.name.split("/"):
-            yield head.name, "not the plain relative name that readers compare with"
+            yield head.name, "not a relative name in its shortest form, which readers compare with"
 
 
 def unique(facts: Facts) -> Iterator[Fault]:
+    """A member name must occur once."""
     counts = Counter(posixpath.normpath(head.name) for head in facts.members)
     for name, count in counts.items():
         if count > 1:
@@ -30,48 +33,52 @@ def unique(facts: Facts) -> Iterator[Fault]:
 
 
 def directories(facts: Facts) -> Iterator[Fault]:
-    """Both unpack an archive that has an OCI layout, and look into any other where it is."""
-    there = {""}
+    """Directories must be members, before their contents. Apptainer and Syft unpack archives with an OCI layout."""
+    known = {""}
     for head in facts.members if facts.index is not None else ():
         name = posixpath.normpath(head.name)
-        if posixpath.dirname(name) not in there:
-            yield head.name, "its directory is no member before it"
+        if posixpath.dirname(name) not in known:
+            yield head.name, "no member before it is its directory"
         if head.entry.kind == DIRECTORY:
-            there.add(name)
+            known.add(name)
 
 
 def kinds(facts: Facts) -> Iterator[Fault]:
+    """Members must be files, directories or symbolic links."""
     for head in facts.members:
         if head.entry.kind not in (FILE, DIRECTORY, SYMLINK):
             yield head.name, f"a member of type {head.kind!r}"
 
 
 def plain_headers(facts: Facts) -> Iterator[Fault]:
+    """Members must not need a header of PAX or GNU tar, except for a size."""
     for head in facts.members:
         if any(kind != b"x" for kind in head.extensions) or any(key != b"size" for key in head.keys):
-            yield head.name, "a header of PAX or GNU tar before its own"
+            yield head.name, "needs a header of PAX or GNU tar"
 
 
 def one_step_links(facts: Facts) -> Iterator[Fault]:
+    """A symbolic link must refer to a file of the archive, and not to another link."""
     for head in facts.members:
         if head.entry.kind == SYMLINK and not facts.is_file(facts.target(posixpath.normpath(head.name))):
-            yield head.name, f"leads to {head.link}, which is no file of the archive"
+            yield head.name, f"links to {head.link}, which is not a file of the archive"
 
 
 def links_apart(facts: Facts) -> Iterator[Fault]:
+    """A symbolic link must not refer to a `layer.tar`."""
     for head in facts.members:
         if head.entry.kind == SYMLINK and posixpath.basename(head.link) == "layer.tar":
-            yield head.name, f"leads to {head.link}, which Mesos deletes when it has extracted it"
+            yield head.name, f"links to {head.link}, which Mesos deletes after extracting it"
 
 
 def stored_once(facts: Facts) -> Iterator[Fault]:
-    """Only where there are blobs: a classic archive has a file for each layer by design."""
+    """A layer must not be stored both under `blobs/` and as `layer.tar`. Classic archives have no blobs."""
     blobs = {survey.digest for path, survey in facts.surveys.items() if path.startswith("blobs/")}
     for head in facts.members:
         name = posixpath.normpath(head.name)
         is_layer = blobs and posixpath.basename(name) == "layer.tar" and facts.is_file(name)
         if is_layer and facts.digest(name) in blobs:
-            yield head.name, "a second copy of a layer that lies under blobs/ too"
+            yield head.name, "a second copy of a layer under blobs/"
 
 
 CHECKS = (

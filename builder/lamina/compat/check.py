@@ -1,4 +1,4 @@
-"""What a compatibility check is, and the consumers that checks protect."""
+"""The form of a compatibility check and of its findings, and the consumers that checks protect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONSUMERS = {
 """Descriptions by name. A consumer is a program that reads archives."""
 
 BY_NAME_ONLY = frozenset({"docker-1.9"})
-"""Not among `all`: it asks for files that no other reader needs, see docs/design/archive.md, "Docker up to 1.9"."""
+"""Not part of `all`: it needs files that no other reader needs (docs/design/archive.md, "Docker up to 1.9")."""
 
 ALL = tuple(name for name in CONSUMERS if name not in BY_NAME_ONLY)
 
@@ -41,10 +41,10 @@ Fault = tuple[str, str]
 
 @attrs.frozen
 class Check:
-    """`id` is stable; `sentence` says what must hold; `source` is where that is known from.
+    """A check: `id` does not change, `sentence` says what must hold, and `source` is the evidence for it.
 
-    `run` gives each place where it does not hold. `needs` are checks whose failure makes this one's certain: it is
-    then left out, so that one fault is told once.
+    `run` returns each place where it does not hold. `needs` are checks whose failure implies a failure of this one,
+    which is then left out, so that a fault is reported once.
     """
 
     id: str
@@ -57,7 +57,7 @@ class Check:
 
 @attrs.frozen
 class Finding:
-    """A check that failed: the first place, in how many others too, and who of those that were asked for is hurt."""
+    """A failed check: its first place, the number of further places, and the requested consumers that it hurts."""
 
     check: str
     where: str

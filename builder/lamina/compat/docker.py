@@ -1,4 +1,4 @@
-"""The docker archive's side: `manifest.json` and what it leads to (Docker image spec v1.2)."""
+"""The docker archive: `manifest.json` and the files that it refers to (Docker image spec v1.2)."""
 
 from __future__ import annotations
 
@@ -29,29 +29,32 @@ _MACHINES = (
     *("amd64", "arm64", "386", "arm", "riscv64", "loong64", "ppc64le", "ppc64", "s390x"),
     *("mips", "mipsle", "mips64", "mips64le", "wasm"),
 )
-"""GOOS and GOARCH, which are an image's words for them (OCI image spec, config.md)."""
+"""Values of GOOS and GOARCH, which images use (OCI image spec, config.md)."""
 
 
 def there(facts: Facts) -> Iterator[Fault]:
+    """The archive must contain the regular file `manifest.json`."""
     if facts.docker is None:
-        yield "manifest.json", "no such document"
+        yield "manifest.json", "is missing"
     elif not facts.is_file("manifest.json"):
-        yield "manifest.json", "is no regular file"
+        yield "manifest.json", "is not a regular file"
 
 
 def one_image(facts: Facts) -> Iterator[Fault]:
+    """`manifest.json` must list one image."""
     if facts.docker is not None and len(facts.docker) != 1:
-        yield "manifest.json", f"tells of {len(facts.docker)} images"
+        yield "manifest.json", f"lists {len(facts.docker)} images"
 
 
 def sources(facts: Facts) -> Iterator[Fault]:
+    """`manifest.json` must not have the field LayerSources."""
     for image in facts.docker or ():
         if "LayerSources" in image.fields:
-            yield "manifest.json", "has LayerSources"
+            yield "manifest.json", "has the field LayerSources"
 
 
 def regular(facts: Facts) -> Iterator[Fault]:
-    """A repeated layer may be a link: its second place is not looked into."""
+    """Configs and layers must be regular files. A repeated layer may be a link: its second file is not read."""
     for image in facts.docker or ():
         seen = set()
         for path in texts(image.fields.get("Layers")):
@@ -60,89 +63,97 @@ def regular(facts: Facts) -> Iterator[Fault]:
                 continue
             seen.add(survey and survey.digest)
             if _is_odd(facts, path):
-                yield "manifest.json", f"the layer {path} is no regular file of this name"
+                yield "manifest.json", f"the layer {path} is not a regular file of this name"
         if _is_odd(facts, image.config_path):
-            yield "manifest.json", f"the config {image.config_path} is no regular file of this name"
+            yield "manifest.json", f"the config {image.config_path} is not a regular file of this name"
 
 
 def _is_odd(facts: Facts, path: str) -> bool:
-    """Whether what is there is no file, or the path is written in another way than members' names are."""
+    """Whether the member is not a file, or the path is not in its shortest form, as member names are."""
     clean = posixpath.normpath(path)
     return clean in facts.by_name and (clean != path or not facts.is_file(clean))
 
 
 def diff_ids(image: ClaimedImage) -> list[str]:
+    """The diff IDs in the image's config, from the bottom to the top."""
     return texts(mapping(mapping(image.config).get("rootfs")).get("diff_ids"))
 
 
 def matching(facts: Facts) -> Iterator[Fault]:
+    """The layers must have the diff IDs of the config, in the same order."""
     for image in facts.images:
         claimed = diff_ids(image)
         if len(claimed) != len(image.layers):
-            yield image.config_path, f"tells of {len(claimed)} layers, there are {len(image.layers)}"
+            yield image.config_path, f"lists {len(claimed)} layers, but the image has {len(image.layers)}"
             continue
         for path, diff_id in zip(image.layers, claimed, strict=True):
             if path in facts.surveys and facts.surveys[path].digest != diff_id:
-                yield path, f"is not the layer {diff_id} that the config has in its place"
+                yield path, f"is not the layer {diff_id}, which the config lists at this position"
 
 
 def plain(facts: Facts) -> Iterator[Fault]:
+    """At least one layer must be uncompressed."""
     for image in facts.images:
         packed = [survey for survey in facts.stack(image) if survey.compression]
         if packed and len(packed) == len(image.layers):
-            yield image.layers[0], f"compressed ({packed[0].compression}), as all layers are"
+            yield image.layers[0], f"is compressed ({packed[0].compression}), and so are all other layers"
 
 
 def alike(facts: Facts) -> Iterator[Fault]:
+    """Either all layers must be compressed, or none."""
     for image in facts.images:
         kinds = {path: facts.surveys[path].compression for path in image.layers if path in facts.surveys}
         if len(set(kinds.values())) > 1:
             path = next(path for path in kinds if kinds[path])
-            yield path, f"compressed ({kinds[path]}), which other layers are not"
+            yield path, f"is compressed ({kinds[path]}), but other layers are not"
 
 
 def tags(facts: Facts) -> Iterator[Fault]:
+    """RepoTags must be names in lower case, each with a tag."""
     for image in facts.docker or ():
         if not isinstance(image.fields.get("RepoTags") or [], list):
-            yield "manifest.json", "RepoTags is no array"
+            yield "manifest.json", "RepoTags is not an array"
         for text in items(image.fields.get("RepoTags")):
             name = str(text).rpartition(":")[0]
             tagged = bool(name) and "/" not in str(text).rpartition(":")[2]
             if not tagged or named(str(text)) is None or name != name.lower():
-                yield "manifest.json", f"{text!r:.100} is no name in lower case with a tag"
+                yield "manifest.json", f"{text!r:.100} is not a name in lower case with a tag"
 
 
 def platform(facts: Facts) -> Iterator[Fault]:
+    """The config must have an operating system and an architecture in Go's words."""
     for image in facts.images:
         config = mapping(image.config)
-        told = f"{config.get('os')}/{config.get('architecture')}"
+        names = f"{config.get('os')}/{config.get('architecture')}"
         if config.get("os") not in _SYSTEMS or config.get("architecture") not in _MACHINES:
-            yield image.config_path, f"for {told}, which is no platform"
+            yield image.config_path, f"is for {names}, which is not a platform"
 
 
 def config_types(facts: Facts) -> Iterator[Fault]:
+    """The config must be an object, and lists in it must be arrays."""
     for image in facts.images:
         if image.config is None:
-            yield image.config_path or "the image", "has no config document"
+            yield image.config_path or "the image", "has no config"
             continue
         inner = image.config.get("config")
         if not isinstance(inner, dict | None):
-            yield image.config_path, "config is no object"
+            yield image.config_path, "config is not an object"
         for fault in type_faults(mapping(inner)):
             yield image.config_path, f"{fault.field} {fault.what}; {fault.remedy}"
 
 
 def times(facts: Facts) -> Iterator[Fault]:
+    """All times of the config must be those of RFC 3339."""
     for image in facts.images:
         config = mapping(image.config)
         if not _is_time(config.get("created")):
-            yield image.config_path, "created is no RFC 3339 time"
+            yield image.config_path, "created is not a time of RFC 3339"
         if not all(_is_time(mapping(entry).get("created")) for entry in items(config.get("history"))):
-            yield image.config_path, "a time in its history is none of RFC 3339"
+            yield image.config_path, "a time in the history is not one of RFC 3339"
 
 
 def _is_time(value: object) -> bool:
-    """Absent, or such a time."""
+    """Whether the value is missing, or a time of RFC 3339."""
     try:
         return value is None or (isinstance(value, str) and bool(check_timestamp(value, "created", "")))
     except BadInput:
@@ -150,11 +161,12 @@ def _is_time(value: object) -> bool:
 
 
 def history(facts: Facts) -> Iterator[Fault]:
+    """The history must have an entry for each layer, or none at all."""
     for image in facts.images:
-        told = [mapping(entry) for entry in items(mapping(image.config).get("history"))]
-        count = sum(not entry.get("empty_layer") for entry in told)
-        if told and count != len(diff_ids(image)):
-            yield image.config_path, f"its history tells of {count} layers, it has {len(diff_ids(image))}"
+        entries = [mapping(entry) for entry in items(mapping(image.config).get("history"))]
+        count = sum(not entry.get("empty_layer") for entry in entries)
+        if entries and count != len(diff_ids(image)):
+            yield image.config_path, f"the history has entries for {count} layers, the image has {len(diff_ids(image))}"
 
 
 _CONTAINERS_IMAGE = ("podman", "buildah", "skopeo")

@@ -1,7 +1,7 @@
-"""What an archive holds, gathered once for all checks: member headers, documents, surveys of the layers.
+"""The contents of an archive, collected once for all checks: member headers, documents, surveys of the layers.
 
-Everything here comes from elsewhere, so nothing has to be as it should be: a document that cannot be read is None,
-and whoever looks into one uses `mapping`, `texts` and `items`.
+The archive may be wrong in any way. A document that cannot be read is None, and its values may have any type: checks
+look at them with `mapping`, `texts` and `items`.
 """
 
 from __future__ import annotations
@@ -33,20 +33,22 @@ _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 
 
 def mapping(value: object) -> Json:
-    """The object that `value` is, or an empty one."""
+    """The value if it is a JSON object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def items(value: object) -> list[Any]:
+    """The value if it is an array, else an empty one."""
     return value if isinstance(value, list) else []
 
 
 def texts(value: object) -> list[str]:
+    """The strings in the value, if it is an array."""
     return [item for item in items(value) if isinstance(item, str)]
 
 
 def named(text: str) -> Reference | None:
-    """The name that `text` is, or None where it follows no grammar."""
+    """The parsed name, or None if it is not valid."""
     try:
         return parse_reference(text, text)
     except BadInput:
@@ -55,7 +57,7 @@ def named(text: str) -> Reference | None:
 
 @attrs.frozen(eq=False)
 class ClaimedImage:
-    """An image as one side tells of it in `fields`; `layers` are paths in the archive, bottom first."""
+    """An image as `manifest.json` or an OCI manifest describes it in `fields`. `layers` are paths, bottom first."""
 
     fields: Json
     config_path: str
@@ -69,8 +71,8 @@ class Facts:
     """`members` are in the archive's order; `surveys` are by the path of a layer's file.
 
     `docker` is None without a `manifest.json`, `index` without an OCI layout, `repositories` without that file.
-    `manifests` are the OCI manifests that the index leads to, and `missing` the digests on the way that nothing has.
-    `v1` has the documents of all `<id>/json`.
+    `manifests` are the OCI manifests that the index refers to, and `missing` the digests of those that are missing.
+    `v1` contains the documents of all `<id>/json`.
     """
 
     members: tuple[Head, ...]
@@ -90,22 +92,22 @@ class Facts:
 
     @property
     def images(self) -> tuple[ClaimedImage, ...]:
-        """As most readers find them: by `manifest.json` where there is one."""
+        """The images as most readers find them: in `manifest.json` if it exists."""
         return self.manifests if self.docker is None else self.docker
 
     def target(self, name: str) -> str:
-        """The member that `name` is, or that it leads to as a symbolic link, in one step."""
+        """The name itself, or the target if the member is a symbolic link."""
         head = self.by_name.get(name)
         if head is None or head.entry.kind != SYMLINK:
             return name
         return posixpath.normpath(posixpath.join(posixpath.dirname(name), head.link))
 
     def json(self, name: str) -> Any:
-        """The JSON value in a file; None where there is none."""
+        """The JSON value in a file, or None."""
         return _json(self.archive, name)
 
     def digest(self, path: str) -> Digest | None:
-        """Of a file's bytes, which are read for it at most once; None where there is no such file."""
+        """The digest of a file, which is read at most once, or None if it is missing."""
         known = self.surveys.get(path)
         if known and not known.compression:
             return known.digest
@@ -117,15 +119,16 @@ class Facts:
         return None
 
     def is_file(self, name: str) -> bool:
+        """Whether the member is a regular file."""
         return name in self.by_name and self.by_name[name].entry.kind == FILE
 
     def stack(self, image: ClaimedImage) -> list[Survey]:
-        """The layers of an image that could be surveyed, bottom first."""
+        """The surveys of an image's layers, bottom first, without layers that cannot be read."""
         return [self.surveys[path] for path in image.layers if path in self.surveys]
 
 
 def gather(archive: Archive, surveyed: Mapping[str, Survey]) -> Facts:
-    """Read what checks need. `surveyed` has, by what errors call them, the layers that were read already."""
+    """Read everything that checks need. `surveyed` has the surveys of layers already read, by their names in errors."""
     whole = FileRange(archive.source, 0, archive.source.size)
     members = tuple(map(_bare, heads(whole, archive.where, need_end=True)))
     by_name = {posixpath.normpath(head.name): head for head in members}
@@ -133,11 +136,11 @@ def gather(archive: Archive, surveyed: Mapping[str, Survey]) -> Facts:
     layout, index = _json(archive, "oci-layout"), _json(archive, "index.json")
     has_oci = isinstance(layout, dict) and isinstance(index, dict)
     found = list(_manifests(archive, index)) if has_oci else []
-    manifests = tuple(told for _, told in found if told)
+    manifests = tuple(image for _, image in found if image)
     docker = None
     if isinstance(manifest_json, list):
         docker = tuple(_docker(archive, mapping(item)) for item in manifest_json[:IMAGES])
-    paths = dict.fromkeys(path for told in (*(docker or ()), *manifests) for path in told.layers)
+    paths = dict.fromkeys(path for image in (*(docker or ()), *manifests) for path in image.layers)
     surveys = _surveys(archive, paths, surveyed)
     repositories = _json(archive, "repositories")
     return Facts(
@@ -149,7 +152,7 @@ def gather(archive: Archive, surveyed: Mapping[str, Survey]) -> Facts:
         index=index if has_oci else None,
         entries=tuple(mapping(entry) for entry in items(mapping(index).get("manifests"))) if has_oci else (),
         manifests=manifests,
-        missing=tuple(digest for digest, told in found if told is None),
+        missing=tuple(digest for digest, image in found if image is None),
         repositories=repositories if isinstance(repositories, dict) else None,
         v1={name: fields for name in _v1_names(by_name) if (fields := _json(archive, f"{name}/json")) is not None},
         surveys=surveys,
@@ -165,7 +168,7 @@ def _json(archive: Archive, name: str) -> Any:
 
 
 def _bare(head: Head) -> Head:
-    """Without what is not looked at: there may be many members."""
+    """The head without fields that no check uses: there may be many members."""
     return attrs.evolve(head, entry=attrs.evolve(head.entry, header=b"", records={}))
 
 
@@ -178,13 +181,13 @@ def _docker(archive: Archive, item: Json) -> ClaimedImage:
 
 
 def blob_path(digest: object) -> str:
-    """Where a layout keeps a blob; the empty text for what is no sha256 digest."""
+    """The path of a blob in a layout; the empty text if the value is not a sha256 digest."""
     path = f"blobs/{str(digest).replace(':', '/')}"
     return path if _BLOB.fullmatch(path) else ""
 
 
 def _manifests(archive: Archive, index: Json) -> Iterator[tuple[str, ClaimedImage | None]]:
-    """Each manifest that an index leads to, through at most one more index; None in its place where it is missing."""
+    """Each manifest that an index refers to, through at most one more index; None for one that is missing."""
     for level in (0, 1):
         inner: list[Json] = []
         for entry in items(mapping(index).get("manifests"))[:IMAGES]:
@@ -210,19 +213,19 @@ def _oci(archive: Archive, document: Json, entry: Json) -> ClaimedImage:
 
 
 def entry_name(entry: Json) -> str | None:
-    """An index entry's name, as containerd takes it (core/images/archive, imageName)."""
+    """The name of an index entry, as containerd reads it (core/images/archive, imageName)."""
     notes = mapping(entry.get("annotations"))
     name = notes.get(CONTAINERD_NAME) or notes.get(REF_NAME)
     return name if isinstance(name, str) else None
 
 
 def _v1_names(by_name: Mapping[str, Head]) -> Iterator[str]:
-    """Directories that are v1 images by their names."""
+    """The directories whose names are v1 IDs."""
     return (name.removesuffix("/json") for name in by_name if V1_ID.fullmatch(name.removesuffix("/json")))
 
 
 def _surveys(archive: Archive, paths: Iterable[str], surveyed: Mapping[str, Survey]) -> dict[str, Survey]:
-    """Those of the layers at the paths: of what nobody has read yet, each file is read once, whatever leads to it."""
+    """The surveys of the layers at the paths. A file without a survey is read once, even if links refer to it."""
     by_place: dict[int, Survey | None] = {}
     found: dict[str, Survey | None] = {}
     for path in paths:

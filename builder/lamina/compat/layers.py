@@ -1,4 +1,4 @@
-"""Each layer by itself, as its survey found it, and all of them over each other."""
+"""Each layer by itself, and the layers of an image on top of each other."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _MAX_LINKS = 8
 
 
 def _of_rule(rule: str, facts: Facts) -> Iterator[Fault]:
+    """The first fault of each layer against a rule, and the number of the others."""
     for path, survey in facts.surveys.items():
         if rule in survey.faults:
             first, count = survey.faults[rule]
@@ -22,7 +23,10 @@ def _of_rule(rule: str, facts: Facts) -> Iterator[Fault]:
 
 
 def below_links(facts: Facts) -> Iterator[Fault]:
-    """Overlays keep the new directory, tar and vfs write through the link (nixpkgs#107021)."""
+    """A layer must have no directory where a lower layer has a symbolic link.
+
+    Overlays keep the new directory, but tar and vfs write through the link (nixpkgs#107021).
+    """
     for lower, path, survey in _stacks(facts):
         for name in survey.names:
             parents = _parents(name) if survey.names[name] != DIRECTORY else [*_parents(name), name]
@@ -33,20 +37,20 @@ def below_links(facts: Facts) -> Iterator[Fault]:
 
 
 def over_dangling(facts: Facts) -> Iterator[Fault]:
-    """cp refuses to write through a link that leads nowhere (provisioner/backends/copy.cpp)."""
+    """A file must not replace a broken link. cp refuses to write through it (provisioner/backends/copy.cpp)."""
     for lower, path, survey in _stacks(facts):
         for name, kind in survey.names.items():
             if kind in (FILE, HARD_LINK) and isinstance(lower.get(name), str) and not _exists(lower, name):
-                yield path, f"{name}: over a symbolic link of a lower layer that leads nowhere"
+                yield path, f"{name}: replaces a broken symbolic link of a lower layer"
                 break
 
 
 _Tree = dict[str, str | None]
-"""Every name there is so far; a symbolic link with where it leads."""
+"""The names of a stack of layers; for a symbolic link, its target."""
 
 
 def _stacks(facts: Facts) -> Iterator[tuple[_Tree, str, Survey]]:
-    """Each layer of each image with what lies below it."""
+    """Each layer of each image, with the names of all layers below it."""
     for image in facts.images:
         tree: _Tree = {}
         for path in image.layers:
@@ -57,7 +61,7 @@ def _stacks(facts: Facts) -> Iterator[tuple[_Tree, str, Survey]]:
 
 
 def _applied(tree: _Tree, survey: Survey) -> _Tree:
-    """What is there with a layer on top."""
+    """The names of a stack of layers after another layer is put on top."""
     gone, emptied = set(), set()
     for name, kind in survey.names.items():
         parent, last = posixpath.split(name)
@@ -80,13 +84,13 @@ def _applied(tree: _Tree, survey: Survey) -> _Tree:
 
 
 def _parents(name: str) -> list[str]:
-    """The directories that a name lies in, outermost first; the root is the empty name."""
+    """The directories above a name, outermost first. The root is the empty name."""
     parts = name.split("/")[:-1]
     return ["", *("/".join(parts[:end]) for end in range(1, len(parts) + 1))] if parts else [""]
 
 
 def _exists(tree: _Tree, name: str, links: int = 0) -> bool:
-    """Whether a path leads to something, through links in any part of it."""
+    """Whether a path refers to a file, through links in any part of it."""
     where = ""
     parts = name.split("/")
     for place, part in enumerate(parts):
@@ -105,6 +109,7 @@ def _exists(tree: _Tree, name: str, links: int = 0) -> bool:
 
 
 def _layer(rule: str, sentence: str, protects: tuple[str, ...], source: str) -> Check:
+    """The check for a rule that surveys of layers have looked at (`survey.py`)."""
     run: Callable[[Facts], Iterator[Fault]] = functools.partial(_of_rule, rule)
     return Check(rule, sentence, protects, source, run)
 
@@ -121,7 +126,7 @@ _STORES = (
     "buildkit",
     "apptainer",
 )
-"""Those that apply layers to a file system."""
+"""The consumers that apply layers to a file system."""
 
 CHECKS = (
     _layer("layer-names", "Names do not lead out of the image, and have at most 255 bytes between slashes.", _STORES,

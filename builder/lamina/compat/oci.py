@@ -1,4 +1,4 @@
-"""The OCI layout's side: `oci-layout`, `index.json` and the blobs (OCI image spec, image-layout.md)."""
+"""The OCI layout: `oci-layout`, `index.json` and the blobs (OCI image spec, image-layout.md)."""
 
 from __future__ import annotations
 
@@ -15,48 +15,56 @@ _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 _MANIFESTS = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX)
 _INDEXES = (OCI_INDEX, DOCKER_INDEX)
 _PACKED = {None: ("tar",), "gzip": ("tar+gzip", "tar.gzip"), "zstd": ("tar+zstd",)}
-"""How the media type of a layer ends, by what its bytes are (layer.md; Docker's own for schema 2)."""
+"""The ends of a layer's media type, by the compression of its bytes (layer.md; Docker's own for schema 2)."""
 
 
 def there(facts: Facts) -> Iterator[Fault]:
+    """The archive must contain `oci-layout` and `index.json`."""
     for name in ("oci-layout", "index.json"):
         if not facts.is_file(name):
-            yield name, "no such file"
+            yield name, "is missing"
             return
     if facts.index is None:
-        yield "index.json", "no OCI layout"
+        yield "index.json", "is not the index of an OCI layout"
 
 
 def version(facts: Facts) -> Iterator[Fault]:
+    """The layout must have version 1.0.0."""
     if facts.layout is not None and facts.layout.get("imageLayoutVersion") != "1.0.0":
         yield "oci-layout", f"version {facts.layout.get('imageLayoutVersion')!r:.20}, not 1.0.0"
 
 
 def regular(facts: Facts) -> Iterator[Fault]:
+    """Blobs must be regular files that are not empty."""
     for name, head in facts.by_name.items():
         if _BLOB.fullmatch(name) and (head.entry.kind != FILE or not head.entry.size):
-            yield name, "an empty file" if head.entry.kind == FILE else "no regular file"
+            yield name, "is empty" if head.entry.kind == FILE else "is not a regular file"
 
 
 def digests(facts: Facts) -> Iterator[Fault]:
-    led_to = [blob_path(entry.get("digest")) for entry in facts.entries]
-    led_to += [path for manifest in facts.manifests for path in (manifest.config_path, *manifest.layers)]
-    for path in dict.fromkeys(led_to):
+    """Blobs must have the digest that their name contains."""
+    used = [blob_path(entry.get("digest")) for entry in facts.entries]
+    used += [path for manifest in facts.manifests for path in (manifest.config_path, *manifest.layers)]
+    for path in dict.fromkeys(used):
         if facts.is_file(path) and path != blob_path(digest := facts.digest(path)):
-            yield path, f"its bytes have the digest {digest}"
+            yield path, f"has the digest {digest}"
 
 
 def complete(facts: Facts) -> Iterator[Fault]:
-    """What stereoscope looks for when it has unpacked all but links; it passes over what no index leads to."""
+    """Every blob that the index refers to must be in the archive.
+
+    Stereoscope looks for them after it has unpacked everything but links. It ignores other blobs.
+    """
     for digest in facts.missing:
-        yield "index.json", f"leads to {digest}, which is not there"
+        yield "index.json", f"refers to {digest}, which is missing"
     for manifest in facts.manifests:
         for path in (manifest.config_path, *manifest.layers):
             if path not in facts.by_name:
-                yield "index.json", f"leads to {path or 'what is no digest'}, which is not there"
+                yield "index.json", f"refers to {path or 'an invalid digest'}, which is missing"
 
 
 def descriptors(facts: Facts) -> Iterator[Fault]:
+    """Descriptors must have the size of their blob, and a media type that matches its bytes."""
     for entry in facts.entries:
         yield from _descriptor(facts, entry, "index.json")
         if entry.get("mediaType") not in _MANIFESTS:
@@ -68,17 +76,19 @@ def descriptors(facts: Facts) -> Iterator[Fault]:
             yield from _descriptor(facts, mapping(layer), where)
             survey, kind = facts.surveys.get(path), str(mapping(layer).get("mediaType"))
             if survey and not kind.endswith(_PACKED.get(survey.compression, ())):
-                yield path, f"{survey.compression or 'plain'} bytes of media type {kind:.80}"
+                yield path, f"contains {survey.compression or 'uncompressed'} data, but has the media type {kind:.80}"
 
 
-def _descriptor(facts: Facts, told: Json, where: str) -> Iterator[Fault]:
-    path = blob_path(told.get("digest"))
-    if facts.is_file(path) and facts.by_name[path].entry.size != told.get("size"):
+def _descriptor(facts: Facts, fields: Json, where: str) -> Iterator[Fault]:
+    """Compare a descriptor's size with that of the blob."""
+    path = blob_path(fields.get("digest"))
+    if facts.is_file(path) and facts.by_name[path].entry.size != fields.get("size"):
         size = facts.by_name[path].entry.size
-        yield where, f"says {told.get('size')!r:.20} bytes of {path}, which has {size}"
+        yield where, f"states {fields.get('size')!r:.20} bytes for {path}, which has {size}"
 
 
 def config_types(facts: Facts) -> Iterator[Fault]:
+    """The config must have the media type of OCI."""
     for manifest in facts.manifests:
         kind = mapping(manifest.fields.get("config")).get("mediaType")
         if kind != OCI_CONFIG:
@@ -86,22 +96,22 @@ def config_types(facts: Facts) -> Iterator[Fault]:
 
 
 def document_types(facts: Facts) -> Iterator[Fault]:
-    """What says of itself nothing may be either."""
+    """A document must have the media type that its descriptor states, or none."""
     for entry in facts.entries:
         path = blob_path(entry.get("digest"))
-        itself, told = mapping(facts.json(path)).get("mediaType"), entry.get("mediaType")
-        if itself is not None and (itself in _INDEXES) != (told in _INDEXES):
-            yield path, f"calls itself {itself!r:.80}, and index.json calls it {told!r:.80}"
+        itself, stated = mapping(facts.json(path)).get("mediaType"), entry.get("mediaType")
+        if itself is not None and (itself in _INDEXES) != (stated in _INDEXES):
+            yield path, f"has the media type {itself!r:.80}, but {stated!r:.80} in index.json"
 
 
 def one_image(facts: Facts) -> Iterator[Fault]:
-    """Where both sides tell of images, they tell of the same."""
+    """`manifest.json` must list only images that the index refers to."""
     if facts.docker is None or not facts.manifests:
         return
     by_docker = {_digest(facts, image.config_path) for image in facts.docker}
     by_oci = {_digest(facts, manifest.config_path) for manifest in facts.manifests}
     if not by_docker <= by_oci:
-        yield "index.json", "leads to another image than manifest.json"
+        yield "index.json", "refers to another image than manifest.json"
 
 
 def _digest(facts: Facts, path: str) -> str:

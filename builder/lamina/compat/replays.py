@@ -1,4 +1,4 @@
-"""What readers that cannot be run everywhere would do with the archive: each their own loop, in a few lines."""
+"""The behaviour of readers that cannot run everywhere, each as a few lines of their own code."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lamina.tar.write import DIRECTORY, FILE, SYMLINK
 
 
 def apptainer(facts: Facts) -> Iterator[Fault]:
-    """Unpacked by whoever runs it: directories made as 0755, files opened for writing with the header's mode.
+    """Apptainer unpacks as the user: directories as 0755, and files with the mode of their header.
 
-    Docker archives are read so only when they have an OCI layout.
+    It reads a docker archive in this way only if there is an OCI layout.
     """
     made: dict[str, int] = {}
     for head in facts.members if facts.index is not None else ():
@@ -30,83 +30,87 @@ def apptainer(facts: Facts) -> Iterator[Fault]:
 
 
 def oras(facts: Facts) -> Iterator[Fault]:
-    """It reads a blob's size from the 512 bytes before its data, whatever PAX said."""
+    """oras reads a blob's size from the 512 bytes before the data, and ignores PAX headers."""
     for head in facts.members:
         if head.entry.kind == FILE and head.told_size != head.entry.size:
-            yield head.name, f"its own header says {head.told_size} bytes, it has {head.entry.size}"
+            yield head.name, f"the header states {head.told_size} bytes, but the file has {head.entry.size}"
 
 
 def dive(facts: Facts) -> Iterator[Fault]:
-    """It looks at the first bytes of what lies under `blobs/`, and ends where there are none; else names tell it."""
+    """dive recognises a blob by its first bytes, and stops at an empty one. Elsewhere it goes by the name."""
     for head in facts.members:
         tar = head.name.endswith(".tar") and head.entry.kind in (FILE, SYMLINK)
         if head.name.startswith("blobs/") and head.entry.kind != DIRECTORY and not head.entry.size and not tar:
-            yield head.name, "has no bytes to tell what it is by"
+            yield head.name, "is empty, so its kind cannot be recognised"
     for path, survey in facts.surveys.items():
         if path.endswith(".tar") and survey.compression:
-            yield path, f"is called a tar, and is {survey.compression} data"
+            yield path, f"is named .tar, but contains {survey.compression} data"
 
 
 def kind(facts: Facts) -> Iterator[Fault]:
-    """It takes the names of the first of two documents, and expects them in containerd."""
+    """kind reads the names from the first of the two documents, and expects them in containerd."""
     order = [head.name for head in facts.members if head.name in ("manifest.json", "repositories")]
     if facts.docker is None or order[:1] != ["repositories"]:
         return
-    wanted = {tag for image in facts.docker for tag in image.tags}
-    told = {f"{name}:{tag}" for name, tags in mapping(facts.repositories).items() for tag in mapping(tags)}
-    for tag in sorted(wanted - told):
-        yield "repositories", f"comes before manifest.json and has no {tag}"
+    expected = {tag for image in facts.docker for tag in image.tags}
+    names = {f"{name}:{tag}" for name, tags in mapping(facts.repositories).items() for tag in mapping(tags)}
+    for tag in sorted(expected - names):
+        yield "repositories", f"is before manifest.json, and does not list {tag}"
 
 
 def podman(facts: Facts) -> Iterator[Fault]:
-    """One index entry: its name. Else all RepoTags; what names no registry there lands at localhost."""
-    wanted = _wanted(facts)
+    """podman uses the name of the only index entry, or all RepoTags. A name without a registry becomes localhost/."""
+    expected = _qualified(facts)
     if facts.docker is None and len(facts.entries) > 1:
-        yield "index.json", "several images, of which none can be chosen"
+        yield "index.json", "several images, of which podman can select none"
     if len(facts.entries) == 1:
         found = {name} if (name := entry_name(facts.entries[0])) else set()
     else:
         found = {tag for image in facts.docker or () for tag in image.tags}
-    for name in sorted(wanted - {_local(text) for text in found}):
-        yield "index.json" if len(facts.entries) == 1 else "manifest.json", f"podman would not call the image {name}"
+    for name in sorted(expected - {_local(text) for text in found}):
+        yield (
+            "index.json" if len(facts.entries) == 1 else "manifest.json",
+            f"podman would give the image another name than {name}",
+        )
 
 
 def _local(text: str) -> str:
+    """The name that podman gives an image: without a registry, it is below localhost/."""
     first, slash, _ = text.partition("/")
     whole = bool(slash) and ("." in first or ":" in first or first == "localhost")
     name = named(text if whole else f"localhost/{text}")
     return name.qualified if name else text
 
 
-def _wanted(facts: Facts) -> set[str]:
-    """The whole names of all images."""
-    told = [tag for image in facts.images for tag in image.tags]
-    return {name.qualified for tag in told if (name := named(tag))}
+def _qualified(facts: Facts) -> set[str]:
+    """The qualified names of all images."""
+    tags = [tag for image in facts.images for tag in image.tags]
+    return {name.qualified for tag in tags if (name := named(tag))}
 
 
 def containerd(facts: Facts) -> Iterator[Fault]:
-    """The layout's names are taken as they are, one from each entry; without a layout RepoTags are made whole."""
+    """containerd uses the name of each index entry as it is. Without a layout, it qualifies RepoTags."""
     if facts.index is None:
         for tag in (tag for image in facts.docker or () for tag in image.tags if named(tag) is None):
-            yield "manifest.json", f"{tag} is no name"
+            yield "manifest.json", f"{tag} is not a name"
         return
     found = {name for entry in facts.entries if (name := entry_name(entry))}
-    for name in sorted(_wanted(facts) ^ found):
-        what = "is no whole name" if name in found else "is told by no entry"
-        yield "index.json", f"{name} {what}"
+    for name in sorted(_qualified(facts) ^ found):
+        problem = "is not a qualified name" if name in found else "is the name of no entry"
+        yield "index.json", f"{name} {problem}"
 
 
 def references(facts: Facts) -> Iterator[Fault]:
-    """An image is asked for by tag: the first entry whose reference name it is."""
+    """umoci and others select an image by its tag: the first entry with that reference name."""
     found: dict[str, str] = {}
     for entry in facts.entries:
         notes, digest = mapping(entry.get("annotations")), str(entry.get("digest"))
         name, reference = notes.get(CONTAINERD_NAME), notes.get(REF_NAME)
         parsed = named(name) if isinstance(name, str) else None
         if parsed and reference != parsed.tag:
-            yield "index.json", f"{parsed.qualified} is not to be had by its tag, but by {reference!r:.100}"
+            yield "index.json", f"{parsed.qualified} has the reference name {reference!r:.100}, which is not its tag"
         if isinstance(reference, str) and found.setdefault(reference, digest) != digest:
-            yield "index.json", f"two images are to be had by {reference}"
+            yield "index.json", f"two images have the reference name {reference}"
 
 
 def crane(facts: Facts) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""What one reading of a layer's headers shows: whether it keeps the rules of layer.md, and those of readers."""
+"""Check the headers of a layer, in one reading, against the rules of layer.md and of readers."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ _ROOT = (b"", b"root")
 
 @attrs.define(eq=False)
 class Survey:
-    """A layer's names with their kinds, its links, and the first fault against each rule with how many there are.
+    """The result for one layer.
 
-    It is as large as the names in the layer. `digest` is that of the plain bytes, known at the end; `compression` is
-    None for a layer that is stored plain.
+    `names` are the kinds of members by name, `links` the targets of symbolic links, and `faults` the first fault
+    against each rule with the number of all. `digest` is that of the uncompressed bytes, known at the end;
+    `compression` is None for an uncompressed layer.
     """
 
     where: str
@@ -42,7 +43,7 @@ class Survey:
     length: int = 0
 
     def look(self, blob: Blob) -> Iterator[Head]:
-        """Every header of a layer, looked at. Raises BadInput as reading tar does."""
+        """Check each header of the layer, and pass it on. Raises BadInput: the tar is corrupt."""
         for head in heads(blob, self.where, need_end=False):
             self._look(head)
             yield head
@@ -53,8 +54,8 @@ class Survey:
         if self.length > LAYER_NAMES_BYTES:
             raise BadInput(self.where, f"more than {LAYER_NAMES_BYTES} bytes of names", "the image is hostile")
         for rule, check in MEMBER_CHECKS.items():
-            if what := check(self, name, head):
-                first, count = self.faults.get(rule, (f"{head.name}: {what}", 0))
+            if problem := check(self, name, head):
+                first, count = self.faults.get(rule, (f"{head.name}: {problem}", 0))
                 self.faults[rule] = (first, count + 1)
         self.names[name] = head.entry.kind
         if head.entry.kind == SYMLINK:
@@ -62,7 +63,7 @@ class Survey:
 
 
 def survey(layer: Layer, count: Callable[[int], None] = lambda _: None) -> tuple[Layer, Survey]:
-    """The layer with diff ID and size, and its survey, of one reading. Raises BadInput."""
+    """Read the layer once; returns it with diff ID and size, and its survey. Raises BadInput: it is corrupt."""
     found = Survey(layer.where, compression=layer.blob.kind if isinstance(layer.blob, Decompressed) else None)
     measured = read_through(layer, found.look, count)
     found.digest = measured.diff_id
@@ -70,64 +71,66 @@ def survey(layer: Layer, count: Callable[[int], None] = lambda _: None) -> tuple
 
 
 MemberCheck = Callable[[Survey, str, Head], str | None]
-"""What is wrong with a member, given those before it, or nothing."""
+"""Returns what is wrong with a member, given the members before it, or None."""
 
 
 def _name(_: Survey, name: str, head: Head) -> str | None:
     parts = head.name.split("/")
     if ".." in parts:
-        return "leads out of the image"
+        return "leaves the image"
     if any(len(part.encode(errors="surrogateescape")) > _MAX_COMPONENT for part in parts):
         return f"more than {_MAX_COMPONENT} bytes between slashes"
     return None
 
 
 def _unique(survey: Survey, name: str, _: Head) -> str | None:
-    return "stands twice" if name in survey.names else None
+    return "occurs twice" if name in survey.names else None
 
 
 def _parent(survey: Survey, name: str, _: Head) -> str | None:
     parent = posixpath.dirname(name)
-    return None if not parent or parent in survey.names else "its directory does not come before it"
+    return None if not parent or parent in survey.names else "no member before it is its directory"
 
 
 def _below(survey: Survey, name: str, _: Head) -> str | None:
     kind = survey.names.get(posixpath.dirname(name), DIRECTORY)
-    return None if kind == DIRECTORY else "lies in what is no directory"
+    return None if kind == DIRECTORY else "is below a member that is not a directory"
 
 
 def _hard_link(survey: Survey, _: str, head: Head) -> str | None:
     if head.entry.kind != HARD_LINK:
         return None
     if head.link.startswith(("/", "./")):
-        return f"a hard link to {head.link}, which is no plain relative name"
+        return f"a hard link to {head.link}, which is not a relative name"
     if survey.names.get(posixpath.normpath(head.link)) not in (FILE, HARD_LINK):
-        return f"a hard link to {head.link}, which is no earlier file of this layer"
+        return f"a hard link to {head.link}, which is not an earlier file of this layer"
     return None
 
 
 def _whiteout(survey: Survey, name: str, head: Head) -> str | None:
     parent, last = posixpath.split(name)
     if not last.startswith(WHITEOUT):
-        return f"{WHITEOUT}{last} is there too" if posixpath.join(parent, WHITEOUT + last) in survey.names else None
+        return (
+            f"the layer also has {WHITEOUT}{last}" if posixpath.join(parent, WHITEOUT + last) in survey.names else None
+        )
     target = last.removeprefix(WHITEOUT)
     if last != OPAQUE and (target in ("", ".", "..") or target.startswith(WHITEOUT)):
         return "a whiteout of nothing"
     if head.entry.kind != FILE or head.entry.size:
-        return "a whiteout that is no empty file"
-    return f"{target} is there too" if posixpath.join(parent, target) in survey.names else None
+        return "a whiteout that is not an empty file"
+    return f"the layer also has {target}" if posixpath.join(parent, target) in survey.names else None
 
 
 def _owner(_: Survey, __: str, head: Head) -> str | None:
-    """`root` is told by Docker's own layers, and is root everywhere."""
-    for what, name, number in (("user", head.user, head.uid), ("group", head.group, head.gid)):
+    """Docker's own layers name root, which has the same number everywhere."""
+    for kind, name, number in (("user", head.user, head.uid), ("group", head.group, head.gid)):
         if name not in _ROOT or (name and number):
-            return f"the {what} {number} is called {name.decode(errors='backslashreplace')}"
+            return f"the {kind} {number} has the name {name.decode(errors='backslashreplace')}"
     return None
 
 
 def _global(_: Survey, __: str, head: Head) -> str | None:
-    return "a global PAX header before it" if b"g" in head.extensions else None
+    return "follows a global PAX header" if b"g" in head.extensions else None
 
 
 def _link_attributes(_: Survey, __: str, head: Head) -> str | None:

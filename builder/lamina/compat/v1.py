@@ -1,4 +1,4 @@
-"""The legacy v1 side: `repositories`, and the chain of `<id>/json` that it leads to.
+"""The legacy v1 images: `repositories`, and the chain of `<id>/json` that starts there.
 
 Read by Mesos (src/slave/containerizer/mesos/provisioner/docker/image_tar_puller.cpp and store.cpp, src/docker/spec.cpp)
 and by Docker up to 1.9 (graph/load.go, image/image.go).
@@ -20,35 +20,36 @@ from lamina.oci.timestamps import check_timestamp
 
 
 def there(facts: Facts) -> Iterator[Fault]:
+    """`repositories` must be a regular file that refers to complete v1 images."""
     if facts.repositories is None:
-        yield "repositories", "no such document"
+        yield "repositories", "is missing"
         return
     if not facts.is_file("repositories"):
-        yield "repositories", "is no regular file"
+        yield "repositories", "is not a regular file"
     for name, tags in facts.repositories.items():
         if not isinstance(tags, dict):
             yield "repositories", f"{name!r:.60} has no tags"
         for tag, top in mapping(tags).items():
             absent = [file for file in ("json", "VERSION", "layer.tar") if f"{top}/{file}" not in facts.by_name]
             if not isinstance(top, str) or not V1_ID.fullmatch(top):
-                yield "repositories", f"{name}:{tag} is no v1 ID"
+                yield "repositories", f"{name}:{tag} does not refer to a v1 ID"
             elif absent:
-                yield "repositories", f"{name}:{tag} leads to {top[:12]}, which has no {absent[0]}"
+                yield "repositories", f"{name}:{tag} refers to {top[:12]}, which has no {absent[0]}"
 
 
 def names(facts: Facts) -> Iterator[Fault]:
-    """Mesos looks a name up as the user wrote it: `redis`, not `docker.io/library/redis`."""
+    """`repositories` must have the familiar names. Mesos looks a name up as the user wrote it: `redis`."""
     if facts.repositories is None or facts.docker is None:
         return
-    wanted = {parsed.familiar for image in facts.docker for tag in image.tags if (parsed := named(tag))}
-    told = {f"{name}:{tag}" for name, tags in facts.repositories.items() for tag in mapping(tags)}
-    for name in sorted(wanted ^ told):
-        which = "has no" if name in wanted else "has, and manifest.json has not,"
-        yield "repositories", f"{which} {name}"
+    expected = {parsed.familiar for image in facts.docker for tag in image.tags if (parsed := named(tag))}
+    listed = {f"{name}:{tag}" for name, tags in facts.repositories.items() for tag in mapping(tags)}
+    for name in sorted(expected ^ listed):
+        problem = "does not list" if name in expected else "lists, unlike manifest.json,"
+        yield "repositories", f"{problem} {name}"
 
 
 def chains(facts: Facts) -> list[list[str]]:
-    """The IDs from each top to its bottom, top first, a chain that goes round ending before it does so."""
+    """The IDs from each top image to its bottom, top first. A chain that forms a circle ends before it repeats."""
     parents = {identity: _parent(fields) for identity, fields in facts.v1.items()}
     tagged = [str(top) for tags in mapping(facts.repositories).values() for top in mapping(tags).values()]
     tops = [top for top in dict.fromkeys(tagged) if top in parents]
@@ -73,17 +74,18 @@ def _parent(fields: Json) -> str:
 
 
 def chain_whole(facts: Facts) -> Iterator[Fault]:
+    """Each chain of parents must visit every layer of an image once, and end."""
     depths = {len(diff_ids(image)) for image in facts.images}
     visited = set()
     for chain in chains(facts):
         visited.update(chain)
         last = facts.v1.get(chain[-1])
         if last is None or _parent(last):
-            yield f"{chain[-1]}/json", "the chain of parents does not end here, or goes round"
+            yield f"{chain[-1]}/json", "the chain of parents does not end here, or forms a circle"
         elif len(chain) not in depths:
-            yield f"{chain[0]}/json", f"a chain of {len(chain)} layers, which no image here has"
+            yield f"{chain[0]}/json", f"a chain of {len(chain)} layers, a number that no image has"
     for identity in sorted(set(facts.v1) - visited):
-        yield f"{identity}/json", "no chain of parents comes by here"
+        yield f"{identity}/json", "is in no chain of parents"
 
 
 _TEXTS = ("id", "parent", "comment", "created", "container", "docker_version", "author", "architecture", "os")
@@ -91,18 +93,18 @@ _INNER_TEXTS = ("Hostname", "User", "WorkingDir", "Image")
 
 
 def documents(facts: Facts) -> Iterator[Fault]:
-    """What docker::spec::v1::parse of Mesos refuses (types), and Docker up to 1.9 (ID, time)."""
+    """The documents must have the types that Mesos (docker::spec::v1::parse) and Docker up to 1.9 accept."""
     for identity in _visited(facts):
         fields, where = facts.v1[identity], f"{identity}/json"
         if not isinstance(fields, dict):
-            yield where, "is no object"
+            yield where, "is not an object"
             continue
         for what in _wrong_types(fields):
             yield where, what
         if fields.get("id") != identity:
-            yield where, "its id is not that of its directory"
+            yield where, "its id is not the name of its directory"
         if isinstance(fields.get("created"), str) and not _is_time(fields["created"]):
-            yield where, "created is no RFC 3339 time"
+            yield where, "created is not a time of RFC 3339"
 
 
 def _visited(facts: Facts) -> list[str]:
@@ -110,24 +112,24 @@ def _visited(facts: Facts) -> list[str]:
 
 
 def _wrong_types(fields: Json) -> Iterator[str]:
-    yield from (f"{key} is no string" for key in _TEXTS if not isinstance(fields.get(key), str | None))
+    yield from (f"{key} is not a string" for key in _TEXTS if not isinstance(fields.get(key), str | None))
     if isinstance(fields.get("Size"), bool) or not isinstance(fields.get("Size"), int | float | None):
-        yield "Size is no number"
+        yield "Size is not a number"
     for key in ("config", "container_config"):
         inner = fields.get(key)
         if not isinstance(inner, dict | None):
-            yield f"{key} is no object"
+            yield f"{key} is not an object"
         inner = mapping(inner)
         yield from (
-            f"{key}.{name} is no string" for name in _INNER_TEXTS if not isinstance(inner.get(name), str | None)
+            f"{key}.{name} is not a string" for name in _INNER_TEXTS if not isinstance(inner.get(name), str | None)
         )
         for name in ("Entrypoint", "Env", "Cmd"):
             value = inner.get(name)
             if not isinstance(value, list | str | None) or len(texts(value)) != len(items(value)):
-                yield f"{key}.{name} is no array of strings"
+                yield f"{key}.{name} is not an array of strings"
         labels = inner.get("Labels")
         if not isinstance(labels, dict | None) or not all(isinstance(v, str | None) for v in mapping(labels).values()):
-            yield f"{key}.Labels is no object of strings"
+            yield f"{key}.Labels is not an object of strings"
 
 
 def _is_time(text: str) -> bool:
@@ -138,7 +140,11 @@ def _is_time(text: str) -> bool:
 
 
 def top_config(facts: Facts) -> Iterator[Fault]:
-    """A CHECK on has_config in isolators/docker/runtime.cpp aborts the agent; the file outlives the archive's tree."""
+    """The top image must have a regular `json` with the image's config.
+
+    Without one, a CHECK on has_config in isolators/docker/runtime.cpp aborts the Mesos agent. The file stays on the
+    agent after the archive's tree is deleted.
+    """
     configs = [_set(mapping(mapping(image.config).get("config"))) for image in facts.images]
     for chain in chains(facts):
         top, where = mapping(facts.v1.get(chain[0])), f"{chain[0]}/json"
@@ -147,55 +153,59 @@ def top_config(facts: Facts) -> Iterator[Fault]:
         elif _set(top["config"]) not in configs:
             yield where, "its config is not the image's"
         if not facts.is_file(where):
-            yield where, "is no regular file"
+            yield where, "is not a regular file"
 
 
 def _set(config: Json) -> Json:
-    """Docker writes every field, and most of them empty."""
+    """The fields that are set. Docker writes every field, most of them empty."""
     return {key: value for key, value in config.items() if value}
 
 
 def layers(facts: Facts) -> Iterator[Fault]:
-    wanted = {tuple(diff_ids(image)) for image in facts.images}
-    depths = {len(ids) for ids in wanted}
+    """Each `layer.tar` must be the layer that the config lists at this position."""
+    expected = {tuple(diff_ids(image)) for image in facts.images}
+    depths = {len(ids) for ids in expected}
     for chain in chains(facts):
         found = _digests(facts, chain)
-        if len(found) in depths and found not in wanted:
-            known = {digest for ids in wanted for digest in ids}
+        if len(found) in depths and found not in expected:
+            known = {digest for ids in expected for digest in ids}
             odd = next((at for at, digest in enumerate(found) if digest not in known), 0)
-            yield f"{chain[-1 - odd]}/layer.tar", "is not the layer that the config has in this place of the v1 chain"
+            yield (
+                f"{chain[-1 - odd]}/layer.tar",
+                "is not the layer that the config lists at this position",
+            )
 
 
 def _digests(facts: Facts, chain: list[str]) -> tuple[str, ...]:
-    """Of the layers of a chain, bottom first; empty for one that cannot be read."""
+    """The digests of a chain's layers, bottom first. A layer that cannot be read has an empty one."""
     files = (f"{identity}/layer.tar" for identity in reversed(chain))
     surveys = ((path, facts.surveys.get(facts.target(path))) for path in files)
     return tuple(str((made.digest if made else facts.digest(path)) or "") for path, made in surveys)
 
 
 def ids(facts: Facts) -> Iterator[Fault]:
-    """Mesos keeps layers by ID for ever (store.cpp), so an ID must not be given to two contents."""
-    wanted = {tuple(diff_ids(image)) for image in facts.images}
+    """IDs must be derived from content. Mesos keeps layers by ID for ever (store.cpp)."""
+    expected = {tuple(diff_ids(image)) for image in facts.images}
     for chain in chains(facts):
         found = _digests(facts, chain)
-        stack = chain_ids(map(Digest, found)) if found in wanted else ()
+        stack = chain_ids(map(Digest, found)) if found in expected else ()
         for identity, chain_id in zip(reversed(chain), stack, strict=False):
             if identity not in _derived(mapping(facts.v1.get(identity)), chain_id, identity == chain[0]):
-                yield f"{identity}/json", "its ID does not follow from layers and config"
+                yield f"{identity}/json", "its ID is not derived from layers and config"
 
 
 def _derived(fields: Json, chain_id: Digest, is_top: bool) -> set[str]:
-    """The IDs that rules in use give a layer: ours, Skopeo's (tarfile/writer.go) and Docker's (image/v1/imagev1.go).
+    """The IDs that Lamina, Skopeo (tarfile/writer.go) and Docker (image/v1/imagev1.go) derive for a layer.
 
-    Skopeo's document is the stored one with the chain ID. Docker's is made before `os` is added to all but the top,
-    and has the parent with its algorithm; keys of the outermost object are sorted, and some characters written as
-    Go's encoding/json does.
+    Skopeo hashes the stored document with the chain ID. Docker hashes it before `os` is added to all but the top, and
+    with the parent's algorithm; the keys of the outermost object are sorted, and some characters are escaped as by
+    Go's encoding/json.
     """
-    told = {key: value for key, value in fields.items() if key != "id"} | {"layer_id": chain_id}
-    docker = {key: value for key, value in told.items() if is_top or key != "os"}
+    hashed = {key: value for key, value in fields.items() if key != "id"} | {"layer_id": chain_id}
+    docker = {key: value for key, value in hashed.items() if is_top or key != "os"}
     if "parent" in docker:
         docker["parent"] = f"sha256:{docker['parent']}"
-    return {hex_of(sha256(data)) for data in (canonical(told), _as_go(told), _as_go(docker))}
+    return {hex_of(sha256(data)) for data in (canonical(hashed), _as_go(hashed), _as_go(docker))}
 
 
 def _as_go(fields: Json) -> bytes:
@@ -206,14 +216,14 @@ def _as_go(fields: Json) -> bytes:
 
 
 def only_v1(facts: Facts) -> Iterator[Fault]:
-    """recursiveLoad takes every directory at the top for an image; one that is none may repeat the bottom one."""
+    """Every directory at the top must be a v1 image, or repeat the bottom one: recursiveLoad reads them all."""
     bottoms = {chain[-1] for chain in chains(facts)}
     for name in sorted({name.partition("/")[0] for name in facts.by_name if "/" in name} - set(facts.v1)):
         bottom = mapping(facts.json(f"{name}/json")).get("id")
         if bottom not in bottoms:
-            yield f"{name}/", "a directory that is no v1 image"
+            yield f"{name}/", "a directory that is not a v1 image"
         elif facts.target(f"{name}/layer.tar") != facts.target(f"{bottom}/layer.tar"):
-            yield f"{name}/layer.tar", "is not the layer of the v1 image that its directory repeats"
+            yield f"{name}/layer.tar", "is not the layer of the v1 image that this directory repeats"
 
 
 _PULLER = "Mesos image_tar_puller.cpp"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from lamina.data.progress import human
@@ -13,6 +14,12 @@ from lamina.image.image import Image
 from lamina.oci.digest import sha256
 from lamina.oci.strict_json import Json
 from lamina.recipe.open import open_images
+
+_DURATIONS = ("Interval", "Timeout", "StartPeriod", "StartInterval")
+"""Fields of Healthcheck in nanoseconds (Docker image spec v1.2)."""
+
+_LEAST_WIDTH, _MOST_WIDTH = 8, 24
+"""Columns of the keys in the text."""
 
 
 def inspect(
@@ -57,22 +64,32 @@ def table(images: list[Json]) -> str:
 def _text(image: Json) -> str:
     config = image["config"]
     lines = [", ".join(image["names"]) or "(no name)"]
-    lines.append(f"  for      {config.get('os')}/{config.get('architecture')}, created {config.get('created')}")
-    for key, value in sorted((config.get("config") or {}).items()):
-        if value:
-            lines.append(f"  {key:<8} {_value(value)}")
-    lines.append(f"  layers   {len(image['layers'])}, {human(sum(layer['size'] for layer in image['layers']))}")
+    rows = [("for", f"{config.get('os')}/{config.get('architecture')}, created {config.get('created')}")]
+    fields = sorted((config.get("config") or {}).items())
+    rows += [(key, _value(value, key)) for key, value in fields if value]
+    rows.append(("layers", f"{len(image['layers'])}, {human(sum(layer['size'] for layer in image['layers']))}"))
+    width = max(_LEAST_WIDTH, *(min(len(key), _MOST_WIDTH) for key, _ in rows))
+    lines += [f"  {key:<{width}} {value}" for key, value in rows]
     for layer in image["layers"]:
         lines.append(f"    {layer['diffId'][7:19]}  {human(layer['size']):>9}  {_contents(layer['storePaths'])}")
     return "\n".join(printable(line) for line in lines)
 
 
-def _value(value: object) -> str:
+def _value(value: object, key: str) -> str:
+    """A value of the config: lists as words, keys of empty objects by themselves, and durations in seconds."""
     if isinstance(value, list):
         return " ".join(str(item) for item in value)
     if isinstance(value, dict):
-        return ", ".join(f"{key}={item}" if item not in ({}, None) else str(key) for key, item in value.items())
+        return ", ".join(f"{name}={_item(item, name, key)}" if item not in ({}, None) else name
+                         for name, item in value.items())  # fmt: skip
     return str(value)
+
+
+def _item(item: object, name: str, key: str) -> str:
+    is_duration = key == "Healthcheck" and name in _DURATIONS and type(item) is int
+    if is_duration:
+        return f"{int(str(item)) / 1e9:g}s"
+    return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
 
 
 def _contents(paths: list[str]) -> str:

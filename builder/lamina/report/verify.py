@@ -102,7 +102,7 @@ def _verify(
         found = [_images(side, problems) for side in sides(members, host_architecture())]
         images = found[0]
         if any(_identities(other) != _identities(images) for other in found[1:]):
-            raise BadInput(members.where, "manifest.json and index.json tell of different images", "make it again")
+            raise BadInput(members.where, "manifest.json and index.json list different images", "create it again")
         for layer in _claimed(images):
             with _noted(problems):
                 layers[layer.diff_id or Digest("")] = _checked(layer, progress, surveys if consumers else None)
@@ -139,15 +139,15 @@ def _identities(images: list[Image]) -> set[tuple[bytes, ...]]:
 
 
 def _claimed(images: list[Image]) -> list[Layer]:
-    """Each place in which a layer lies, once: the same diff ID may be claimed of two."""
+    """Each stored layer once. Two of them may claim the same diff ID."""
     found = {(layer.diff_id, layer.where): layer for image in images for layer in image.layers}
     return list(found.values())
 
 
 def _checked(layer: Layer, progress: Callable[[int], None], surveys: dict[str, Survey] | None) -> Layer:
-    """The layer with its size, its digest compared, and its tar read from the first header to the end.
+    """Read the layer's tar from the first header to the end, and compare its digest; the layer with its size.
 
-    Where compatibility is asked for, what the headers show is kept, by what errors call the layer.
+    If consumers were requested, the survey of the layer goes into `surveys`, by the layer's name in errors.
     """
     if surveys is None:
         return read_through(layer, lambda blob: entries(blob, layer.where, need_end=False), progress)
@@ -156,9 +156,9 @@ def _checked(layer: Layer, progress: Callable[[int], None], surveys: dict[str, S
 
 
 def _check_legacy(members: Members, depths: set[int]) -> None:
-    """The v1 side, where there is one: the chain of parents from each name in `repositories`, as Mesos walks it.
+    """If there are v1 files, follow the chain of parents from each name in `repositories`, as Mesos does.
 
-    Docker 25 and later write digests of layers there that no directory belongs to; such entries say nothing.
+    Docker 25 and later write digests of layers there, for which no directory exists. Such entries are skipped.
     """
     if "repositories" not in members:
         return
@@ -169,17 +169,18 @@ def _check_legacy(members: Members, depths: set[int]) -> None:
             identity = expect(top, str, f"the ID of {name}:{tag}", where)
             known = any(f"{identity}/{name}" in members for name in ("json", "VERSION", "layer.tar"))
             if known and _depth(members, identity, counted) not in depths:
-                raise BadInput(where, f"the v1 chain of {name}:{tag} has another length", "make it again")
+                problem = f"the v1 chain of {name}:{tag} has another length than each image"
+                raise BadInput(where, problem, "create the archive again")
 
 
 def _depth(members: Members, top: str, counted: dict[str, int]) -> int:
-    """How many there are from `top` to the one without a parent; `counted` has what is known, and gets the rest."""
+    """The number of images from `top` to the one without a parent. `counted` has the numbers that are known so far."""
     chain: list[str] = []
     identity = top
     while identity and identity not in counted:
         where = f"{members.where}({identity}/json)"
         if identity in chain or len(chain) > V1_CHAIN:
-            raise BadInput(where, "the chain of parents goes round", "make the archive again")
+            raise BadInput(where, "the chain of parents forms a circle", "create the archive again")
         chain.append(identity)
         fields = expect(read_json(members, f"{identity}/json"), dict, "v1 JSON", where)
         members.blob(f"{identity}/layer.tar")

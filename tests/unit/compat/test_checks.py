@@ -304,11 +304,12 @@ def test_the_command_lists_what_fails(tmp_path: Path, lamina: Command) -> None:
     done = lamina("verify", "it.tar", "--for", "mesos,crane,docker")
     assert done.returncode == 1 and done.stdout.startswith(b"sound: 1 image(s)")
     assert done.stderr.decode().splitlines() == [
-        "lamina: docker-no-sources: manifest.json: has LayerSources; hurts crane",
-        "lamina: v1-side: repositories: no such document; hurts mesos",
+        "lamina: docker-no-sources: manifest.json: has the field LayerSources; hurts crane",
+        "lamina: v1-side: repositories: is missing; hurts mesos",
+        "lamina: does not fit: mesos, crane",
     ]
     told = json.loads(lamina("verify", "it.tar", "--for", "mesos", "--json").stdout)
-    finding = {"check": "v1-side", "where": "repositories", "what": "no such document", "more": 0, "hurts": ["mesos"]}
+    finding = {"check": "v1-side", "where": "repositories", "what": "is missing", "more": 0, "hurts": ["mesos"]}
     assert (told["sound"], told["findings"]) == (True, [finding])
     fit = lamina("verify", "it.tar", "--for", "podman")
     assert fit.returncode == 0 and fit.stdout.decode().splitlines()[1].endswith("checks for podman")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import attrs
 import pytest
 
 from lamina.report.describe import inspect, table
@@ -77,3 +78,14 @@ def test_nothing_in_an_image_steers_a_terminal(tmp_path: Path, lamina: Command) 
 def test_an_image_without_a_config(config: object, tmp_path: Path) -> None:
     image = sample(config=config)
     assert "  layers   2" in table(inspect(save(docker_save([image]), tmp_path / "it.tar")))
+
+
+def test_a_health_check_and_ports_are_readable(tmp_path: Path) -> None:
+    check = {"Test": ["CMD", "wget", "a b"], "Interval": 2_000_000_000, "Timeout": 1_500_000_000, "Retries": 3}
+    image = attrs.evolve(
+        IMAGE, config={"Healthcheck": check, "ExposedPorts": {"80/tcp": {}, "53/udp": {}}, "User": "1"}
+    )
+    lines = table(inspect(save(docker_save([image]), tmp_path / "it.tar"))).splitlines()
+    assert '  Healthcheck  Test=["CMD", "wget", "a b"], Interval=2s, Timeout=1.5s, Retries=3' in lines
+    assert "  ExposedPorts 80/tcp, 53/udp" in lines
+    assert "  User         1" in lines

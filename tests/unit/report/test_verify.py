@@ -119,7 +119,7 @@ def test_two_sides_that_tell_of_different_images_are_found(tmp_path: Path) -> No
     pieces = {name: data for it in (two, one) for name, data in it.data.items()}
     pieces["index.json"] = two.data["index.json"]
     mixed = save([Piece(name, data) for name, data in pieces.items() if name != "repositories"], tmp_path / "mixed.tar")
-    assert "manifest.json and index.json tell of different images" in problems(mixed)
+    assert "manifest.json and index.json list different images" in problems(mixed)
 
 
 def with_v1(changes: dict[str, Any], tmp_path: Path, which: int = -1) -> str:
@@ -134,7 +134,7 @@ def with_v1(changes: dict[str, Any], tmp_path: Path, which: int = -1) -> str:
 def test_a_v1_chain_that_is_too_short_or_goes_round_is_found(tmp_path: Path) -> None:
     assert with_v1({}, tmp_path) == ""
     assert "the v1 chain of env/two:1 has another length" in with_v1({"parent": 0}, tmp_path)
-    assert "the chain of parents goes round" in with_v1({"parent": 2}, tmp_path, 0)
+    assert "the chain of parents forms a circle" in with_v1({"parent": 2}, tmp_path, 0)
 
 
 def test_a_problem_in_one_place_does_not_hide_another(tmp_path: Path) -> None:
