@@ -50,7 +50,9 @@ def large(tmp_path: Path) -> Path:
         tree = make_tree(tmp_path / name, {})
         with (tree / "data").open("wb") as file:
             file.truncate(1 << 30)
-        layers.append(root_layer(tree))
+        layer = root_layer(tree)
+        layer["trees"][0]["narSize"] = 1 << 30  # worth a second process
+        layers.append(layer)
     return write_recipe(recipe(*layers), tmp_path)
 
 
@@ -60,6 +62,26 @@ def test_building(delay: float, large: Path, tmp_path: Path) -> None:
     status, said = interrupted(["build", large, "-o", "out.tar", "--compressor", "gz"], delay, tmp_path)
     assert (status, said) == (130, LINE)
     assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_workers_leave_the_interrupt_to_the_first_process(large: Path, tmp_path: Path) -> None:
+    """A terminal sends it to all of them; a worker that prints a traceback may be faster than its end."""
+    command = [sys.executable, "-m", "lamina", "build", str(large), "-o", "out.tar", "--compressor", "gz"]
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=null, stderr=pipe, cwd=tmp_path) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        workers: list[int] = []
+        while len(workers) < 2 and process.poll() is None:
+            time.sleep(0.01)
+            workers = [int(word) for word in children.read_text().split()]
+        assert workers, "two processors, and layers that are worth a second process"
+        for worker in workers:
+            os.kill(worker, signal.SIGINT)
+        time.sleep(0.2)
+        still_there = [worker for worker in workers if Path(f"/proc/{worker}").exists()]
+        process.send_signal(signal.SIGINT)
+        assert process.stderr and process.stderr.read() == LINE
+    assert (process.returncode, still_there) == (130, workers)
 
 
 @pytest.mark.parametrize("command", [["verify"], ["inspect"], ["plan"], ["--version"], ["merge", "-o", "-"]])
