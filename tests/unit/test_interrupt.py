@@ -87,13 +87,13 @@ def test_workers_leave_the_interrupt_to_the_first_process(large: Path, tmp_path:
 @pytest.mark.parametrize("command", [["verify"], ["inspect"], ["plan"], ["--version"], ["merge", "-o", "-"]])
 @pytest.mark.parametrize("delay", [0, 0.01, 0.02, 0.05])
 def test_other_commands(command: list[str], delay: float, tmp_path: Path) -> None:
-    """Small work may be done before the signal arrives."""
+    """Small work may be done before the signal arrives. While Python itself ends, SIGINT has no handler any more."""
     path = save(docker_save([sample()]), tmp_path / "it.tar")
     if command == ["plan"]:
         path = write_recipe(recipe(root_layer(make_tree(tmp_path / "tree", {"a": b"a"}))), tmp_path)
     arguments = command if command == ["--version"] else [*command, path]
     status, said = interrupted(arguments, delay, tmp_path)
-    assert (status, said) in ((130, LINE), (0, b""))
+    assert (status, said) in ((130, LINE), (0, b""), (-signal.SIGINT, b""))
 
 
 def test_a_second_interrupt_ends_the_cleaning(tmp_path: Path) -> None:
