@@ -19,7 +19,6 @@ import pytest
 
 from lamina.commands.main import COMMANDS, INTERNAL_COMMANDS
 from lamina.commands.parser import Command as CommandOfLamina
-
 from tests.support.archive_checks import Opened
 from tests.support.archives import WRAPPERS, Piece, docker_save, manifest, sample, tar_of, to_json
 from tests.support.fixtures import Command

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from .archives import docker_save, sample
-from .recipes import recipe, root_layer, save, write_recipe
-from .trees import make_tree
+from tests.support.archives import docker_save, sample
+from tests.support.recipes import recipe, root_layer, save, write_recipe
+from tests.support.trees import make_tree
 
 LINE = b"lamina: interrupted\n"
 

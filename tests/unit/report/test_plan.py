@@ -11,11 +11,10 @@ import lamina as library
 from lamina.image.cache import Cache
 from lamina.recipe.recipe import parse_recipe
 from lamina.report.plan import layer_table, planned
-
-from ..conftest import Command
-from .archives import layer_of
-from .recipes import base, recipe, root_layer, store_layer, tar_layer, write_recipe
-from .trees import Store, make_tree, nar_size
+from tests.support.archives import layer_of
+from tests.support.fixtures import Command
+from tests.support.recipes import base, recipe, root_layer, store_layer, tar_layer, write_recipe
+from tests.support.trees import Store, make_tree, nar_size
 
 
 @pytest.fixture
