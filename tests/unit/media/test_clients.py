@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lamina.media.clients import CLIENTS
+from lamina.media.clients.process import feed
 
 QUESTIONS = {"docker": 2, "podman": 1, "containerd": 1}
 """How many each kind of daemon is asked before the image is read."""
@@ -45,3 +47,17 @@ def test_the_first_questions_need_few_imports() -> None:
         not {"attr", "tempfile", "lamina.image.image", "lamina.image.cache", "lamina.store.tree", "lamina.media.files"}
         & modules
     )
+
+
+def test_a_client_that_reads_nothing_is_asked_why(tmp_path: Path) -> None:
+    """What is written last reaches the client only when its input is closed."""
+    program = tmp_path / "client"
+    program.write_text("#!/bin/sh\nexec <&-\necho no room >&2\nexit 3\n")
+    program.chmod(0o755)
+
+    def pieces() -> Iterator[bytes]:
+        yield b"few bytes that stay in a buffer"
+        time.sleep(0.5)
+
+    answer = feed([str(program)], pieces())
+    assert (answer.status, answer.reason()) == (3, "no room")

@@ -152,7 +152,8 @@ def feed(command: Iterable[str], pieces: Iterator[Piece]) -> Answer:
         except OSError:
             raise no_program(words[0]) from None
         try:
-            with client, contextlib.suppress(BrokenPipeError):  # its exit status says why it does not read the rest
+            # Its exit status says why it does not read the rest. Closing its input may write, and raise, once more.
+            with contextlib.suppress(BrokenPipeError), client:
                 assert client.stdin
                 widen(client.stdin)
                 for piece in pieces:
