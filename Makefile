@@ -19,10 +19,10 @@ test:           ## Check style and types, then run the tests; more arguments: ma
 	@$(MAKE) --no-print-directory lint
 	@$(pytest) -m "not thorough" $(ARGS)
 
-test-all:       ## The same, and what `make test` leaves out: heavy work with more consumers
+test-all:       ## The same, and what `make test` leaves out: heavy work with more consumers, and the newest consumers
 	@bash dev/setup.sh test-all
 	@$(MAKE) --no-print-directory lint
-	@$(pytest) $(ARGS)
+	@$(pytest) --newest $(ARGS)
 
 lint: setup     ## Check style and types only
 	@$(env) ruff check && ruff format --check && mypy
@@ -32,9 +32,9 @@ fuzz:           ## Feed every reader with damaged input for TIME seconds each: m
 	@.venv/bin/python -c 'import atheris' 2>/dev/null || .venv/bin/pip --disable-pip-version-check install -qq -e '.[fuzz]'
 	@$(env) python -m tests.fuzz --seconds $(or $(TIME),60)
 
-compat:         ## Try every example in every consumer, and write docs/generated/compatibility.md
-	@bash dev/setup.sh test
-	@$(env) python -m tests.support.consumers.compat
+compat:         ## Try every example in every consumer, and write docs/generated/compatibility.md; RELEASES=forky for some
+	@bash dev/setup.sh test-all
+	@$(env) python -m tests.support.consumers.compat $(RELEASES)
 
 scores:         ## Have every tool save an image, and write docs/generated/checks.md and saved.md
 	@bash dev/setup.sh test

@@ -140,7 +140,11 @@ def into(kind: str, closure: str, prefix: tuple[str, ...]) -> Sent:
 
 def into_all(closure: str) -> list[Sent]:
     with roots.entered() as prefix:
-        return [into(kind, closure, prefix if KINDS[kind].debian == "13" else ()) for kind in LOADING]
+        return [
+            into(kind, closure, prefix if KINDS[kind].debian == "13" else ())
+            for kind in LOADING
+            if KINDS[kind].debian != "forky"
+        ]
 
 
 def table_of_sent(rows: list[Sent]) -> str:

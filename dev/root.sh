@@ -1,5 +1,5 @@
 #!/bin/bash
-# dev/root.sh SUITE PACKAGE...: unpack packages of a Debian suite, and what they depend on, into .state/SUITE.
+# dev/root.sh NAME SUITE PACKAGE...: unpack packages of a Debian suite, and what they depend on, into .state/NAME.
 # tests/support/consumers/roots.py enters it.
 #
 # Packages are unpacked and not configured. That is enough for programs that need no set-up, and takes a third of the
@@ -9,9 +9,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source-path=SCRIPTDIR source=debian.sh
 . dev/debian.sh
 
-suite=$1
-packages=("${@:2}")
-root=.state/$suite
+suite=$2
+packages=("${@:3}")
+root=.state/$1
 # Programs that the packages call and do not depend on, because Debian's essential packages are always installed.
 essential=(
   base-files base-passwd bash ca-certificates coreutils dash findutils grep gzip libc-bin mount sed tar

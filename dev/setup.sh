@@ -127,9 +127,9 @@ prepare_scanners() {
 }
 
 # Programs of newer Debian releases, beside those of this machine.
-prepare_root() { # SUITE PACKAGE...
+prepare_root() { # NAME SUITE PACKAGE...
   if ! have mmdebstrap || [[ $EUID != 0 ]]; then
-    say "no root with Debian $1's programs: it takes root and mmdebstrap; tests skip them"
+    say "no root with Debian $2's programs: it takes root and mmdebstrap; tests skip them"
     return
   fi
   bash dev/root.sh "$@"
@@ -149,8 +149,9 @@ prepare_nix
 prepare_venv
 if [[ ${1:-} == test* ]]; then
   prepare_scanners
-  prepare_root trixie "${trixie_packages[@]}"
+  prepare_root trixie trixie "${trixie_packages[@]}"
 fi
 if [[ ${1:-} == test-all ]]; then
-  prepare_root forky "${forky_packages[@]}"
+  prepare_root forky forky "${forky_packages[@]}"
+  prepare_root trixie-python trixie "${python_packages[@]}"
 fi

@@ -9,7 +9,7 @@ import pytest
 from tests.support.builds import ROOT
 from tests.support.consumers import compat, matrix, scores
 from tests.support.consumers.adapters import KINDS
-from tests.support.consumers.scores import PAIRS
+from tests.support.consumers.scores import PAGE_PAIRS
 
 COMPAT = "run make compat: docs/generated/compatibility.md and .json differ from what the tests expect"
 SCORES = "run make scores: docs/generated/saved.md and checks.md differ from what the checks say"
@@ -43,7 +43,7 @@ def test_page_of_scores_is_complete() -> None:
     assert text == scores.page(listed), SCORES
     assert {row: failing for row, failing in listed.items() if row[0] == scores.LAMINA} == scores.ours(), SCORES
     assert {(tool, form) for tool, _, form in listed if tool != scores.LAMINA} == {
-        (scores.tool(kind), form) for kind, form in PAIRS
+        (scores.tool(kind), form) for kind, form in PAGE_PAIRS
     }, SCORES
 
 

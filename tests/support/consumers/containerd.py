@@ -44,6 +44,8 @@ wait
 
 # "unpacking docker.io/library/foo:1 (sha256:...)...done"
 UNPACKED = re.compile(r"^unpacking (\S+) \(sha256:", re.MULTILINE)
+# From 2.1 on "docker.io/library/foo:1     \tsaved": the beginning of the name, with blanks in the place of dashes.
+SAVED = re.compile(r"^(.{40})\tsaved", re.MULTILINE)
 
 
 @frozen
@@ -88,7 +90,9 @@ class Containerd:
 
     def load(self, archive: Path) -> list[str]:
         """An image without a name is collected at once, so it is not reported either."""
-        return UNPACKED.findall(check(self.ctr("images", "import", archive), timeout=HEAVY))
+        said = check(self.ctr("images", "import", archive), timeout=HEAVY)
+        saved = {beginning.rstrip() for beginning in SAVED.findall(said)}
+        return UNPACKED.findall(said) + [name for name in self.names() if name.replace("-", " ")[:40].rstrip() in saved]
 
     def names(self) -> list[str]:
         return sorted(check(self.ctr("images", "list", "--quiet")).split())

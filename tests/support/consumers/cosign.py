@@ -44,8 +44,13 @@ class Cosign(Refusing):
         names = self.registry.load(archive)
         key = self.directory / "cosign.key"
         for name in names:
-            self.cosign("sign", "--yes", "--key", key, "--tlog-upload=false", *OFFLINE, self.address(name))
+            self.cosign("sign", "--yes", "--key", key, *self.without_service(), *OFFLINE, self.address(name))
         return names
+
+    def without_service(self) -> tuple[str, ...]:
+        """From 3 on a service is asked, unless the configuration that names it is refused too."""
+        newer = int(self.version().partition(".")[0]) >= 3
+        return ("--tlog-upload=false", *(("--use-signing-config=false",) if newer else ()))
 
     def address(self, name: str) -> str:
         """By digest: a tag may have moved by the time that the signature is there."""
@@ -57,9 +62,9 @@ class Cosign(Refusing):
         """The digest of the manifest that was signed."""
         key = self.directory / "cosign.pub"
         words = ("verify", "--key", key, "--insecure-ignore-tlog", "--output", "json", *OFFLINE)
-        [signature] = json.loads(self.cosign(*words, self.address(name)))
-        digest: str = signature["critical"]["image"]["docker-manifest-digest"]
-        return digest
+        signatures = json.loads(self.cosign(*words, self.address(name)))
+        [digest] = {signature["critical"]["image"]["docker-manifest-digest"] for signature in signatures}
+        return str(digest)
 
     def names(self) -> list[str]:
         """The signatures lie in the registry too, as images under tags of their own."""

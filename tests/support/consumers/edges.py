@@ -383,11 +383,12 @@ REFUSALS = (LAYER_DEPTH, WHOLE_PATHS, PATH_MAX, TWO_GIB)
 
 def refusal(kind: str, image: str) -> Refusal | None:
     """Docker's classic store, podman and buildah unpack in a chroot and look at what is there from outside."""
-    from_outside = KINDS[kind].family in ("podman", "buildah") or kind in ("dockerd", "dockerd_trixie")
+    classic = ("dockerd", "dockerd_trixie", "dockerd_forky")
+    from_outside = KINDS[kind].family in ("podman", "buildah") or kind in classic
     if image == "a path of 4096 bytes":
         return PATH_MAX
     if image == "a path of 4001 bytes" and from_outside:
         return WHOLE_PATHS
-    if image == "127 layers" and kind in ("dockerd", "dockerd_trixie"):
+    if image == "127 layers" and kind in classic:
         return LAYER_DEPTH
     return None

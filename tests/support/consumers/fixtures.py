@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.consumers import roots
-from tests.support.consumers.adapters import KINDS, Consumer, opened
+from tests.support.consumers.adapters import KINDS, KINDS_OF_FORKY, Consumer, opened
 from tests.support.consumers.base import Prefix
 from tests.support.needs import absent, need, need_root
 
@@ -25,13 +25,48 @@ def trixie() -> Iterator[Prefix]:
 
 
 @pytest.fixture(scope="session")
+def forky() -> Iterator[Prefix]:
+    """The words that lead a program into the root of Debian forky, whose daemons are the current ones."""
+    need_root()
+    if not roots.complete(roots.FORKY):
+        absent("no root with Debian forky's programs here: bash dev/setup.sh test-all")
+    with roots.entered(roots.FORKY) as prefix:
+        yield prefix
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--newest", action="store_true", help="also run the tests of the programs of Debian forky")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The versions of forky move, so its programs are tried by `make test-all` and `make compat` only."""
+    if config.getoption("--newest"):
+        return
+    newest = [item for item in items if uses_forky(item)]
+    config.hook.pytest_deselected(items=newest)
+    items[:] = [item for item in items if item not in set(newest)]
+
+
+def uses_forky(item: pytest.Item) -> bool:
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    used = {value for value in parameters if isinstance(value, str)} | set(getattr(item, "fixturenames", ()))
+    return not used.isdisjoint({"newest", "forky", *KINDS_OF_FORKY})
+
+
+@pytest.fixture
+def newest() -> None:
+    """For tests that only `--newest` runs."""
+
+
+@pytest.fixture(scope="session")
 def prefix_of(request: pytest.FixtureRequest) -> Prefixes:
     """What leads to the programs of a kind: they are there, or the test is skipped."""
 
     def found(kind: str) -> Prefix:
         need_root()
-        if KINDS[kind].debian == "13":
-            prefix: Prefix = request.getfixturevalue("trixie")
+        if KINDS[kind].debian != "12":
+            root = {"13": "trixie", "forky": "forky"}[KINDS[kind].debian]
+            prefix: Prefix = request.getfixturevalue(root)
             return prefix
         for program, package in KINDS[kind].programs.items():
             need(program, package, KINDS[kind].install)

@@ -23,6 +23,10 @@ KINDS = (
     "podman_trixie",
     "containerd",
     "containerd_trixie",
+    "dockerd_forky",
+    "dockerd_forky_containerd",
+    "podman_forky",
+    "containerd_forky",
 )
 
 # Counts what a client reads from its standard input, and hands it on.

@@ -84,6 +84,10 @@ def refusal(kind: str, case: Case) -> Refusal | None:
     consumer = KINDS[kind]
     if consumer.family in ("umoci", "oras") and "oci-layout" not in case.layouts:
         return NO_OCI_LAYOUT
+    if kind == "containerd_forky":
+        return None  # 2.1 unpacks archives
+    if kind == "registry_crane_forky" and case.compressor != "none":
+        return NO_COMPRESSION
     if consumer.family in ("containerd", "oras", "syft", "dive") and case.compressor != "none":
         return NO_COMPRESSION
     if kind in ("skopeo", "registry", "buildah") and case.compressor == "gz":
