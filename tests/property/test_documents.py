@@ -19,7 +19,8 @@ from tests.property.strategies import json_values
 
 _text = st.text(max_size=20)
 _file_names = _text.filter(lambda text: text and "\0" not in text)
-_variable = st.builds("{}={}".format, st.text(st.characters(exclude_characters="="), max_size=4), _text)
+_variable = st.builds("{}={}".format, st.text(st.characters(exclude_characters="="), min_size=1, max_size=4), _text)
+_volumes = _text.filter(lambda text: ".." not in text and text.strip("/.")).map("/{}".format)
 configs = st.fixed_dictionaries(
     {},
     optional={
@@ -28,7 +29,7 @@ configs = st.fixed_dictionaries(
         "Cmd": st.lists(_text, max_size=3),
         "Entrypoint": st.lists(_text, max_size=3),
         "Labels": st.dictionaries(_text, _text, max_size=3),
-        "Volumes": st.dictionaries(_text.filter(lambda text: ".." not in text), st.just({}), max_size=3),
+        "Volumes": st.dictionaries(_volumes, st.just({}), max_size=3),
         "OnBuild": st.lists(_text, max_size=2),
         "Unknown": json_values.filter(lambda value: value is not None),
     },
@@ -44,9 +45,10 @@ _paths = st.builds(
 _some_paths = st.lists(_paths, max_size=3).map(tuple)
 _maybe = st.none() | _number
 _rules = st.builds(Rule, st.sampled_from(["/etc/.*", "/home/[a-z]+"]), _maybe, _maybe, _maybe)
+_either = st.booleans()
 _layers = (
     st.builds(StoreLayer, _some_paths, _stamps, _text)
-    | st.builds(RootLayer, _some_paths, _stamps, st.booleans(), st.booleans(), st.lists(_rules, max_size=2).map(tuple))
+    | st.builds(RootLayer, _some_paths, _stamps, _either, _either, st.lists(_rules, max_size=2).map(tuple), _either)
     | st.builds(TarLayer, _paths)
 )
 _names = st.builds(
