@@ -15,10 +15,12 @@ from lamina.oci.strict_json import Json, expect, parse_json, strings
 
 
 def parse_config(data: bytes, where: str) -> Json:
+    """Parse a config document. Raises BadInput."""
     return expect(parse_json(data, where), dict, "the config", where)
 
 
 def claimed_diff_ids(document: Json, where: str) -> list[Digest]:
+    """The diff IDs that a config document lists, from the bottom to the top. Raises BadInput."""
     rootfs = expect(document.get("rootfs"), dict, "rootfs", where)
     claimed = strings(rootfs.get("diff_ids"), "rootfs.diff_ids", where)
     if len(claimed) > LAYERS:
@@ -35,14 +37,14 @@ def make_image(original: bytes, document: Json, layers: list[Layer], names: list
     for key in ("os", "architecture", "variant", "os.version"):
         if document.get(key) is not None:
             expect(document[key], str, key, where)
-    told = expect(document.get("history") or [], list, "history", where)
-    history = [expect(entry, dict, "an item of history", where) for entry in told]
+    entries = expect(document.get("history") or [], list, "history", where)
+    history = [expect(entry, dict, "an item of history", where) for entry in entries]
     config = {"os": "linux"} | {key: value for key, value in document.items() if key not in ("rootfs", "history")}
     return Image(config, tuple(layers), tuple(history), parse_names(names), original, tuple(names))
 
 
 def parse_names(texts: list[str]) -> tuple[Reference, ...]:
-    """The names that follow the grammar; old tools wrote others, which only cannot be asked for."""
+    """The valid names. Old tools wrote invalid ones, by which an image cannot be selected."""
     names = []
     for text in texts:
         try:
@@ -53,15 +55,15 @@ def parse_names(texts: list[str]) -> tuple[Reference, ...]:
 
 
 def complete_history(history: list[Json], layers: int, created: str, where: object) -> list[Json]:
-    """A base's history, with an entry for each layer where the base has none at all.
+    """A base's history, with an entry for each layer if it has none at all.
 
-    Raises BadInput when the two do not fit: docker refuses such an image ("too many non-empty layers in History
-    section"), and a layer put on top would be told as another's.
+    Raises BadInput: the history has another number of layers. Docker refuses such an image ("too many non-empty layers
+    in History section"), and entries of layers on top would belong to other layers.
     """
-    told = sum(1 for entry in history if not entry.get("empty_layer"))
-    if told == layers:
+    count = sum(1 for entry in history if not entry.get("empty_layer"))
+    if count == layers:
         return history
-    if told:
-        what = f"its history tells of {told} layers, it has {layers}"
-        raise BadInput(where, what, "the image is damaged: pull it again")
+    if count:
+        problem = f"the history has entries for {count} layers, the image has {layers}"
+        raise BadInput(where, problem, "the image is corrupt: pull it again")
     return [*history, *({"created": created, "created_by": "base image"} for _ in range(layers))]

@@ -1,7 +1,7 @@
-"""An image's file system as one plain tar: what `docker export` would give, made from the layers' headers.
+"""The file system of an image as one uncompressed tar, as `docker export` writes it.
 
-Members are called `./...` as `tar -c .` calls them (dockerTools' exportImage), sorted, and all of one time. Owners,
-modes, devices, extended attributes and hard links are the layers'.
+Members have names like `./etc`, as `tar -c .` and dockerTools' exportImage write them; they are sorted and have the
+same time. Owners, modes, devices, extended attributes and hard links are those of the layers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def export(image: Image, mtime: int) -> Iterator[bytes]:
 
 
 def _stored(path: bytes, node: Node, first: dict[File, bytes], mtime: int) -> Iterator[bytes]:
-    """A name of a file: the first one with the data, others as hard links to it."""
+    """The member for a name: with the data for the first name of a file, and a hard link for its other names."""
     file = node.file
     if file.about.kind not in (DIRECTORY, SYMLINK) and file in first:
         yield dotted_header(Member(path, HARD_LINK, 0, file.about.mode, mtime=mtime, link=first[file]))

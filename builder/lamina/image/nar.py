@@ -7,7 +7,7 @@ from lamina.tar.write import SYMLINK
 
 
 def nar_size(node: Node) -> int:
-    """Bytes of the tree as Nix archives it, which names, kinds and sizes alone tell (libutil, archive.cc)."""
+    """The bytes of the tree as a NAR, which depend on names, kinds and sizes only (libutil, archive.cc)."""
     return _word(b"nix-archive-1") + _nar_node(node)
 
 
@@ -32,5 +32,5 @@ def _nar_node(top: Node) -> int:
 
 
 def _word(text: bytes) -> int:
-    """Its length, eight bytes, and the text, filled up to eight."""
+    """The size of a text in a NAR: eight bytes for its length, and the text, padded to a multiple of eight."""
     return 8 + len(text) + -len(text) % 8

@@ -1,4 +1,4 @@
-"""From what a Nix derivation was given to a recipe.
+"""From the attributes of a Nix derivation to a recipe.
 
 `nix/lib/recipe.nix` passes its arguments as structured attributes, with the reference graph of everything that the
 image names. Which store paths the image needs follows from the graph alone; files are read only where a part of a store
@@ -39,13 +39,13 @@ from lamina.store.ownership import Stamp
 
 
 def attributes_file() -> Path:
-    """Where Nix put the derivation's attributes. Nix 2.8 names the path as it is outside the sandbox."""
-    told = Path(os.environ.get("NIX_ATTRS_JSON_FILE", ""))
-    return told if told.is_file() else Path(os.environ.get("NIX_BUILD_TOP", "."), ".attrs.json")
+    """The file with the derivation's attributes. In the sandbox, Nix 2.8 sets a path that exists outside only."""
+    configured = Path(os.environ.get("NIX_ATTRS_JSON_FILE", ""))
+    return configured if configured.is_file() else Path(os.environ.get("NIX_BUILD_TOP", "."), ".attrs.json")
 
 
 class Attributes(NamedTuple):
-    """A derivation's attributes: `fields` as Nix wrote them to the file `where`, `graph` what its `closure` tells."""
+    """The attributes of a derivation: `fields` of the file `where`, and the graph in the field `closure`."""
 
     fields: Json
     graph: Graph
@@ -81,7 +81,7 @@ class Attributes(NamedTuple):
 
 
 def make_recipe(path: Path) -> Recipe:
-    """The recipe that the attributes in `path` ask for: see `nix/lib/recipe.nix` for what they are. Raises BadInput."""
+    """The recipe for the attributes in the file `path`, which `nix/lib/recipe.nix` describes. Raises BadInput."""
     given = Attributes.read(path)
     recipe = _recipe(given)
     for text in advice(recipe):
@@ -94,7 +94,7 @@ def make_recipe(path: Path) -> Recipe:
 
 
 def make_database(path: Path) -> Iterator[bytes]:
-    """The layer that tells a Nix in the image what `make_recipe` puts there, and what the base's own tells."""
+    """The layer with Nix' database: the store paths of the recipe, and those in the base's own database."""
     from lamina.recipe.nix_database import database_layer, registered_in, registration  # sqlite, which few images need
 
     given = Attributes.read(path)
@@ -116,13 +116,13 @@ def make_database(path: Path) -> Iterator[bytes]:
 
 
 def _recipe(given: Attributes) -> Recipe:
-    """The recipe, but for a layer with a database."""
+    """The recipe without the layer with a database."""
     path = given.where
     image = expect(given.fields.get("image"), dict, "image", path)
     config = given.text("config")
     at_root = _at_root(given)
     below = _siblings([_read_layers(Path(file)) for file in strings(given.fields.get("layers"), "layers", path)])
-    # What a database is to tell of is there even where only copies of it are needed.
+    # The database lists packages in copyToRoot, so they are store paths of the image, too.
     registered = given.infos("registered")
     needed = _needed(given, [given.info(config)], at_root, registered) if given.fields.get("storePaths", True) else []
     taken = {info.path for layer in below if isinstance(layer, StoreLayer) for info in layer.paths}
@@ -133,7 +133,7 @@ def _recipe(given: Attributes) -> Recipe:
 
 
 def make_layers(path: Path) -> Json:
-    """What `buildLayer` makes of its attributes: see `nix/buildLayer.nix`. Raises BadInput.
+    """The layers for the attributes of `buildLayer`, which `nix/buildLayer.nix` describes. Raises BadInput.
 
     Shape: `{"version": 1, "layers": [...]}` with items as in a recipe.
     """
@@ -146,7 +146,7 @@ def make_layers(path: Path) -> Json:
 
 
 def _at_root(given: Attributes) -> list[RecipeLayer]:
-    """The layer of what lies at the root, if there is anything."""
+    """The layer of files at the root, if there are any."""
     made = given.fields.get("made")
     if made:
         return [TarLayer(given.info(expect(made, str, "made", given.where)))]
@@ -206,7 +206,7 @@ def _warn(given: Attributes, text: str) -> None:
 
 
 def _room(given: Attributes, image: Json, others: int) -> int | None:
-    """How many layers the store paths may have: `maxLayers` counts the base's, and those of other content, too."""
+    """The number of layers for store paths. `maxLayers` also counts the layers of the base and of other content."""
     if given.fields.get("maxLayers") is None:
         return None
     below, base = 0, image.get("base")
@@ -223,7 +223,7 @@ def _room(given: Attributes, image: Json, others: int) -> int | None:
 
 
 def _planned(given: Attributes, needed: list[PathInfo], room: int | None) -> list[RecipeLayer]:
-    """The store paths in layers, at most `room` of them; in one when nobody asked for more."""
+    """The store paths in at most `room` layers; in one layer if `room` is None."""
     stamp = _store_stamp(given)
     if not needed:
         return []
@@ -273,7 +273,7 @@ def _time(given: Attributes, text: str, what: str) -> str:
 
 
 def _siblings(layers: list[list[RecipeLayer]]) -> list[RecipeLayer]:
-    """The layers of several makers, bottom first, each store path only where it comes first."""
+    """The layers of several derivations, bottom first. A store path stays in the first layer that contains it."""
     taken: set[str] = set()
     result: list[RecipeLayer] = []
     for layer in (layer for made in layers for layer in made):
@@ -287,7 +287,7 @@ def _siblings(layers: list[list[RecipeLayer]]) -> list[RecipeLayer]:
 
 
 def _read_layers(path: Path) -> list[RecipeLayer]:
-    fields = expect(read_json_file(path), dict, "what buildLayer made", path)
+    fields = expect(read_json_file(path), dict, "the result of buildLayer", path)
     if fields.get("version") != VERSION:
         raise BadInput(path, f"layers of version {fields.get('version')!r:.20}", "build them again")
     return [parse_layer(item, path) for item in expect(fields.get("layers"), list, "layers", path)]
@@ -306,5 +306,5 @@ def _document(given: Attributes, image: Json, config: Path, layers: list[RecipeL
 
 
 def json_text(value: Json) -> bytes:
-    """JSON for eyes and for programs: sorted, indented, the same bytes each time."""
+    """JSON for people and programs: sorted and indented, the same bytes each time."""
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"

@@ -1,8 +1,8 @@
-"""The layer by which a Nix in the image knows the store paths there: its database, and roots that keep them.
+"""The layer with Nix' database of the store paths in the image, and garbage-collector roots that keep them.
 
-Written here and not by `nix-store --load-db`, which notes the time and leaves the file as chance would have it: the
-same paths make the same bytes, in whatever order they come. Of SQLite's header the one field is put right that tells
-the library's version. The schema is number 10, which every Nix since 2.0 reads (libstore: schema.sql, local-store.cc).
+The database is written here because `nix-store --load-db` stores the time, and its file is not reproducible. The same
+paths in any order give the same bytes; the field of SQLite's header with the library's version is set to a fixed one.
+The schema is number 10, which every Nix since 2.0 reads (libstore: schema.sql, local-store.cc).
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ _REGISTERED = 1
 """Seconds since 1970: the time of every file in a store."""
 
 _SQLITE = slice(96, 100)
-"""Where an SQLite file tells the version of the library that wrote it last (sqlite.org/fileformat2.html, 1.3)."""
+"""The field with the version of the library that wrote the file last (sqlite.org/fileformat2.html, 1.3)."""
 
 _NIX32 = "0123456789abcdfghijklmnpqrsvwxyz"
 
 
 @attrs.frozen(order=True)
 class Registration:
-    """What a database tells of a store path: `nar_hash` is `sha256:` and 64 hexadecimal digits."""
+    """A row of the database for a store path: `nar_hash` is `sha256:` and 64 hexadecimal digits."""
 
     path: str
     nar_hash: str
@@ -79,7 +79,7 @@ class Registration:
 
 
 def registration(info: PathInfo) -> Registration:
-    """Raises BadInput: no SHA-256."""
+    """The row for a store path of the graph. Raises BadInput: its hash is not a SHA-256."""
     return Registration(info.path, f"sha256:{hex_hash(info.nar_hash)}", info.nar_size, info.references)
 
 
@@ -95,11 +95,11 @@ def hex_hash(text: str) -> str:
         raw = base64.b64decode(digits, validate=True)
         if len(raw) == 32:
             return raw.hex()
-    raise BadInput(f"{text!r:.100}", "no SHA-256 hash of Nix'", "it should look like sha256-... or sha256:...")
+    raise BadInput(f"{text!r:.100}", "is not a SHA-256 hash of Nix", "write it like sha256-... or sha256:...")
 
 
 def database(paths: Iterable[Registration]) -> bytes:
-    """The SQLite file. Raises BadInput when a path is referred to that is not among them."""
+    """The bytes of the SQLite file. Raises BadInput: a path refers to one that is missing in `paths`."""
     rows = sorted({path.path: path for path in paths}.values())
     number = {row.path: position for position, row in enumerate(rows, 1)}
     refs = sorted((number[row.path], _number(number, target, row)) for row in rows for target in set(row.references))
@@ -129,21 +129,21 @@ def database_layer(
 ) -> Iterator[bytes]:
     """The layer as a tar: the database, and a root for each of `roots` and for each path that no other refers to.
 
-    `below` is the layer that a script made: what it did to the directories stays, and the database gets the owner of
-    the directory that it lies in.
+    `below` is the layer that a script made. Directories keep the mode and owner that the script gave them, and the
+    database gets the owner of its directory.
     """
-    given = _directories(below) if below else {}
-    if lies_in := given.get(f"{_STATE}/db"):
-        stamp = stamp._replace(uid=lies_in.uid, gid=lies_in.gid)
+    existing = _directories(below) if below else {}
+    if directory := existing.get(f"{_STATE}/db"):
+        stamp = stamp._replace(uid=directory.uid, gid=directory.gid)
     registered = list(paths)
     data = database(registered)
     used = {target for path in registered for target in path.references if target != path.path}
     kept = sorted({path.path for path in registered if path.path not in used} | set(roots))
     members = [
-        *(_directory(name, stamp, given) for name in ("nix", "nix/var", _STATE, f"{_STATE}/db")),
+        *(_directory(name, stamp, existing) for name in ("nix", "nix/var", _STATE, f"{_STATE}/db")),
         (_member(_DATABASE, FILE, stamp, size=len(data)), data),
         (_member(f"{_STATE}/db/schema", FILE, stamp, size=len(SCHEMA)), SCHEMA),
-        *(_directory(name, stamp, given) for name in (f"{_STATE}/gcroots", _ROOTS)),
+        *(_directory(name, stamp, existing) for name in (f"{_STATE}/gcroots", _ROOTS)),
         *((_member(f"{_ROOTS}/{path.rpartition('/')[2]}", SYMLINK, stamp, link=path), b"") for path in kept),
     ]
     for member, content in members:
@@ -152,15 +152,15 @@ def database_layer(
 
 
 def _directories(layer: Path) -> dict[str, tarfile.TarInfo]:
-    """Those of a layer of our own, by name."""
+    """The directories of a layer of ours, by name."""
     with tarfile.open(layer) as archive:
         return {info.name: info for info in archive if info.isdir()}
 
 
-def _directory(name: str, stamp: Stamp, given: Mapping[str, tarfile.TarInfo]) -> tuple[Member, bytes]:
+def _directory(name: str, stamp: Stamp, existing: Mapping[str, tarfile.TarInfo]) -> tuple[Member, bytes]:
     member = _member(name, DIRECTORY, stamp)
-    if there := given.get(name):
-        member = attrs.evolve(member, uid=there.uid, gid=there.gid, mode=there.mode)
+    if info := existing.get(name):
+        member = attrs.evolve(member, uid=info.uid, gid=info.gid, mode=info.mode)
     return member, b""
 
 
@@ -170,19 +170,19 @@ def _member(name: str, kind: bytes, stamp: Stamp, size: int = 0, link: str = "")
 
 
 def registered_in(layers: Sequence[Layer], held: Iterable[str]) -> list[Registration]:
-    """What the database in the layers of an image tells of the store paths (`HASH-NAME`) that are held there.
+    """The rows of the database in an image's layers, for the store paths (`HASH-NAME`) that the image contains.
 
-    Of an image without a database nothing. A path that refers to one that is not there is left out, as Nix demands.
-    Raises BadInput: the database is damaged, or no Nix' database.
+    The list is empty for an image without a database. A path that refers to a missing one is left out, because Nix
+    requires all references. Raises BadInput: the database is corrupt, or not one of Nix.
     """
-    there = set(held)
+    contained = set(held)
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "db.sqlite")
         where = _extract(layers, _DATABASE, file)
         if where is None:
             return []
         _extract(layers, f"{_DATABASE}-wal", Path(f"{file}-wal"))
-        rows = {row.path: row for row in _read(file, where) if row.path.rpartition("/")[2] in there}
+        rows = {row.path: row for row in _read(file, where) if row.path.rpartition("/")[2] in contained}
     while broken := [row.path for row in rows.values() if not rows.keys() >= set(row.references)]:
         for path in broken:
             del rows[path]
@@ -198,7 +198,7 @@ def _read(file: Path, where: str) -> list[Registration]:
                 connection.execute("SELECT name, type FROM sqlite_master WHERE name IN ('ValidPaths', 'Refs')")
             )
             if kinds != {"ValidPaths": "table", "Refs": "table"}:
-                raise BadInput(where, "no Nix database", "give a base whose database Nix can read")
+                raise BadInput(where, "not a Nix database", "give a base whose database Nix can read")
             references: dict[object, list[str]] = {}
             for referrer, path in connection.execute(
                 "SELECT referrer, path FROM Refs JOIN ValidPaths ON reference = id ORDER BY path"
@@ -213,7 +213,7 @@ def _read(file: Path, where: str) -> list[Registration]:
                 )
             ]
     except (sqlite3.Error, UnicodeError) as error:
-        raise BadInput(where, f"a damaged Nix database: {error}", "pull the base again") from None
+        raise BadInput(where, f"a corrupt Nix database: {error}", "pull the base again") from None
 
 
 def _path(value: object, where: str) -> str:
@@ -232,7 +232,7 @@ def _size(value: object) -> int:
 
 
 def _extract(layers: Sequence[Layer], name: str, target: Path) -> str | None:
-    """Copy a file out of an image; what errors call it, or None where the image does not show it. Raises BadInput."""
+    """Copy a file out of an image; returns its name for errors, or None if it is missing. Raises BadInput."""
     parts = name.split("/")
     parents = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
     whiteouts = {
@@ -249,7 +249,7 @@ def _extract(layers: Sequence[Layer], name: str, target: Path) -> str | None:
         if found:
             where = f"{layer.where}({name})"
             if found.kind != FILE or found.size > DATABASE_BYTES:
-                raise BadInput(where, "no file, or too large", "give a base whose database Nix can read")
+                raise BadInput(where, "not a file, or too large", "give a base whose database Nix can read")
             _copy(layer, found.offset, found.size, target)
             return where
         if hidden:

@@ -1,7 +1,7 @@
-"""Recipes: the JSON by which a Nix derivation says what image it wants.
+"""Recipes: the JSON with which a Nix derivation describes an image.
 
-A recipe names store paths, so Nix keeps an image's content alive with it; making one reads no file of the closure.
-The format is versioned and told in `docs/design/recipe.md`; unknown versions and fields are refused.
+A recipe refers to store paths, so Nix keeps the image's content as long as the recipe. Making a recipe reads no file of
+the closure. The format has a version; unknown versions and fields are errors (`docs/design/recipe.md`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VERSION = 1
 
 
 class Base(NamedTuple):
-    """The image to build on: an archive or a layout, and which image in it, by name, by tag or by both."""
+    """The image to build on: a file, as `open_images` reads it, and the name and tag of one image in it."""
 
     path: str
     name: str | None = None
@@ -34,7 +34,7 @@ class Base(NamedTuple):
 
 
 class StoreLayer(NamedTuple):
-    """A layer of store paths, each where it lies in the store; `why` these are together is for whoever asks."""
+    """A layer of store paths. `why` is the reason why they share a layer, for `lamina plan`."""
 
     paths: tuple[PathInfo, ...]
     stamp: Stamp = Stamp()
@@ -42,7 +42,7 @@ class StoreLayer(NamedTuple):
 
 
 class RootLayer(NamedTuple):
-    """A layer of trees that are laid over each other at the root of the image, as copies or as links."""
+    """A layer of trees at the root of the image, a later one over an earlier one, as copies or as links."""
 
     trees: tuple[PathInfo, ...]
     stamp: Stamp = Stamp()
@@ -53,7 +53,7 @@ class RootLayer(NamedTuple):
 
 
 class TarLayer(NamedTuple):
-    """A layer that another derivation made: a plain tar."""
+    """A layer that another derivation made, as an uncompressed tar."""
 
     tar: PathInfo
 

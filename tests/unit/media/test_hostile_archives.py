@@ -246,7 +246,7 @@ def test_a_base_whose_env_has_a_name_without_a_value_is_taken(tmp_path: Path) ->
 @pytest.mark.parametrize("told", [1, 3])
 def test_a_base_whose_history_tells_of_another_number_of_layers(told: int, tmp_path: Path) -> None:
     path = save(with_config({"history": [{"created_by": "x"}] * told}), tmp_path / "it.tar")
-    with pytest.raises(BadInput, match=f"{path}: its history tells of {told} layers, it has 2"):
+    with pytest.raises(BadInput, match=f"{path}: the history has entries for {told} layers, the image has 2"):
         image_of(recipe(base=base(path)))
 
 

@@ -111,7 +111,7 @@ def test_a_hash_as_nix_itself_spells_it() -> None:
 
 @pytest.mark.parametrize("text", ["", "sha512:" + "0" * 52, "sha256:" + "e" * 52, "sha256-AAAA", "sha256:" + "g" * 64])
 def test_no_hash(text: str) -> None:
-    with pytest.raises(BadInput, match="no SHA-256 hash of Nix'"):
+    with pytest.raises(BadInput, match="is not a SHA-256 hash of Nix"):
         hex_hash(text)
 
 
@@ -182,14 +182,14 @@ def other(statement: str) -> bytes:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"no database" * 100, "a damaged Nix database"),
-        (b"", "no Nix database"),
-        (other("DROP TABLE Refs"), "no Nix database"),
-        (other("DROP TABLE Refs; CREATE VIEW Refs AS SELECT 1 AS referrer, 1 AS reference"), "no Nix database"),
+        (b"no database" * 100, "a corrupt Nix database"),
+        (b"", "not a Nix database"),
+        (other("DROP TABLE Refs"), "not a Nix database"),
+        (other("DROP TABLE Refs; CREATE VIEW Refs AS SELECT 1 AS referrer, 1 AS reference"), "not a Nix database"),
         (other("UPDATE ValidPaths SET hash = 'md5:00'"), "the NAR hash 'md5:00'"),
         (other("UPDATE ValidPaths SET path = '/etc/passwd' WHERE id = 1"), "is no store path"),
         (other("UPDATE ValidPaths SET path = x'00' WHERE id = 1"), "is no store path"),
-        (other("UPDATE ValidPaths SET sigs = cast(x'ff' AS text)"), "a damaged Nix database"),
+        (other("UPDATE ValidPaths SET sigs = cast(x'ff' AS text)"), "a corrupt Nix database"),
     ],
 )
 def test_a_hostile_database(data: bytes, said: str) -> None:
@@ -198,5 +198,5 @@ def test_a_hostile_database(data: bytes, said: str) -> None:
 
 
 def test_a_database_that_is_a_link() -> None:
-    with pytest.raises(BadInput, match="no file"):
+    with pytest.raises(BadInput, match="not a file"):
         registered_in([layer_of(Piece(DATABASE, link="/etc/shadow"))], HELD)
