@@ -87,6 +87,8 @@ def check_types(config: Json, where: object) -> Json:
     """The config without fields that are null. Raises BadInput: a known field has the wrong type."""
     for fault in type_faults(config):
         raise BadInput(where, f"{fault.field} {fault.what}", fault.remedy)
+    for fault in _dangers(config):
+        raise BadInput(where, f"{fault.field} {fault.what}", fault.remedy)
     return {key: _without_nulls(key, value) for key, value in config.items() if value is not None}
 
 
@@ -181,9 +183,6 @@ def _meaning_faults(config: Json) -> Iterator[Fault]:
     for item in config.get("Env", []):
         if not re.match("[^=]+=", item):
             yield Fault("config.Env", f"has {shown(item)}", "write NAME=VALUE")
-    for number in config.get("User", "").split(":"):
-        if number.isdecimal() and int(number[:20]) >= 1 << 31:
-            yield Fault("config.User", f"has the number {number:.40}", "runtimes would take it for root")
     if not config.get("WorkingDir", "").startswith("/") and config.get("WorkingDir"):
         yield Fault("config.WorkingDir", f"is {shown(config['WorkingDir'])}", "it takes an absolute path")
     for name in config.get("Volumes", {}):
@@ -196,6 +195,16 @@ def _meaning_faults(config: Json) -> Iterator[Fault]:
     if not signal or (signal["name"] and signal["name"] not in _SIGNALS):
         yield Fault("config.StopSignal", f"is {shown(config['StopSignal'])}", "it takes a signal, like SIGTERM")
     yield from _test_faults(config.get("Healthcheck", {}))
+
+
+def _dangers(config: Json) -> Iterator[Fault]:
+    """Values that would harm the machine or the user of the image, whether the user or a base wrote them."""
+    for number in (config.get("User") or "").split(":"):
+        if number.isdecimal() and int(number[:20]) >= 1 << 31:
+            yield Fault("config.User", f"has the number {number:.40}", "runtimes would take it for root")
+    for name in config.get("Volumes") or {}:
+        if ".." in name.split("/"):
+            yield Fault("config.Volumes", f"has {shown(name)}", "a volume is an absolute path below /, without ..")
 
 
 def _key_faults(field: str, value: Json, known: tuple[str, ...]) -> Iterator[Fault]:
