@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from lamina.store.ownership import Stamp
+from lamina.store.root_tree import root_items
+from lamina.store.tree_blob import TreeBlob
 from tests.support.builds import COMMAND, ROOT, environment, expression, nix_build, nix_builds
 from tests.support.consumers import base
 from tests.support.consumers.adapters import opened
@@ -21,6 +24,9 @@ from tests.support.consumers.docker import Docker
 from tests.support.consumers.fixtures import Prefixes
 from tests.support.consumers.loading import KINDS, Loader, client, loader_for
 from tests.support.once import Once
+from tests.support.recipes import recipe as unit_recipe
+from tests.support.recipes import root_layer, write_recipe
+from tests.support.trees import make_tree
 
 NOTHING_TO_SPEAK_OF = 256 << 10
 
@@ -248,3 +254,21 @@ def test_the_example_of_the_library_loads(dockerd: Docker, tmp_path: Path, uniqu
     assert first and second
     assert int(first[1]) > 1 << 10 and second[1] == "0" and int(second[2]) > 1 << 20
     assert dockerd.run(image(loader, unique)).stdout.strip() == "library"
+
+
+def test_docker_says_which_unchanged_layers_it_needs_again(dockerd: Docker, tmp_path: Path, unique: str) -> None:
+    """The classic store finds a layer by all layers below it."""
+    loader = loader_for(dockerd, tmp_path)
+    above = make_tree(tmp_path / "above", {"above": unique.encode() * 10_000})
+    costs = []
+    for number in range(2):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        below = make_tree(directory / "tree", {"below": f"{unique} {number}".encode()})
+        fields = unit_recipe(root_layer(below), root_layer(above), names=[{"name": unique, "tag": str(number)}])
+        done = loader.run(write_recipe(fields, directory))
+        assert done.returncode == 0, done.stderr
+        costs.append(json.loads(done.stdout))
+    size = TreeBlob.of(root_items([str(above)], Stamp())).size
+    assert [cost["repeated"] for cost in costs] == [0, size]
+    assert costs[1]["sent"] > size and costs[1]["held"] == 0
