@@ -165,6 +165,8 @@ def _did_you_mean(word: str, names: Iterable[str]) -> str:
 def path(text: str) -> Path:
     from pathlib import Path  # 3 ms, which `--version` has no use for
 
+    if "://" in text and not os.path.lexists(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a file; copy it to one first, for example with skopeo copy")
     return Path(text)
 
 

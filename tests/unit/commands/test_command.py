@@ -276,6 +276,10 @@ def test_a_mistake_in_the_usage(arguments: tuple[str, ...], tmp_path: Path, lami
             "lamina build: error: unknown option --compresor=gz; did you mean ",
         ),
         (("inspect", "a", "b"), "lamina inspect: error: unexpected argument b"),
+        (
+            ("load", "docker://redis"),
+            "lamina load: error: argument IMAGE: docker://redis is not a file; copy it to one",
+        ),
         (("--as", "load-app", "load", "x", "--too"), "load-app: error: unknown option --too; did you mean --to?"),
     ],
     ids=" ".join,
