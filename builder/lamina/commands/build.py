@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import add_check, add_compressor, path
+from lamina.commands.parser import add_check, add_compressor, add_recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", type=path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
+    add_recipe(parser)
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
     parser.add_argument(
         *("-t", "--name", "--repo_tag"),
         metavar="NAME:TAG",
-        help="what to call the image, in the place of its own names",
+        help="name of the image, instead of its own names",
     )
     parser.add_argument(
         *("--format", "--layout"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import add_selection, path, seconds
+from lamina.commands.parser import add_image, add_selection, seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, an archive or a layout")
+    add_image(parser)
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the file to write; - for standard output")
     add_selection(parser)
     parser.add_argument(

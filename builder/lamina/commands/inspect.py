@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import json_text, path
+from lamina.commands.parser import add_image, json_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, an archive or an OCI layout")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_image(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:

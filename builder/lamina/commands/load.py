@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import add_check, add_selection, json_text, path
+from lamina.commands.parser import add_check, add_image, add_selection, json_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, an archive or an OCI layout")
+    add_image(parser)
     add_selection(parser)
-    parser.add_argument("--to", choices=("docker", "podman", "containerd"), default="docker", help="default: docker")
+    parser.add_argument(
+        "--to", choices=("docker", "podman", "containerd"), default="docker", help="the daemon; default: docker"
+    )
     add_check(parser)
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`lamina merge`: put several images into one archive; what they share is stored once."""
+"""`lamina merge`: put several images into one archive. Layers that they share are stored once."""
 
 from __future__ import annotations
 

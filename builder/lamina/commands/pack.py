@@ -12,16 +12,22 @@ ROOT_HELP = "when the root directory itself is in the layer; changed: if it is n
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directories", nargs="+", metavar="DIR", help="what is to lie at the root; later over earlier")
+    parser.add_argument(
+        "directories", nargs="+", metavar="DIR", help="files for the root; a later DIR replaces files of an earlier one"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="OUT")
     parser.add_argument("--uid", type=owner, default=0, help="owner of everything; default: 0")
     parser.add_argument("--gid", type=owner, default=0, help="group of everything; default: 0")
-    parser.add_argument("--mtime", default="@1", help="of everything: ISO 8601, or @SECONDS; default: @1")
-    parser.add_argument("--keep-modes", action="store_true", help="of one DIR, instead of those that Nix gives files")
-    parser.add_argument("--keep-owners", action="store_true", help="with --keep-modes: the owners too")
-    parser.add_argument("--links", action="store_true", help="files become links to where they are")
+    parser.add_argument("--mtime", default="@1", help="time of every file: ISO 8601, or @SECONDS; default: @1")
+    parser.add_argument(
+        "--keep-modes",
+        action="store_true",
+        help="keep the modes of the files, of one DIR; default: modes as in the Nix store",
+    )
+    parser.add_argument("--keep-owners", action="store_true", help="with --keep-modes: keep the owners, too")
+    parser.add_argument("--links", action="store_true", help="make links to the files instead of copies")
     parser.add_argument("--root", choices=("never", "changed", "always"), default="never", help=ROOT_HELP)
-    parser.add_argument("--keep-dirlinks", action="store_true", help="links to directories stay links")
+    parser.add_argument("--keep-dirlinks", action="store_true", help="keep links to directories as links")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -185,6 +185,18 @@ def seconds(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text} is not from 0 (1970) to {(1 << 63) - 1}")
 
 
+def add_image(parser: argparse.ArgumentParser) -> None:
+    """Add IMAGE, which `open_images` reads."""
+    text = "a recipe, an archive or an OCI layout; - for standard input"
+    parser.add_argument("image", type=path, metavar="IMAGE", help=text)
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Add RECIPE, which `open_recipe` reads."""
+    text = "the JSON file that the attribute `recipe` of an image builds; - for standard input"
+    parser.add_argument("recipe", type=path, metavar="RECIPE", help=text)
+
+
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Add `--name` and `--tag`, which select one image of a file with several."""
     parser.add_argument("--name", metavar="NAME", help="select one of several images by its name")

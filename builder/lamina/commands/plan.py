@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from lamina.commands.parser import columns, json_text, path
+from lamina.commands.parser import add_recipe, columns, json_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", type=path, metavar="RECIPE", help="the JSON that an image's `recipe` attribute makes")
-    parser.add_argument("--explain", action="store_true", help="print the layers; the default, unless --lock is given")
-    parser.add_argument("--lock", metavar="FILE", help="write the plan, for the argument `lock` of an image")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_recipe(parser)
+    parser.add_argument("--explain", action="store_true", help="print the layers; the default without --lock")
+    parser.add_argument("--lock", metavar="FILE", help="write a lock file, for the argument `lock` of an image")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -10,18 +10,20 @@ from lamina.errors import BadUsage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", nargs="?", metavar="NAME[:TAG|@DIGEST]", help="as for docker pull")
-    parser.add_argument("reference", nargs="?", metavar="TAG|DIGEST", help="the same, apart")
+    parser.add_argument("image", nargs="?", metavar="NAME[:TAG|@DIGEST]", help="the image, written as for docker pull")
+    parser.add_argument("reference", nargs="?", metavar="TAG|DIGEST", help="the tag or digest, if NAME has none")
     parser.add_argument("--image-name", metavar="NAME", help="the same as NAME")
     parser.add_argument("--image-tag", metavar="TAG", help="the same as TAG")
-    parser.add_argument("--image-digest", metavar="DIGEST", help="of a manifest or of an index")
-    parser.add_argument("--os", default="linux", help="which image of an index; default: linux")
-    parser.add_argument("--arch", help="which image of an index, in Go's words; default: this machine's")
+    parser.add_argument("--image-digest", metavar="DIGEST", help="digest of a manifest or an index")
+    parser.add_argument("--os", default="linux", help="operating system, for multi-platform images; default: linux")
+    parser.add_argument("--arch", help="architecture in Go's words, for multi-platform images; default: this machine's")
     parser.add_argument("--final-image-name", metavar="NAME", help="name in the archive; default: NAME")
     parser.add_argument("--final-image-tag", metavar="TAG", help="tag in the archive; default: TAG")
-    parser.add_argument("--no-tls-verify", action="store_true", help="for a registry without TLS")
-    parser.add_argument("--json", action="store_true", help="for programs; otherwise a Nix attribute set")
-    parser.add_argument("--quiet", action="store_true", help="nothing but the result")
+    parser.add_argument(
+        "--no-tls-verify", action="store_true", help="accept a registry without TLS, or with an unknown certificate"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a Nix attribute set")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but the result")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -6,9 +6,9 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--layers", action="store_true", help="the layers of buildLayer instead")
-    what.add_argument("--database", action="store_true", help="the layer with a database of its store paths instead")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--layers", action="store_true", help="make the layers of buildLayer instead")
+    kinds.add_argument("--database", action="store_true", help="make the layer with Nix' database instead")
     parser.add_argument("-o", "--output", required=True, metavar="OUT")
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 
-from lamina.commands.parser import json_text, path
+from lamina.commands.parser import add_image, json_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", type=path, metavar="IMAGE", help="a recipe, a docker or OCI archive, or an OCI layout")
-    parser.add_argument("--for", dest="consumers", metavar="NAME,...", help="what these need of an archive; or all")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    add_image(parser)
+    parser.add_argument(
+        "--for",
+        dest="consumers",
+        metavar="NAME,...",
+        help="also check what these consumers need; all: every one but docker-1.9",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
