@@ -11,6 +11,7 @@ import contextlib
 import os
 import secrets
 import signal
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -62,6 +63,9 @@ def supervise(
             return supervisor.run(processes)
     except MemoryError:
         raise LaminaError(_WHERE, "out of memory", "give the build more memory") from None
+    except (ArithmeticError, LookupError, TypeError, ValueError, struct.error) as error:
+        what = f"a system call that it cannot read: {type(error).__name__}: {error}"
+        raise LaminaError(_WHERE, what, "this is a fault of Lamina's: please report it") from error
 
 
 def _seize(number: int) -> None:

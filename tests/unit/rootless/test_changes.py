@@ -1,4 +1,4 @@
-"""What a script changed is told by content: the numbers that a file system gives to files have no say in it."""
+"""Changes are found by content. The numbers that a file system gives to files do not matter."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def make_again(directory: Path, aside: Path, *, same_number: bool) -> None:
 
 
 @pytest.mark.parametrize("same_number", [True, False])
-def test_what_was_made_again_is_told_by_content(same_number: bool, tmp_path: Path) -> None:
+def test_files_that_were_made_again_are_compared_by_content(same_number: bool, tmp_path: Path) -> None:
     """Directories with and without what they had, files, and a directory in the place of one."""
     base = merged([Layer.of(Bytes(tar_of(BASE)), "the base")])
     top = tmp_path / "root"

@@ -7,7 +7,10 @@ import platform
 
 import pytest
 
+from lamina.errors import LaminaError
 from lamina.rootless.machine import this_machine
+from lamina.rootless.records import Records
+from lamina.rootless.supervise import supervise
 from tests.support.fake_root import PYTHON, Script, need_namespaces
 
 ODD_CALLS = """
@@ -51,3 +54,17 @@ def test_odd_arguments(fake_root: Script) -> None:
     program = ODD_CALLS.replace("@NUMBERS@", repr(numbers))
     layer = fake_root(f"mkdir c; touch a b\n{PYTHON} - {turns} <<'E'\n{program}\nE\ntouch ended\n")
     assert "ended" in layer
+
+
+def test_a_fault_of_the_supervisor(as_root: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, and no process is left. The fault is made up: none is known."""
+    need_namespaces()
+
+    def faulty(*_: object) -> int:
+        raise OverflowError("made up")
+
+    monkeypatch.setattr("lamina.rootless.identity.emulate", faulty)
+    with pytest.raises(LaminaError, match="cannot read: OverflowError: made up; this is a fault of Lamina's"):
+        supervise([PYTHON, "-c", "import os; os.getuid()"], Records(), lambda: None)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, 0)
