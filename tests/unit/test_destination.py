@@ -71,6 +71,13 @@ def writing(request: pytest.FixtureRequest, image: Path, archive: Path) -> Calla
     return lambda output: command(image, archive, output)
 
 
+@pytest.fixture(params=(build, build_gz, lock), ids=lambda writing: writing.__name__)
+def each_way(request: pytest.FixtureRequest, image: Path, archive: Path) -> Callable[[object], list[object]]:
+    """One command for each way to write: a file that can seek, a compressed one, a small one."""
+    command: Writing = request.param
+    return lambda output: command(image, archive, output)
+
+
 Words = Callable[[object], list[object]]
 
 
@@ -132,7 +139,7 @@ REFUSED = (a_directory, a_socket, a_disk, a_circle, a_link_into_the_store, a_fil
 @pytest.mark.parametrize("through", ["itself", "a link"])
 @pytest.mark.parametrize("kind", REFUSED, ids=lambda kind: kind.__name__)
 def test_what_can_be_no_output_is_refused(
-    kind: Callable[[Path], None], through: str, writing: Words, lamina: Command, tmp_path: Path, monkeypatch: Any
+    kind: Callable[[Path], None], through: str, each_way: Words, lamina: Command, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "out"
@@ -140,7 +147,7 @@ def test_what_can_be_no_output_is_refused(
     if through == "a link":
         (tmp_path / "link").symlink_to("out")
         path = tmp_path / "link"
-    words = writing(path.name)
+    words = each_way(path.name)
     before = {name: os.lstat(tmp_path / name) for name in sorted(os.listdir(tmp_path))}
     done = lamina(*words)
     assert (done.returncode, done.stderr.count(b"\n"), done.stdout) == (1, 1, b""), done.stderr
@@ -180,11 +187,11 @@ LINES: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("output, line", LINES.values(), ids=LINES)
-def test_pipes_and_descriptors_are_written_to(output: str, line: str, writing: Words, tmp_path: Path) -> None:
-    plain = shell("LAMINA", writing, "plain", tmp_path)
+def test_pipes_and_descriptors_are_written_to(output: str, line: str, each_way: Words, tmp_path: Path) -> None:
+    plain = shell("LAMINA", each_way, "plain", tmp_path)
     assert plain.returncode == 0, plain.stderr
     special = {path: os.lstat(path) for path in ("/dev/stdout", "/dev/null")}
-    done = shell(line, writing, output, tmp_path)
+    done = shell(line, each_way, output, tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     got = (tmp_path / "got").read_bytes().removeprefix(b"before" if "printf" in line else b"")
     assert got == (tmp_path / "plain").read_bytes()
