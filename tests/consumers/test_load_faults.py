@@ -18,7 +18,7 @@ from tests.support.consumers.loading import Loader, loader_for
 from tests.support.consumers.podman import Podman
 from tests.support.needs import need
 
-CONTAINERD_STORES = ["dockerd_trixie_containerd"]
+CONTAINERD_STORES = ["dockerd_trixie_containerd", "dockerd_forky_containerd"]
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_the_layers_of_an_image_that_docker_load_loaded_are_known(loader: Loader
     assert result(loader, two)["sent"] < SIZE
 
 
-@pytest.mark.parametrize("loader", ["containerd", "containerd_trixie"], indirect=True)
+@pytest.mark.parametrize("loader", ["containerd", "containerd_trixie", "containerd_forky"], indirect=True)
 def test_an_image_that_is_not_unpacked_is_not_ready(loader: Loader, name: str, tmp_path: Path) -> None:
     """`ctr run` fails for it."""
     image = archive(tmp_path / "image.tar", name)
@@ -94,7 +94,7 @@ def test_an_image_that_is_not_unpacked_is_not_ready(loader: Loader, name: str, t
     assert check(status).split()[-1] == "true"
 
 
-@pytest.mark.parametrize("loader", ["podman", "podman_trixie"], indirect=True)
+@pytest.mark.parametrize("loader", ["podman", "podman_trixie", "podman_forky"], indirect=True)
 def test_an_image_that_podman_cannot_inspect_does_not_cost_the_reuse(loader: Loader, name: str, tmp_path: Path) -> None:
     result(loader, archive(tmp_path / "one.tar", name))
     assert isinstance(loader.consumer, Podman)
@@ -106,7 +106,7 @@ def test_an_image_that_podman_cannot_inspect_does_not_cost_the_reuse(loader: Loa
         loader.consumer.check("rmi", f"list-{name}")
 
 
-@pytest.mark.parametrize("loader", ["podman", "podman_trixie"], indirect=True)
+@pytest.mark.parametrize("loader", ["podman", "podman_trixie", "podman_forky"], indirect=True)
 def test_the_reason_is_that_for_our_format(loader: Loader, name: str, tmp_path: Path) -> None:
     """podman prints a reason for each format that it tries, the last one always for a directory."""
     line = refusal(loader.run(archive(tmp_path / "image.tar", name, config={"ExposedPorts": {"80": True}})))

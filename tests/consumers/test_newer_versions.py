@@ -1,0 +1,59 @@
+"""Some unit tests with newer versions of Python, and a few builds with the Nix of Debian forky."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.builds import ROOT, environment
+from tests.support.built_examples import Built
+from tests.support.consumers import roots
+from tests.support.consumers.base import Prefix, call, check, version_in
+from tests.support.needs import absent, need_root
+
+TESTS = ("tests/unit/oci", "tests/unit/test_golden.py", "tests/unit/test_imports.py", "tests/unit/test_errors.py")
+"""What has differed between versions of Python: times, JSON, imports, and bytes of layers."""
+
+TIMEOUT = 1800
+STORE = ROOT / ".state/forky-store"
+"""The store of forky's Nix, which is kept: the packages of the host are unpacked into it once."""
+
+PYTHONS = {"3.13": "trixie-python", "3.14": "forky"}
+
+
+@pytest.fixture
+def python(request: pytest.FixtureRequest) -> Iterator[Prefix]:
+    """The words that run a Python of that version, with the packages that the tests need."""
+    need_root()
+    root = ROOT / ".state" / PYTHONS[request.param]
+    if not roots.complete(root):
+        absent(f"no root with Python {request.param} here: bash dev/setup.sh test-all")
+    with roots.entered(root) as prefix:
+        settings = {"PYTHONPATH": f"{ROOT}/builder:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+        yield (*prefix, "env", "-C", str(ROOT), *(f"{name}={value}" for name, value in settings.items()), "python3")
+
+
+@pytest.mark.usefixtures("newest")
+@pytest.mark.parametrize("python", PYTHONS, indirect=True)
+def test_python(python: Prefix, request: pytest.FixtureRequest) -> None:
+    version = request.node.callspec.params["python"]
+    assert check([*python, "--version"]).startswith(f"Python {version}.")
+    words = [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", str(os.cpu_count()), *TESTS]
+    done = call(words, timeout=TIMEOUT)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("example", ["hello", "redis", "runAsRoot"])
+def test_nix(example: str, forky: Prefix, tmp_path: Path, build: Callable[[str], Built]) -> None:
+    """In a store of its own: the database of a store may change for good when a newer Nix opens it."""
+    settings = {"NIX_CONF_DIR": f"{ROOT}/.state/nix", "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    nix = [*forky, "env", "-C", str(ROOT), *(f"{name}={value}" for name, value in settings.items())]
+    assert version_in(check([*nix, "nix", "--version"])) > "2.3"
+    words = [*nix, "nix-build", "--store", str(STORE), "-A", f"examples.{example}", "--no-out-link"]
+    path = check(words, timeout=TIMEOUT, env=environment()).strip()
+    assert path.startswith("/nix/store/")
+    assert Path(f"{STORE}{path}").read_bytes() == build(example).archive.read_bytes()
