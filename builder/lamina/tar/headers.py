@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import attrs
 
 from lamina.data.blob import Blob, FileRange
+from lamina.tar.extensions import KINDS
+from lamina.tar.fields import parse_number
 from lamina.tar.read import Entry, entries
 from lamina.tar.write import BLOCK
-
-_EXTENSIONS = (b"x", b"g", b"L", b"K")
 
 
 @attrs.frozen
@@ -93,8 +93,8 @@ def _head(entry: Entry, raw: bytes) -> Head:
     kinds: list[bytes] = []
     keys: list[bytes] = []
     block = raw[:BLOCK]
-    while block[156:157] in _EXTENSIONS:
-        size = _number(block[124:136])
+    while block[156:157] in KINDS:
+        size = parse_number(block[124:136]) or 0
         kinds.append(block[156:157])
         if block[156:157] in (b"x", b"g"):
             keys += _keys(raw[BLOCK : BLOCK + size])
@@ -103,23 +103,15 @@ def _head(entry: Entry, raw: bytes) -> Head:
     return Head(
         entry=entry,
         kind=block[156:157],
-        mode=_number(block[100:108]),
-        uid=_number(block[108:116]),
-        gid=_number(block[116:124]),
+        mode=parse_number(block[100:108]) or 0,
+        uid=parse_number(block[108:116]) or 0,
+        gid=parse_number(block[116:124]) or 0,
         user=block[265:297].partition(b"\0")[0],
         group=block[297:329].partition(b"\0")[0],
-        told_size=_number(raw[-BLOCK:][124:136]),
+        told_size=parse_number(raw[-BLOCK:][124:136]) or 0,
         extensions=tuple(kinds),
         keys=tuple(keys),
     )
-
-
-def _number(field: bytes) -> int:
-    """An octal number or GNU's base-256; -1 for what is none."""
-    if field[:1] in (b"\x80", b"\xff"):
-        return int.from_bytes(field[1:], "big")
-    text = field.strip(b"\0 ")
-    return -1 if text.strip(b"01234567") else int(text or b"0", 8)
 
 
 def _keys(data: bytes) -> Iterator[bytes]:
