@@ -5,6 +5,27 @@ Each limit is far above what real images need, and low enough that input below i
 
 from __future__ import annotations
 
+
+class Allowance:
+    """How much an archive may ask for: `free`, and `ratio` for each byte of the archive on the disk, up to `most`.
+
+    So an archive of a few kilobytes takes no gigabytes, and a large one takes what large images need.
+    """
+
+    __slots__ = ("free", "most", "ratio", "remedy", "what")
+
+    def __init__(self, what: str, free: int, ratio: float, most: int, remedy: str) -> None:
+        self.what, self.free, self.ratio, self.most, self.remedy = what, free, ratio, most, remedy
+
+    def of(self, packed: int | None) -> int:
+        """The limit for an archive of `packed` bytes; None: for what is not from an archive."""
+        return self.most if packed is None else min(self.most, self.free + int(self.ratio * packed))
+
+    def message(self, packed: int | None) -> str:
+        """What an archive that asks for more is told."""
+        return f"more than {self.of(packed)} {self.what}"
+
+
 JSON_BYTES = 16 << 20
 """Size of a recipe or a closure graph. Nix writes about 1 kB for each store path; large closures have 10,000 paths."""
 
@@ -54,9 +75,6 @@ MEMBER_NAME = 4096
 NAMES_BYTES = 16 << 20
 """Bytes of all names in an image archive, whose index is kept in memory."""
 
-LAYER_NAMES_BYTES = 64 << 20
-"""Bytes of all names in a layer that is checked for consumers: a million files have about this many."""
-
 TAR_EXTENSION = 1 << 20
 """Bytes of one PAX or GNU long-name header: one extended attribute has up to 64 KiB."""
 
@@ -66,11 +84,14 @@ PAX_RECORDS = 64
 STORE_PATHS = 200_000
 """Store paths found in the layers of one base."""
 
-FILES = 1_000_000
-"""Files in the layers of a base, or of an image for `export`, and steps to delete them; each takes 1 kB of memory."""
+DATABASE_VALUE = 64 << 10
+"""Bytes of one value, or of one row, in the Nix database of a base: signatures are the longest."""
 
-FILES_BYTES = 256 << 20
-"""Bytes of the names and extended attributes of these files, which are kept in memory."""
+DATABASE_REFERENCES = 2_000_000
+"""References between the store paths in it: a path has ten on average."""
+
+DATABASE_STEPS = 200_000_000
+"""Instructions of SQLite's machine to read it: a row takes some twenty."""
 
 DATABASE_BYTES = 1 << 30
 """Size of the Nix database in a base: Nix writes about 1 kB for each store path."""
@@ -81,15 +102,44 @@ ROOT_REPEATS = 100_000
 Links between directories can double the number of files with each directory.
 """
 
-UNPACKED_FREE = 512 << 20
-UNPACKED_RATIO = 200
-UNPACKED_BYTES = 256 << 30
-"""Limit for the decompressed size of all compressed parts of one archive:
-UNPACKED_FREE + UNPACKED_RATIO * size of the archive, at most UNPACKED_BYTES.
+_HOSTILE = "no image is like this; if you trust it, unpack it first"
 
-Images compress to a half or a third. Only zeros compress better than 1:200, as in the sparse `lastlog` of a high user
-number (292 bytes for each number); UNPACKED_FREE is for these. Data that is not compressed has no limit.
+UNPACKED = Allowance("bytes unpacked from compressed parts", 512 << 20, 200, 256 << 30, _HOSTILE)
+"""Size of all compressed parts of one archive after decompression. Images compress to a half or a third. Only zeros
+compress better than 1:200, as in the sparse `lastlog` of a high user number (292 bytes for each number): the free part
+is for these. Data that is not compressed has no limit.
 """
+
+DOCUMENTS = Allowance("bytes in its documents", 10 << 20, 16, 256 << 20, _HOSTILE)
+"""All documents of an archive together. The config of each image counts, also where images share it."""
+
+DOCUMENT_VALUES = Allowance("values in its documents", 200_000, 1 / 4, 8_000_000, _HOSTILE)
+"""Values in these documents, by their commas and brackets: one takes up to 232 bytes of memory."""
+
+LAYER_MEMBERS = Allowance("members in its layers", 60_000, 1 / 8, 10_000_000, _HOSTILE)
+"""Headers that are read in one operation. Compressed by the best tools a header takes some 15 bytes of an archive."""
+
+LAYER_NAMES = Allowance("bytes of names in its layers", 16 << 20, 4, 256 << 20, _HOSTILE)
+"""Where names are kept in memory: a million files have about 64 MiB."""
+
+FILES = Allowance("files in its layers", 100_000, 1 / 8, 1_000_000, "build on a smaller image")
+"""Files whose place in the file system is kept, directories that only names of others imply, and steps to delete
+files: 1 kB of memory for each."""
+
+FILES_BYTES = Allowance("bytes of names and attributes of files", 16 << 20, 4, 256 << 20, "build on a smaller image")
+"""They are kept in memory, too."""
+
+STEPS = Allowance("steps through directories and links", 2_000_000, 2, 32_000_000, "build on a smaller image")
+"""To find the places of files: each part of a path is one, and each part of what a link refers to."""
+
+LAYER_PLACES = Allowance("layers in its images", 50_000, 0, 50_000, _HOSTILE)
+"""Layers of all images in one archive, each as often as images have it."""
+
+IMAGE_NAMES = Allowance("names of images", 10_000, 0, 10_000, _HOSTILE)
+"""Names of all images in one archive."""
+
+HISTORY = 5000
+"""Entries in the history of an image; one has two or three for each layer."""
 
 UNPACKED_WINDOW = 192 << 20
 """Memory of an xz decoder, in bytes; `xz -9` needs 65 MiB. zstd has a limit of its own, 128 MiB."""

@@ -38,6 +38,15 @@ CONFIG = {"os": "linux", "architecture": "amd64", "config": {"Env": ["A=1"], "La
           "history": [{"created_by": "x"}]}  # fmt: skip
 
 
+DOCUMENTS = {
+    b"m": b'[{"Config": "c", "RepoTags": ["a:1"], "Layers": ["l"], "LayerSources": {"l": {"size": 1}}}]',
+    b"i": b'{"schemaVersion": 2, "config": {"digest": "x", "size": 1}, "layers": [{"annotations": {"a": "b"}}]}',
+    b"l": b'{"imageLayoutVersion": "1.0.0"}',
+    b"r": b'{"a": {"1": "x"}}',
+}
+"""By the letter that the judge has for their kind."""
+
+
 def long_names() -> bytes:
     """A tar with PAX headers, and one with GNU's, as Python writes them."""
     out = []
@@ -48,7 +57,7 @@ def long_names() -> bytes:
             info.type, info.linkname, info.pax_headers = (
                 tarfile.SYMTYPE,
                 "t" * 150,
-                {"comment": "c", "GNU.sparse.major": "1"},
+                {"comment": "c"},
             )
             archive.addfile(info)
         out.append(buffer.getvalue()[:4096] + bytes(1024))
@@ -140,6 +149,8 @@ def seeds() -> dict[str, list[bytes]]:
         "oci_layout": [oci_parts(with_an_index=False), oci_parts(with_an_index=True)],
         "base_layer": [LAYER, WHITEOUTS, long_names(), WRAPPERS["gzip"](WHITEOUTS)],
         "nix_database": databases(),
+        "tar_judge": [LAYER, WHITEOUTS, long_names()],
+        "document_judge": [b"c" + to_json(CONFIG), *(kind + text for kind, text in DOCUMENTS.items())],
     }  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from lamina.compat.check import CONSUMERS
 from lamina.data.blob import Bytes
-from lamina.data.compression import Budget, Decompressed, plain
+from lamina.data.budget import Budget
+from lamina.data.compression import Decompressed, plain
 from lamina.errors import LaminaError
 from lamina.image import hashing as learn
 from lamina.image.contents import store_paths
@@ -36,8 +37,9 @@ from lamina.oci.strict_json import canonical, parse_json
 from lamina.planning.lock import parse_lock
 from lamina.planning.pipeline import run_pipeline
 from lamina.planning.plan import plan
+from lamina.recipe.base_database import registered_in
 from lamina.recipe.derivation import json_text, make_layers
-from lamina.recipe.nix_database import database, registered_in
+from lamina.recipe.nix_database import database
 from lamina.recipe.open import build_image, open_images
 from lamina.recipe.recipe import parse_recipe, recipe_json
 from lamina.report.describe import inspect, table
@@ -45,6 +47,8 @@ from lamina.report.plan import layer_table, planned
 from lamina.report.verify import verify
 from lamina.store.closure import parse_graph, reachable
 from lamina.tar.read import entries
+from tests.judge import documents as documents_of_images
+from tests.judge import readers
 from tests.support.archives import Piece, tar_of
 from tests.support.trees import hashed_name
 
@@ -178,6 +182,19 @@ def nix_database(data: bytes) -> None:
         assert database(rows) == database(reversed(rows))
 
 
+def tar_judge(data: bytes) -> None:
+    """A tar that we read is read alike by Go's archive/tar and Python's tarfile. (GNU tar would be a new process.)"""
+    difference = readers.disagreement(with_check_sums(data), ("Go's archive/tar", "Python's tarfile"))
+    assert not difference, difference
+
+
+def document_judge(data: bytes) -> None:
+    """The first byte chooses the kind of document."""
+    if data[:1] in documents_of_images.KINDS:
+        difference = documents_of_images.disagreement(data[:1], data[1:])
+        assert not difference, difference
+
+
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
@@ -192,6 +209,8 @@ TARGETS: dict[str, Target] = {
         oci_layout,
         base_layer,
         nix_database,
+        tar_judge,
+        document_judge,
     )
 }
 

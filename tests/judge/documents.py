@@ -19,8 +19,7 @@ from lamina.oci.spelling import (
     check_spelling,
 )
 from lamina.oci.strict_json import parse_json
-
-from .readers import go
+from tests.judge.readers import go
 
 KINDS: dict[bytes, Shape] = {
     b"m": DOCKER_ARCHIVE,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ..needs import need
-from .documents import KINDS, disagreement, doubtful_document
-from .readers import go
+from tests.judge.documents import KINDS, disagreement, doubtful_document
+from tests.judge.readers import go
+from tests.support.needs import need
 
 
 @pytest.fixture(scope="module", autouse=True)

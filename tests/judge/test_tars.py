@@ -15,12 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.tar.write import END
-
-from ..fuzz.seeds import LAYER, WHITEOUTS, long_names
-from ..fuzz.targets import with_check_sums
-from ..needs import need
-from .readers import by_go, by_us, disagreement
-from .tars import block, doubtful_tar, padded, record, sparse_tar
+from tests.fuzz.seeds import LAYER, WHITEOUTS, long_names
+from tests.fuzz.targets import with_check_sums
+from tests.judge.readers import by_go, by_us, disagreement
+from tests.judge.tars import block, doubtful_tar, padded, record, sparse_tar
+from tests.support.needs import need
 
 SEEDS = [LAYER, WHITEOUTS, long_names()]
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.data.blob import Blob, Bytes, Stream
-from lamina.data.compression import Budget, Decompressed, compress, plain
+from lamina.data.budget import Budget
+from lamina.data.compression import Decompressed, compress, plain
 from lamina.data.compressors import COMPRESSORS
 from lamina.errors import BadInput
 from tests.support.archives import WRAPPERS, layer_of

@@ -38,6 +38,10 @@ class File:
     user: str = ""
 
 
+ONE_HOLE = {f"GNU.sparse.{key}": value for key, value in (("size", "5"), ("numblocks", "1"), ("map", "5,0"))}
+"""What makes a file a sparse one."""
+
+
 def folder(name: str) -> File:
     return File(name, type=tarfile.DIRTYPE)
 
@@ -231,8 +235,9 @@ def rename_version(it: Archive) -> None:
     it.info(f"{it.chain[0]}/VERSION").name = f"./{it.chain[0]}/VERSION"
 
 
-def repeat_version(it: Archive) -> None:
-    it.add(f"{it.chain[0]}/VERSION", b"1.0")
+def repeat_directory(it: Archive) -> None:
+    """Of anything else a second one of the name makes the archive unreadable."""
+    it.members.append(it.members[it.position(it.chain[0])])
 
 
 def give_records(**records: str) -> Edit:
@@ -409,7 +414,7 @@ def rename_reference(it: Archive) -> None:
 CASES: dict[str, Case] = {
     "outer-uncompressed": Case(archive, lambda it: None, gzip.compress),
     "outer-names": doctored(rename_version),
-    "outer-unique": doctored(repeat_version),
+    "outer-unique": doctored(repeat_directory),
     "outer-directories": doctored(lambda it: it.drop(it.chain[0])),
     "outer-kinds": doctored(lambda it: it.add("pipe", kind=tarfile.FIFOTYPE)),
     "outer-headers": doctored(give_records(comment="x")),
@@ -464,7 +469,7 @@ CASES: dict[str, Case] = {
     "layer-owners": with_layer(File("file", user="daemon")),
     "layer-global-headers": with_layer(File("file"), common={"comment": "x"}),
     "layer-link-attributes": with_layer(link("file", "etc", pax={"SCHILY.xattr.user.x": "y"})),
-    "layer-kinds": with_layer(File("file", type=b"7")),
+    "layer-kinds": with_layer(File("file", pax=ONE_HOLE)),
     "layer-under-links": of_image(layers=(layer(folder("usr"), link("bin", "usr")), layer(folder("bin")))),
     "layer-over-dangling": of_image(layers=(layer(link("file", "nowhere")), layer(File("file")))),
 }

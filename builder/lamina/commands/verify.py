@@ -25,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from lamina.commands.errors import naming_options
     from lamina.compat import checks_for, known_consumers
     from lamina.data.progress import Progress, human
+    from lamina.errors import printable
     from lamina.report.verify import verify
 
     names = () if options.consumers is None else options.consumers.split(",")
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         report: dict[str, object] = {"sound": not verdict.problems, "images": verdict.images}
         report |= {"layers": verdict.layers, "size": verdict.size, "problems": verdict.problems}
+        report["unchecked"] = verdict.unchecked
         if requested:
             report |= {"for": requested, "findings": [attrs.asdict(finding) for finding in verdict.findings]}
         print(json_text(report))
@@ -41,6 +43,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"sound: {verdict.images} image(s), {verdict.layers} layer(s), {human(verdict.size)}")
         if requested and not verdict.findings:
             print(f"fit: {len(checks_for(requested))} checks for {', '.join(requested)}")
+    if not options.json:
+        for line in verdict.unchecked:
+            print(printable(f"not checked: {line}"))
     sys.stdout.flush()  # before the lines on standard error, which are the last ones
     for line in (*verdict.problems, *map(str, verdict.findings)):
         print(f"lamina: {line}", file=sys.stderr)

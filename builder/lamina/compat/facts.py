@@ -16,20 +16,21 @@ import attrs
 
 from lamina.compat.survey import Survey, survey
 from lamina.data.blob import FileRange
+from lamina.data.budget import Meter
 from lamina.data.compression import plain
 from lamina.errors import BadInput, LaminaError
 from lamina.image.layer import Layer, hashed
-from lamina.limits import IMAGES, LAYERS
-from lamina.media.files import Archive, read_json
-from lamina.oci.digest import Digest
+from lamina.limits import IMAGES, LAYER_MEMBERS, LAYER_NAMES, LAYERS
+from lamina.media.files import Archive, read_document
+from lamina.oci.digest import Digest, blob_path, parse_digest
 from lamina.oci.documents import CONTAINERD_NAME, REF_NAME
 from lamina.oci.reference import Reference, parse_reference
+from lamina.oci.spelling import CONFIG_DOCUMENT, DOCKER_ARCHIVE, LAYOUT, MANIFEST, REPOSITORIES, Shape
 from lamina.oci.strict_json import Json
 from lamina.tar.headers import Head, heads
 from lamina.tar.write import FILE, SYMLINK
 
 V1_ID = re.compile(r"[0-9a-f]{64}")
-_BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 
 
 def mapping(value: object) -> Json:
@@ -103,8 +104,8 @@ class Facts:
         return posixpath.normpath(posixpath.join(posixpath.dirname(name), head.link))
 
     def json(self, name: str) -> Any:
-        """The JSON value in a file, or None."""
-        return _json(self.archive, name)
+        """The manifest or the index in a file; None where there is none."""
+        return _json(self.archive, name, MANIFEST)
 
     def digest(self, path: str) -> Digest | None:
         """The digest of a file, which is read at most once, or None if it is missing."""
@@ -132,8 +133,8 @@ def gather(archive: Archive, surveyed: Mapping[str, Survey]) -> Facts:
     whole = FileRange(archive.source, 0, archive.source.size)
     members = tuple(map(_bare, heads(whole, archive.where, need_end=True)))
     by_name = {posixpath.normpath(head.name): head for head in members}
-    manifest_json = _json(archive, "manifest.json")
-    layout, index = _json(archive, "oci-layout"), _json(archive, "index.json")
+    manifest_json = _json(archive, "manifest.json", DOCKER_ARCHIVE)
+    layout, index = _json(archive, "oci-layout", LAYOUT), _json(archive, "index.json", MANIFEST)
     has_oci = isinstance(layout, dict) and isinstance(index, dict)
     found = list(_manifests(archive, index)) if has_oci else []
     manifests = tuple(image for _, image in found if image)
@@ -142,7 +143,7 @@ def gather(archive: Archive, surveyed: Mapping[str, Survey]) -> Facts:
         docker = tuple(_docker(archive, mapping(item)) for item in manifest_json[:IMAGES])
     paths = dict.fromkeys(path for image in (*(docker or ()), *manifests) for path in image.layers)
     surveys = _surveys(archive, paths, surveyed)
-    repositories = _json(archive, "repositories")
+    repositories = _json(archive, "repositories", REPOSITORIES)
     return Facts(
         members=members,
         archive=archive,
@@ -154,16 +155,16 @@ def gather(archive: Archive, surveyed: Mapping[str, Survey]) -> Facts:
         manifests=manifests,
         missing=tuple(digest for digest, image in found if image is None),
         repositories=repositories if isinstance(repositories, dict) else None,
-        v1={name: fields for name in _v1_names(by_name) if (fields := _json(archive, f"{name}/json")) is not None},
+        v1=_v1(archive, by_name),
         surveys=surveys,
         by_name=by_name,
     )
 
 
-def _json(archive: Archive, name: str) -> Any:
+def _json(archive: Archive, name: str, shape: Shape) -> Any:
     with contextlib.suppress(LaminaError):
         if name in archive:
-            return read_json(archive, name)
+            return read_document(archive, name, shape)
     return None
 
 
@@ -174,16 +175,17 @@ def _bare(head: Head) -> Head:
 
 def _docker(archive: Archive, item: Json) -> ClaimedImage:
     path = item.get("Config") if isinstance(item.get("Config"), str) else ""
-    config = _json(archive, posixpath.normpath(str(path)))
+    config = _json(archive, posixpath.normpath(str(path)), CONFIG_DOCUMENT)
     layers = [posixpath.normpath(layer) for layer in texts(item.get("Layers"))[:LAYERS]]
     known = config if isinstance(config, dict) else None
     return ClaimedImage(item, str(path), known, tuple(layers), tuple(texts(item.get("RepoTags"))))
 
 
-def blob_path(digest: object) -> str:
-    """The path of a blob in a layout; the empty text if the value is not a sha256 digest."""
-    path = f"blobs/{str(digest).replace(':', '/')}"
-    return path if _BLOB.fullmatch(path) else ""
+def path_of(digest: object) -> str:
+    """Where a layout keeps a blob; the empty text for what is no sha256 digest."""
+    with contextlib.suppress(BadInput):
+        return blob_path(parse_digest(digest, ""))
+    return ""
 
 
 def _manifests(archive: Archive, index: Json) -> Iterator[tuple[str, ClaimedImage | None]]:
@@ -192,8 +194,8 @@ def _manifests(archive: Archive, index: Json) -> Iterator[tuple[str, ClaimedImag
         inner: list[Json] = []
         for entry in items(mapping(index).get("manifests"))[:IMAGES]:
             digest = str(mapping(entry).get("digest"))
-            path = blob_path(digest)
-            document = _json(archive, path) if path in archive else None
+            path = path_of(digest)
+            document = _json(archive, path, MANIFEST) if path in archive else None
             if path not in archive:
                 yield digest, None
             elif level == 0 and isinstance(document, dict) and "manifests" in document:
@@ -204,9 +206,9 @@ def _manifests(archive: Archive, index: Json) -> Iterator[tuple[str, ClaimedImag
 
 
 def _oci(archive: Archive, document: Json, entry: Json) -> ClaimedImage:
-    path = blob_path(mapping(document.get("config")).get("digest"))
-    config = _json(archive, path) if path else None
-    layers = [blob_path(mapping(layer).get("digest")) for layer in items(document.get("layers"))[:LAYERS]]
+    path = path_of(mapping(document.get("config")).get("digest"))
+    config = _json(archive, path, CONFIG_DOCUMENT) if path else None
+    layers = [path_of(mapping(layer).get("digest")) for layer in items(document.get("layers"))[:LAYERS]]
     name = entry_name(entry)
     known = config if isinstance(config, dict) else None
     return ClaimedImage(document, path, known, tuple(layers), (name,) if name else ())
@@ -219,13 +221,19 @@ def entry_name(entry: Json) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def _v1(archive: Archive, by_name: Mapping[str, Head]) -> dict[str, Json]:
+    read = ((name, _json(archive, f"{name}/json", CONFIG_DOCUMENT)) for name in _v1_names(by_name))
+    return {name: fields for name, fields in read if fields is not None}
+
+
 def _v1_names(by_name: Mapping[str, Head]) -> Iterator[str]:
     """The directories whose names are v1 IDs."""
     return (name.removesuffix("/json") for name in by_name if V1_ID.fullmatch(name.removesuffix("/json")))
 
 
 def _surveys(archive: Archive, paths: Iterable[str], surveyed: Mapping[str, Survey]) -> dict[str, Survey]:
-    """The surveys of the layers at the paths. A file without a survey is read once, even if links refer to it."""
+    """Those of the layers at the paths: of what nobody has read yet, each file is read once, whatever leads to it."""
+    headers, length = Meter(LAYER_MEMBERS), Meter(LAYER_NAMES)
     by_place: dict[int, Survey | None] = {}
     found: dict[str, Survey | None] = {}
     for path in paths:
@@ -234,7 +242,8 @@ def _surveys(archive: Archive, paths: Iterable[str], surveyed: Mapping[str, Surv
             blob = archive.blob(path)
             if blob.offset not in by_place:
                 by_place[blob.offset] = None
-                layer = Layer.of(plain(blob, where, archive.budget), where)
-                by_place[blob.offset] = surveyed.get(where) or survey(layer)[1]
+                layer = Layer.of(plain(blob, where, archive.budget), where, budget=archive.budget)
+                made = surveyed.get(where) or survey(layer, lambda _: None, headers, length)[1]
+                by_place[blob.offset] = made
             found[path] = by_place[blob.offset]
-    return {path: made for path, made in found.items() if made}
+    return {path: each for path, each in found.items() if each}

@@ -1,21 +1,24 @@
-"""Each layer by itself, and the layers of an image on top of each other."""
+"""Each layer by itself, as its survey found it, and all of them over each other."""
 
 from __future__ import annotations
 
 import functools
-import posixpath
 from collections.abc import Callable, Iterator
+
+import attrs
 
 from lamina.compat.check import Check, Fault
 from lamina.compat.facts import Facts
-from lamina.compat.survey import OPAQUE, WHITEOUT, Survey
+from lamina.compat.survey import Survey
+from lamina.data.budget import Meter
+from lamina.limits import STEPS
+from lamina.tar.whiteout import Effect, read_whiteout
 from lamina.tar.write import DIRECTORY, FILE, HARD_LINK
 
 _MAX_LINKS = 8
 
 
 def _of_rule(rule: str, facts: Facts) -> Iterator[Fault]:
-    """The first fault of each layer against a rule, and the number of the others."""
     for path, survey in facts.surveys.items():
         if rule in survey.faults:
             first, count = survey.faults[rule]
@@ -23,93 +26,130 @@ def _of_rule(rule: str, facts: Facts) -> Iterator[Fault]:
 
 
 def below_links(facts: Facts) -> Iterator[Fault]:
-    """A layer must have no directory where a lower layer has a symbolic link.
-
-    Overlays keep the new directory, but tar and vfs write through the link (nixpkgs#107021).
-    """
+    """Overlays keep the new directory, tar and vfs write through the link (nixpkgs#107021)."""
     for lower, path, survey in _stacks(facts):
-        for name in survey.names:
-            parents = _parents(name) if survey.names[name] != DIRECTORY else [*_parents(name), name]
-            link = next((parent for parent in parents if isinstance(lower.get(parent), str)), None)
-            if link:
+        for name, kind in survey.names.items():
+            if link := lower.link_on_the_way(name, whole=kind == DIRECTORY):
                 yield path, f"{name}: {link} is a symbolic link in a lower layer"
                 break
 
 
 def over_dangling(facts: Facts) -> Iterator[Fault]:
-    """A file must not replace a broken link. cp refuses to write through it (provisioner/backends/copy.cpp)."""
+    """cp refuses to write through a link that leads nowhere (provisioner/backends/copy.cpp)."""
     for lower, path, survey in _stacks(facts):
         for name, kind in survey.names.items():
-            if kind in (FILE, HARD_LINK) and isinstance(lower.get(name), str) and not _exists(lower, name):
+            if kind in (FILE, HARD_LINK) and lower.dangles(name):
                 yield path, f"{name}: replaces a broken symbolic link of a lower layer"
                 break
 
 
-_Tree = dict[str, str | None]
-"""The names of a stack of layers; for a symbolic link, its target."""
+@attrs.define(eq=False)
+class _Node:
+    """A name of a file system: for a symbolic link its target, and what is in a directory."""
+
+    link: str | None = None
+    children: dict[str, _Node] = attrs.field(factory=dict)
+
+
+@attrs.define(eq=False)
+class _Tree:
+    """Every name that layers make. `step` counts each part of a path that is followed."""
+
+    step: Callable[[int], None]
+    root: _Node = attrs.field(factory=_Node)
+
+    def apply(self, survey: Survey) -> None:
+        """Put a layer on top: first its whiteouts, and whatever takes the place of directories."""
+        new: list[tuple[list[str], str]] = []
+        for name, kind in survey.names.items():
+            parts = name.split("/")
+            effect, target = read_whiteout(parts[-1].encode(errors="surrogateescape"))
+            if effect is Effect.EMPTIES:
+                self._node(parts[:-1]).children.clear()
+            elif effect is Effect.HIDES:
+                self._node(parts[:-1]).children.pop(target.decode(errors="surrogateescape"), None)
+            elif effect is Effect.NONE:
+                if kind != DIRECTORY:
+                    self._node(parts[:-1]).children.pop(parts[-1], None)
+                new.append((parts, name))
+        for parts, name in new:
+            self.step(len(parts))
+            node = self.root
+            for part in parts:
+                node = node.children.setdefault(part, _Node())
+            node.link = survey.links.get(name)
+
+    def _node(self, parts: list[str]) -> _Node:
+        """The directory at a path; where there is none, one that belongs to no tree."""
+        self.step(len(parts))
+        node: _Node | None = self.root
+        for part in parts:
+            node = node.children.get(part) if node else None
+        return node or _Node()
+
+    def link_on_the_way(self, name: str, *, whole: bool) -> str | None:
+        """The first symbolic link among the directories of a name; with `whole` the name itself may be one, too."""
+        parts = name.split("/")
+        self.step(len(parts))
+        node = self.root
+        for place, part in enumerate(parts if whole else parts[:-1]):
+            inner = node.children.get(part)
+            if inner is None:
+                return None
+            if inner.link is not None:
+                return "/".join(parts[: place + 1])
+            node = inner
+        return None
+
+    def dangles(self, name: str) -> bool:
+        """Whether there is a symbolic link of this name that leads to nothing, through links in any part of it."""
+        parts = name.split("/")
+        found = self._node(parts[:-1]).children.get(parts[-1])
+        if found is None or found.link is None:
+            return False
+        left, links = parts[::-1], 0
+        way = [self.root]
+        while left:
+            self.step(1)
+            part = left.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                del way[max(1, len(way) - 1) :]
+                continue
+            node = way[-1].children.get(part)
+            if node is None or links > _MAX_LINKS:
+                return True
+            if node.link is None:
+                way.append(node)
+                continue
+            links += 1
+            way = [self.root] if node.link.startswith("/") else way
+            left += node.link.split("/")[::-1]
+        return False
 
 
 def _stacks(facts: Facts) -> Iterator[tuple[_Tree, str, Survey]]:
-    """Each layer of each image, with the names of all layers below it."""
+    """Each layer of each image with what is below it. Layers that several images have in common are shown once."""
+    steps = Meter(STEPS)
+    stacks: dict[tuple[int, str], int] = {}
     for image in facts.images:
-        tree: _Tree = {}
-        for path in image.layers:
-            if path in facts.surveys:
-                survey = facts.surveys[path]
-                yield tree, path, survey
-                tree = _applied(tree, survey)
-
-
-def _applied(tree: _Tree, survey: Survey) -> _Tree:
-    """The names of a stack of layers after another layer is put on top."""
-    gone, emptied = set(), set()
-    for name, kind in survey.names.items():
-        parent, last = posixpath.split(name)
-        if last == OPAQUE:
-            emptied.add(parent)
-        elif last.startswith(WHITEOUT):
-            gone.add(posixpath.join(parent, last.removeprefix(WHITEOUT)))
-        elif kind != DIRECTORY:
-            gone.add(name)
-    if gone or emptied:
-        tree = {
-            name: link
-            for name, link in tree.items()
-            if name not in gone and not any(parent in gone or parent in emptied for parent in _parents(name))
-        }
-    marks = (OPAQUE, WHITEOUT)
-    added = (name for name in survey.names if not posixpath.basename(name).startswith(marks))
-    tree.update((name, survey.links.get(name)) for name in added)
-    return tree
-
-
-def _parents(name: str) -> list[str]:
-    """The directories above a name, outermost first. The root is the empty name."""
-    parts = name.split("/")[:-1]
-    return ["", *("/".join(parts[:end]) for end in range(1, len(parts) + 1))] if parts else [""]
-
-
-def _exists(tree: _Tree, name: str, links: int = 0) -> bool:
-    """Whether a path refers to a file, through links in any part of it."""
-    where = ""
-    parts = name.split("/")
-    for place, part in enumerate(parts):
-        where = posixpath.normpath(posixpath.join(where, part)) if part else where
-        if where in ("", ".", "/") or where.startswith(".."):
-            where = ""
+        paths = [path for path in image.layers if path in facts.surveys]
+        tree = _Tree(lambda count: steps.count(count, facts.archive.budget, facts.archive.where))
+        below, new = 0, len(stacks)
+        numbers = []
+        for path in paths:
+            below = stacks.setdefault((below, path), len(stacks) + 1)
+            numbers.append(below)
+        if not numbers or max(numbers) <= new:
             continue
-        if where not in tree:
-            return False
-        link = tree[where]
-        if link is not None:
-            target = posixpath.normpath(posixpath.join("/", posixpath.dirname(where), link)).lstrip("/")
-            rest = parts[place + 1 :]
-            return links < _MAX_LINKS and _exists(tree, posixpath.join(target, *rest), links + 1)
-    return True
+        for path, number in zip(paths, numbers, strict=True):
+            if number > new:
+                yield tree, path, facts.surveys[path]
+            tree.apply(facts.surveys[path])
 
 
 def _layer(rule: str, sentence: str, protects: tuple[str, ...], source: str) -> Check:
-    """The check for a rule that surveys of layers have looked at (`survey.py`)."""
     run: Callable[[Facts], Iterator[Fault]] = functools.partial(_of_rule, rule)
     return Check(rule, sentence, protects, source, run)
 
@@ -126,7 +166,7 @@ _STORES = (
     "buildkit",
     "apptainer",
 )
-"""The consumers that apply layers to a file system."""
+"""Those that apply layers to a file system."""
 
 CHECKS = (
     _layer("layer-names", "Names do not lead out of the image, and have at most 255 bytes between slashes.", _STORES,

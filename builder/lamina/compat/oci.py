@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lamina.compat.check import ALL, Check, Fault
-from lamina.compat.facts import Facts, blob_path, items, mapping
+from lamina.compat.facts import Facts, items, mapping, path_of
 from lamina.oci.documents import DOCKER_INDEX, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from lamina.oci.strict_json import Json
 from lamina.tar.write import FILE
@@ -43,10 +43,10 @@ def regular(facts: Facts) -> Iterator[Fault]:
 
 def digests(facts: Facts) -> Iterator[Fault]:
     """Blobs must have the digest that their name contains."""
-    used = [blob_path(entry.get("digest")) for entry in facts.entries]
+    used = [path_of(entry.get("digest")) for entry in facts.entries]
     used += [path for manifest in facts.manifests for path in (manifest.config_path, *manifest.layers)]
     for path in dict.fromkeys(used):
-        if facts.is_file(path) and path != blob_path(digest := facts.digest(path)):
+        if facts.is_file(path) and path != path_of(digest := facts.digest(path)):
             yield path, f"has the digest {digest}"
 
 
@@ -81,7 +81,7 @@ def descriptors(facts: Facts) -> Iterator[Fault]:
 
 def _descriptor(facts: Facts, fields: Json, where: str) -> Iterator[Fault]:
     """Compare a descriptor's size with that of the blob."""
-    path = blob_path(fields.get("digest"))
+    path = path_of(fields.get("digest"))
     if facts.is_file(path) and facts.by_name[path].entry.size != fields.get("size"):
         size = facts.by_name[path].entry.size
         yield where, f"states {fields.get('size')!r:.20} bytes for {path}, which has {size}"
@@ -98,7 +98,7 @@ def config_types(facts: Facts) -> Iterator[Fault]:
 def document_types(facts: Facts) -> Iterator[Fault]:
     """A document must have the media type that its descriptor states, or none."""
     for entry in facts.entries:
-        path = blob_path(entry.get("digest"))
+        path = path_of(entry.get("digest"))
         itself, stated = mapping(facts.json(path)).get("mediaType"), entry.get("mediaType")
         if itself is not None and (itself in _INDEXES) != (stated in _INDEXES):
             yield path, f"has the media type {itself!r:.80}, but {stated!r:.80} in index.json"

@@ -8,17 +8,15 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from lamina.data.blob import Blob
+from lamina.data.budget import Budget, Meter
 from lamina.data.compression import Decompressed
-from lamina.errors import BadInput
 from lamina.image.layer import Layer, read_through
-from lamina.limits import LAYER_NAMES_BYTES
+from lamina.limits import LAYER_MEMBERS, LAYER_NAMES
 from lamina.oci.digest import Digest
 from lamina.tar.headers import Head, heads
 from lamina.tar.read import SPARSE
+from lamina.tar.whiteout import PREFIX, Effect, read_whiteout
 from lamina.tar.write import DIRECTORY, FILE, HARD_LINK, SYMLINK
-
-WHITEOUT = ".wh."
-OPAQUE = ".wh..wh..opq"
 
 _MAX_COMPONENT = 255
 _KINDS = (b"0", b"\0", b"1", b"2", b"3", b"4", b"5", b"6")
@@ -29,9 +27,8 @@ _ROOT = (b"", b"root")
 class Survey:
     """The result for one layer.
 
-    `names` are the kinds of members by name, `links` the targets of symbolic links, and `faults` the first fault
-    against each rule with the number of all. `digest` is that of the uncompressed bytes, known at the end;
-    `compression` is None for an uncompressed layer.
+    It is as large as the names in the layer, which `headers` and `length` count. `digest` is that of the plain bytes,
+    known at the end; `compression` is None for a layer that is stored plain.
     """
 
     where: str
@@ -40,7 +37,9 @@ class Survey:
     faults: dict[str, tuple[str, int]] = attrs.field(factory=dict)
     digest: Digest | None = None
     compression: str | None = None
-    length: int = 0
+    budget: Budget | None = None
+    headers: Meter = attrs.field(factory=lambda: Meter(LAYER_MEMBERS))
+    length: Meter = attrs.field(factory=lambda: Meter(LAYER_NAMES))
 
     def look(self, blob: Blob) -> Iterator[Head]:
         """Check each header of the layer, and pass it on. Raises BadInput: the tar is corrupt."""
@@ -50,9 +49,8 @@ class Survey:
 
     def _look(self, head: Head) -> None:
         name = posixpath.normpath(head.name).lstrip("/")
-        self.length += len(name)
-        if self.length > LAYER_NAMES_BYTES:
-            raise BadInput(self.where, f"more than {LAYER_NAMES_BYTES} bytes of names", "the image is hostile")
+        self.headers.count(1, self.budget, self.where)
+        self.length.count(len(name) + len(head.entry.link), self.budget, self.where)
         for rule, check in MEMBER_CHECKS.items():
             if problem := check(self, name, head):
                 first, count = self.faults.get(rule, (f"{head.name}: {problem}", 0))
@@ -62,9 +60,13 @@ class Survey:
             self.links[name] = head.link
 
 
-def survey(layer: Layer, count: Callable[[int], None] = lambda _: None) -> tuple[Layer, Survey]:
-    """Read the layer once; returns it with diff ID and size, and its survey. Raises BadInput: it is corrupt."""
-    found = Survey(layer.where, compression=layer.blob.kind if isinstance(layer.blob, Decompressed) else None)
+def survey(layer: Layer, count: Callable[[int], None], headers: Meter, length: Meter) -> tuple[Layer, Survey]:
+    """The layer with diff ID and size, and its survey, of one reading.
+
+    `headers` and `length` count over all layers of an archive. Raises BadInput.
+    """
+    compression = layer.blob.kind if isinstance(layer.blob, Decompressed) else None
+    found = Survey(layer.where, compression=compression, budget=layer.budget, headers=headers, length=length)
     measured = read_through(layer, found.look, count)
     found.digest = measured.diff_id
     return measured, found
@@ -109,16 +111,16 @@ def _hard_link(survey: Survey, _: str, head: Head) -> str | None:
 
 def _whiteout(survey: Survey, name: str, head: Head) -> str | None:
     parent, last = posixpath.split(name)
-    if not last.startswith(WHITEOUT):
-        return (
-            f"the layer also has {WHITEOUT}{last}" if posixpath.join(parent, WHITEOUT + last) in survey.names else None
-        )
-    target = last.removeprefix(WHITEOUT)
-    if last != OPAQUE and (target in ("", ".", "..") or target.startswith(WHITEOUT)):
+    effect, hidden = read_whiteout(last.encode(errors="surrogateescape"))
+    if effect is Effect.NONE:
+        mark = PREFIX.decode()
+        return f"{mark}{last} is there too" if posixpath.join(parent, mark + last) in survey.names else None
+    target = hidden.decode(errors="surrogateescape")
+    if effect is Effect.SKIPPED or (effect is Effect.HIDES and target in ("", ".", "..")):
         return "a whiteout of nothing"
     if head.entry.kind != FILE or head.entry.size:
-        return "a whiteout that is not an empty file"
-    return f"the layer also has {target}" if posixpath.join(parent, target) in survey.names else None
+        return "a whiteout that is no empty file"
+    return f"{target} is there too" if target and posixpath.join(parent, target) in survey.names else None
 
 
 def _owner(_: Survey, __: str, head: Head) -> str | None:

@@ -77,6 +77,12 @@ class Source:
     def size(self) -> int:
         return os.fstat(self.file.fileno()).st_size
 
+    @property
+    def identity(self) -> tuple[int, int]:
+        """The same for all that open this file, by whatever name."""
+        info = os.fstat(self.file.fileno())
+        return info.st_dev, info.st_ino
+
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset`. Several readers do not disturb each other."""
         try:

@@ -14,9 +14,10 @@ from typing import IO, Any, BinaryIO, Protocol
 import attrs
 
 from lamina.data.blob import Blob, FileRange, Source, Stream
+from lamina.data.budget import Budget
 from lamina.data.output import temporary_directory
 from lamina.errors import BadInput, LaminaError
-from lamina.limits import UNPACKED_BYTES, UNPACKED_FREE, UNPACKED_RATIO, UNPACKED_WINDOW
+from lamina.limits import UNPACKED, UNPACKED_WINDOW
 
 _KINDS = {
     "application/gzip": "gzip",
@@ -57,38 +58,35 @@ class _Decoder(Protocol):
     def decompress(self, data: bytes, limit: int = ..., /) -> bytes: ...
 
 
-@attrs.define(eq=False)
-class Budget:
-    """How many bytes all compressed parts of one archive may decompress to, together: see `limits.py`.
-
-    `packed` is the size of the archive. A part that an image uses twice counts twice; a part that is read again does
-    not.
-    """
-
-    packed: int
-    unpacked: int = 0
-
-    def spend(self, count: int, where: object) -> None:
-        """Count bytes that were decompressed. Raises BadInput: too many."""
-        self.unpacked += count
-        if self.unpacked > min(UNPACKED_BYTES, UNPACKED_FREE + UNPACKED_RATIO * self.packed):
-            what = f"{self.packed} bytes that unpack to more than {self.unpacked - count}"
-            raise BadInput(where, what, "no image packs so well; if you trust it, unpack it first")
+_STARTS = {
+    b"\x1f\x8b\x08": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    **{bytes((number, 0x2A, 0x4D, 0x18)): "zstd" for number in range(0x50, 0x60)},
+}
+"""By what docker, podman and containerd know compressed data; the last are zstd's skippable frames."""
 
 
 def detect(blob: Blob, where: object) -> str | None:
     """The compression: `gzip`, `bzip2`, `xz`, `zstd`; None if the bytes are not compressed.
 
-    Raises BadInput: a compression that images do not use.
+    Raises BadInput for a compression that images do not use, and for bytes that are a tar and compressed data at once:
+    docker and podman decide by the first bytes alone.
     """
     head = Stream(blob).read(4096)
     if not any(head):
         return None  # an empty tar; libmagic has no type for zeros
-    kind = str(_magic().from_buffer(head))
-    if kind in _UNKNOWN_KINDS:
+    magic = str(_magic().from_buffer(head))
+    if magic in _UNKNOWN_KINDS:
         remedy = "images are plain, gzip, bzip2, xz or zstd"
-        raise BadInput(where, f"{_UNKNOWN_KINDS[kind]} data", remedy)
-    return _KINDS.get(kind)
+        raise BadInput(where, f"{_UNKNOWN_KINDS[magic]} data", remedy)
+    kind = _KINDS.get(magic)
+    start = next((name for start, name in _STARTS.items() if head.startswith(start)), None)
+    if start and start != kind:
+        what = f"data that begin like {start} and are {kind or 'something else'}"
+        raise BadInput(where, what, "readers would differ: make the archive again")
+    return kind
 
 
 @functools.cache
@@ -118,7 +116,7 @@ class Decompressed(Blob):
         for plain in self._decoded():
             total += len(plain)
             if total > self._seen:
-                self.budget.spend(total - self._seen, self.where)
+                self.budget.spend(UNPACKED, total - self._seen, self.where)
                 self._seen = total
             yield plain
 

@@ -16,7 +16,7 @@ from lamina.data.compression import spool
 from lamina.errors import BadInput
 from lamina.image.image import Image
 from lamina.image.nar import nar_size
-from lamina.image.rootfs import Node, merged, part_of
+from lamina.image.rootfs import Node, Work, merged, part_of
 from lamina.limits import PATH_LINKS
 from lamina.store.closure import PathInfo
 from lamina.store.tree import Item
@@ -30,11 +30,13 @@ class BaseFiles:
 
     root: Node
     where: str
+    _work: Work = attrs.field(factory=Work)
 
     @classmethod
     def of(cls, base: Image, where: str, *, data: bool = False) -> BaseFiles:
         """Read the headers of every layer; with `data`, also the content of files. Raises BadInput: one is corrupt."""
-        return cls(merged(base.layers, data=data), where)
+        budget = base.layers[0].budget if base.layers else None
+        return cls(merged(base.layers, data=data), where, Work(where, budget))
 
     def contains(self, info: PathInfo) -> bool:
         """Whether the base contains the complete store path: its files have the NAR size that Nix knows."""
@@ -123,7 +125,8 @@ class BaseFiles:
         while left:
             part = left.pop()
             if part in (b"", b".", b".."):
-                path = path[: -1 if part == b".." and len(path) > 1 else None]
+                if part == b".." and len(path) > 1:
+                    path.pop()
                 continue
             parent = path[-1][1]
             node = parent.children.get(part) if parent else None
@@ -133,8 +136,11 @@ class BaseFiles:
                     shown = f"{self.where}(/{name.decode(errors='backslashreplace')})"
                     raise BadInput(shown, "its symbolic links form a circle", "put no files there")
                 target = node.file.about.link
-                path = path[:1] if target.startswith(b"/") else path
-                left += reversed(target.split(b"/"))
+                if target.startswith(b"/"):
+                    del path[1:]
+                steps = target.split(b"/")[::-1]
+                self._work.steps(len(steps))
+                left += steps
                 continue
             path.append((part, node))
         return b"/".join(part for part, _ in path[1:]), path[-1][1]

@@ -2,76 +2,86 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable
 
+from lamina.data.budget import Meter
 from lamina.errors import BadInput
 from lamina.image.layer import Layer
-from lamina.limits import STORE_PATHS
+from lamina.limits import LAYER_MEMBERS, STORE_PATHS
 from lamina.store.closure import is_store_name
 from lamina.tar.read import entries
+from lamina.tar.whiteout import Hidden, clean_path, hidden_path, is_metadata
 from lamina.tar.write import DIRECTORY
 
-_WHITEOUT = ".wh."
-_OPAQUE = ".wh..wh..opq"
 Changes = tuple[frozenset[str], frozenset[str]]
-"""What of the store a layer adds, and what it takes away from those below it: "" stands for everything."""
+"""The store paths that a layer adds, and those that it deletes from the layers below it: "" stands for all."""
 
 
 def store_paths(
     layers: Iterable[Layer], store: str = "nix/store", seen: dict[object, Changes] | None = None
 ) -> list[set[str]]:
-    """For each layer the store paths (`HASH-NAME`) that it adds and that no later one takes away or spoils.
+    """For each layer the store paths (`HASH-NAME`) that it adds and that no later layer deletes or spoils.
 
-    A whiteout inside a path spoils it: what is left is not what the hash stands for. Reads each layer's headers, but
-    of a layer that several images share, or one image has twice, only once where these get the same `seen`.
-    Raises BadInput for more than any store holds.
+    A whiteout inside a path spoils it: what is left is not what the hash stands for. Reads each layer's headers; of a
+    layer that several images share, or one image has twice, only once if these calls get the same `seen`.
+    Raises BadInput for more than any store has.
     """
-    held: list[set[str]] = []
+    layers = list(layers)
     seen = {} if seen is None else seen
+    headers = Meter(LAYER_MEMBERS)
+    changes = []
     for layer in layers:
-        # One that nobody gave a digest is no other layer, whatever it is called.
+        # A layer without a digest is no other layer, whatever it is called.
         identity = (layer.diff_id, layer.where) if layer.diff_id else object()
         if identity not in seen:
-            seen[identity] = _changes(layer, store)
-        added, gone = seen[identity]
-        held = [set() if "" in gone else earlier - gone for earlier in held]
-        held.append(set(added))
-        if sum(map(len, held)) > STORE_PATHS:
+            seen[identity] = _changes(layer, store, headers)
+        changes.append(seen[identity])
+    found: list[set[str]] = []
+    deleted: set[str] = set()
+    total = work = 0
+    for layer, (added, gone) in zip(reversed(layers), reversed(changes), strict=True):
+        found.append(set() if "" in deleted else set(added - deleted))
+        deleted |= gone
+        total += len(found[-1])
+        work += len(added) + len(gone)
+        if total > STORE_PATHS or work > 20 * STORE_PATHS:
             raise _too_many(layer)
-    return held
+    return found[::-1]
 
 
 def _too_many(layer: Layer) -> BadInput:
-    return BadInput(layer.where, f"more than {STORE_PATHS} store paths", "no store holds so many: it is hostile")
+    return BadInput(layer.where, f"more than {STORE_PATHS} store paths", "no store contains so many: it is hostile")
 
 
-def _changes(layer: Layer, store: str) -> Changes:
+def _changes(layer: Layer, store: str, headers: Meter) -> Changes:
     added: set[str] = set()
     gone: set[str] = set()
     for entry in entries(layer.blob, layer.where, need_end=False):
-        name = posixpath.normpath("/" + entry.name.decode(errors="surrogateescape")).lstrip("/")
-        taken = _whited_out(name, store, entry.kind == DIRECTORY)
-        if taken is None and name.startswith(store + "/"):
-            path = name[len(store) + 1 :].partition("/")[0]
-            if is_store_name(path):
-                added.add(path)
-        elif taken is not None:
-            gone.add(taken)
+        headers.count(1, layer.budget, layer.where)
+        path = clean_path(entry.name)
+        hidden = hidden_path(path)
+        if hidden is not None:
+            gone |= _deleted(hidden, store)
+        elif store == path or store.startswith(path + "/"):
+            gone |= set() if entry.kind == DIRECTORY else {""}
+        elif name := _in_store(path, store):
+            added.add(name)
         if len(added) + len(gone) > STORE_PATHS:
             raise _too_many(layer)
     return frozenset(added), frozenset(gone)
 
 
-def _whited_out(name: str, store: str, is_directory: bool) -> str | None:
-    """What a member takes away from the store below it: one `HASH-NAME`, everything (""), or nothing (None)."""
-    if store == name or store.startswith(name + "/"):
-        return None if is_directory else ""
-    parent, _, last = name.rpartition("/")
-    if not last.startswith(_WHITEOUT):
+def _deleted(hidden: Hidden, store: str) -> set[str]:
+    """What a whiteout deletes from the store: one `HASH-NAME`, everything (""), or nothing."""
+    if hidden.path == store or hidden.covers(store):
+        return {""}
+    first = hidden.path[len(store) + 1 :].partition("/")[0] if hidden.path.startswith(store + "/") else ""
+    return {first} if first else set()
+
+
+def _in_store(path: str, store: str) -> str | None:
+    """The `HASH-NAME` of a path inside the store."""
+    if not path.startswith(store + "/"):
         return None
-    target = parent if last == _OPAQUE else f"{parent}/{last.removeprefix(_WHITEOUT)}"
-    target = posixpath.normpath("/" + target).lstrip("/")  # `.wh.` and `.wh..` take away what they lie in
-    if not target or target == store or store.startswith(target + "/"):
-        return ""
-    return target[len(store) + 1 :].partition("/")[0] if target.startswith(store + "/") else None
+    name = path[len(store) + 1 :].partition("/")[0]
+    return name if is_store_name(name) and not is_metadata(path) else None

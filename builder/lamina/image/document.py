@@ -8,15 +8,10 @@ from __future__ import annotations
 from lamina.errors import BadInput
 from lamina.image.image import Image
 from lamina.image.layer import Layer
-from lamina.limits import LAYERS
+from lamina.limits import HISTORY, LAYERS
 from lamina.oci.digest import Digest, parse_digest
 from lamina.oci.reference import Reference, parse_reference
-from lamina.oci.strict_json import Json, expect, parse_json, strings
-
-
-def parse_config(data: bytes, where: str) -> Json:
-    """Parse a config document. Raises BadInput."""
-    return expect(parse_json(data, where), dict, "the config", where)
+from lamina.oci.strict_json import Json, expect, strings
 
 
 def claimed_diff_ids(document: Json, where: str) -> list[Digest]:
@@ -38,6 +33,8 @@ def make_image(original: bytes, document: Json, layers: list[Layer], names: list
         if document.get(key) is not None:
             expect(document[key], str, key, where)
     entries = expect(document.get("history") or [], list, "history", where)
+    if len(entries) > HISTORY:
+        raise BadInput(where, f"a history of {len(entries)} entries", f"at most {HISTORY} are read")
     history = [expect(entry, dict, "an item of history", where) for entry in entries]
     config = {"os": "linux"} | {key: value for key, value in document.items() if key not in ("rootfs", "history")}
     return Image(config, tuple(layers), tuple(history), parse_names(names), original, tuple(names))

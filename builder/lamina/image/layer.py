@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import attrs
 
 from lamina.data.blob import Blob
+from lamina.data.budget import Budget
 from lamina.errors import BadInput
 from lamina.oci.digest import Digest
 
@@ -21,6 +22,7 @@ class Layer:
     config claims, which is compared whenever the layer is read. `size` is the tar's length in bytes, or None if only
     reading can find it out, as for compressed layers; `weight` is then a guess of it. `where` is the name of the layer
     in errors. `key` identifies everything that determines the bytes of a layer that Lamina makes (`cache.py`).
+    `budget` is that of the archive from which the layer comes.
     """
 
     blob: Blob
@@ -29,10 +31,11 @@ class Layer:
     size: int | None = None
     key: str | None = None
     weight: int = 32 << 20
+    budget: Budget | None = attrs.field(default=None, eq=False, repr=False)
 
     @classmethod
-    def of(cls, blob: Blob, where: str, diff_id: Digest | None = None, key: str | None = None) -> Layer:
-        return cls(blob, where, diff_id, blob.size, key)
+    def of(cls, blob: Blob, where: str, diff_id: Digest | None = None, *, budget: Budget | None = None) -> Layer:
+        return cls(blob, where, diff_id, blob.size, budget=budget)
 
 
 def hashing(layer: Layer, seen: Callable[[Layer], None]) -> Iterator[bytes]:

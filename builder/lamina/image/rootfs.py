@@ -1,9 +1,9 @@
-"""The file system that layers make together: what lies where, of whom, and where its bytes are.
+"""The file system that layers make together: which files it has, their owners, and where their bytes are.
 
-Nothing is unpacked. Layers are laid over each other as Docker does on overlayfs: whiteouts and opaque directories
-(OCI image spec, layer.md) take away what lower layers have, never what their own layer has; a directory over a
-directory keeps what is in it, everything else replaces; a name below what is no directory makes it one, unless the
-same layer has a link there, which unpackers follow.
+Nothing is unpacked. Layers are applied as Docker does on overlayfs. Whiteouts and opaque directories (OCI image spec,
+layer.md) delete what lower layers have, never what their own layer has. A directory over a directory keeps what is
+in it; everything else replaces. A name below what is no directory makes it one, unless the same layer has a symbolic
+link there, which unpackers follow.
 """
 
 from __future__ import annotations
@@ -13,18 +13,15 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from lamina.data.blob import Blob, FileRange
+from lamina.data.budget import Budget, Meter
 from lamina.data.compression import spool
 from lamina.errors import BadInput
 from lamina.image.layer import Layer, hashed
-from lamina.limits import FILES, FILES_BYTES, PATH_LINKS
-from lamina.store.tree import WHITEOUT
+from lamina.limits import FILES, FILES_BYTES, PATH_LINKS, STEPS
 from lamina.tar.read import Entry, entries, member
+from lamina.tar.whiteout import Effect, read_whiteout
 from lamina.tar.write import BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK, Member, check_name
 
-OPAQUE = b".wh..wh..opq"
-"""In a directory: hides what lower layers have there."""
-
-_AUFS = b".wh..wh."
 _KINDS = (FILE, HARD_LINK, SYMLINK, DIRECTORY, CHARACTER, BLOCK_DEVICE, FIFO)
 _REMEDY = "the layer is damaged or hostile"
 
@@ -78,25 +75,48 @@ def empty() -> Node:
     return Node(_directory(b""), 0)
 
 
+@attrs.define(eq=False)
+class Work:
+    """What it takes to make a file system of layers: counted, so that a small archive cannot ask for much of it."""
+
+    where: object = ""
+    budget: Budget | None = None
+    _files: Meter = attrs.field(factory=lambda: Meter(FILES))
+    _bytes: Meter = attrs.field(factory=lambda: Meter(FILES_BYTES))
+    _steps: Meter = attrs.field(factory=lambda: Meter(STEPS))
+
+    def files(self, count: int) -> None:
+        """Raises BadInput when there are too many."""
+        self._files.count(count, self.budget, self.where)
+
+    def length(self, count: int) -> None:
+        """Bytes of names and attributes. Raises BadInput when there are too many."""
+        self._bytes.count(count, self.budget, self.where)
+
+    def steps(self, count: int) -> None:
+        """Parts of paths that were followed. Raises BadInput when there are too many."""
+        self._steps.count(count, self.budget, self.where)
+
+
 def merged(layers: Iterable[Layer], *, data: bool = True) -> Node:
     """The root that the layers make, lowest first. Layers that are no part of a file are put into a nameless one.
 
     With `data` each layer is compared with its diff ID, in the very bytes that the files are read from later. Without
-    `data` nothing is known of the bytes in the files, and nothing is unpacked.
+    `data` the content of files is not known, and nothing is unpacked.
 
-    Raises BadInput: a damaged layer, or one with names that lead out; LaminaError: no room for a compressed layer.
+    Raises BadInput: a damaged layer, or one with names that leave it, or that asks for too much; LaminaError: no room
+    for a compressed layer.
     """
     root = empty()
-    work = length = 0
+    work = Work()
     for number, layer in enumerate(layers):
+        work.where, work.budget = layer.where, layer.budget
         blob = _verified(layer) if data else layer.blob
         for entry in entries(blob, layer.where, need_end=False):
             about = member(entry, layer.where)
-            work += 1 + lay(root, File(about, part_of(blob, entry)), number, layer.where)
-            length += len(about.name) + len(about.link) + sum(len(key) + len(value) for key, value in about.xattrs)
-            if work > FILES or length > FILES_BYTES:
-                what = f"more than {FILES} files, or than {FILES_BYTES} bytes of their names and attributes"
-                raise BadInput(layer.where, what, "build on a smaller image")
+            work.files(1)
+            work.length(len(about.name) + len(about.link) + sum(len(key) + len(value) for key, value in about.xattrs))
+            lay(root, File(about, part_of(blob, entry)), number, layer.where, work)
     return root
 
 
@@ -114,43 +134,43 @@ def part_of(blob: Blob, entry: Entry) -> FileRange | None:
     return FileRange(blob.source, blob.offset + entry.offset, entry.size)
 
 
-def lay(root: Node, file: File, layer: int, where: object) -> int:
-    """One member of a layer over what is there already; how many names were looked at to delete. Raises BadInput."""
+def lay(root: Node, file: File, layer: int, where: object, work: Work | None = None) -> None:
+    """Put one member of a layer over what is there already. Raises BadInput."""
+    work = work or Work(where)
     about = file.about
     path = _clean(about.name, where)
     if about.kind not in _KINDS:
         raise BadInput(where, f"{about.name!r:.100} is of the unknown kind {about.kind!r}", _REMEDY)
     if not path:
         root.file = file if about.kind == DIRECTORY else root.file
-        return 0
-    parent = _parent(root, path[:-1], layer, where)
-    name = path[-1]
-    if name == OPAQUE:
-        return _hide(parent, list(parent.children), layer)
-    if name.startswith(_AUFS):
-        return 0  # aufs' own files: Docker passes over them
-    if name.startswith(WHITEOUT):
-        gone = name[len(WHITEOUT) :]
-        if gone in (b"", b".", b".."):
+        return
+    parent = _parent(root, path[:-1], layer, where, work)
+    effect, hidden = read_whiteout(path[-1])
+    if effect is Effect.EMPTIES:
+        _hide(parent, list(parent.children), layer, work)
+    elif effect is Effect.HIDES:
+        if hidden in (b"", b".", b".."):
             raise BadInput(where, f"the whiteout {about.name!r:.100} names nothing", _REMEDY)
-        return _hide(parent, [gone], layer)
-    _put(root, parent, name, file, layer, where)
-    return 0
+        _hide(parent, [hidden], layer, work)
+    elif effect is Effect.NONE:
+        _put(root, parent, path[-1], file, layer, where, work)
 
 
-def _put(root: Node, parent: Node, name: bytes, file: File, layer: int, where: object) -> None:
+def _put(root: Node, parent: Node, name: bytes, file: File, layer: int, where: object, work: Work) -> None:
     before = parent.children.get(name)
     if file.about.kind == HARD_LINK:
-        file = _linked(root, file.about, where)
+        file = _linked(root, file.about, where, work)
     if before and before.is_directory and file.about.kind == DIRECTORY:
         before.file, before.layer = file, layer
     else:
         parent.children[name] = Node(file, layer)
 
 
-def _linked(root: Node, about: Member, where: object) -> File:
+def _linked(root: Node, about: Member, where: object, work: Work) -> File:
     node = root
-    for part in _clean(about.link, where):
+    path = _clean(about.link, where)
+    work.steps(len(path))
+    for part in path:
         found = node.children.get(part)
         if found is None:
             what = f"{about.name!r:.100} is a hard link to {about.link!r:.100}, which is not there"
@@ -161,15 +181,14 @@ def _linked(root: Node, about: Member, where: object) -> File:
     return node.file
 
 
-def _hide(parent: Node, names: Iterable[bytes], layer: int) -> int:
-    """Take away what lower layers have; what this layer has put below stays, with its directories.
+def _hide(parent: Node, names: Iterable[bytes], layer: int, work: Work) -> None:
+    """Delete what lower layers have. What this layer has put below stays, with its directories.
 
-    Returns how many names it looked at, because a layer can ask for the same again and again.
+    Each name counts, because a layer can ask for the same again and again.
     """
     waiting = [(parent, name) for name in names]
-    looked = 0
     while waiting:
-        looked += 1
+        work.files(1)
         node, name = waiting.pop()
         child = node.children.get(name)
         if child is None:
@@ -178,16 +197,18 @@ def _hide(parent: Node, names: Iterable[bytes], layer: int) -> int:
             del node.children[name]
         else:
             waiting += [(child, inner) for inner in child.children]
-    return looked
 
 
-def _parent(root: Node, path: list[bytes], layer: int, where: object) -> Node:
+def _parent(root: Node, path: list[bytes], layer: int, where: object, work: Work) -> Node:
     """The directory to put something in. A link of the same layer is followed, within the root."""
     node, left, above, links = root, list(reversed(path)), [root], 0
+    length = 0  # of the path so far, or longer: who writes the directory writes all of it
+    work.steps(len(path))
     while left:
         part = left.pop()
         if part == b"..":
-            above = above if len(above) == 1 else above[:-1]
+            if len(above) > 1:
+                above.pop()
             node = above[-1]
             continue
         child = node.children.get(part)
@@ -198,9 +219,14 @@ def _parent(root: Node, path: list[bytes], layer: int, where: object) -> Node:
             target = child.file.about.link
             if target.startswith(b"/"):
                 node, above = root, [root]
-            left += [step for step in reversed(target.split(b"/")) if step not in (b"", b".")]
+            steps = [step for step in reversed(target.split(b"/")) if step not in (b"", b".")]
+            work.steps(len(steps))
+            left += steps
             continue
+        length += len(part) + 1
         if child is None or not child.is_directory:
+            work.files(1)
+            work.length(length)
             child = node.children[part] = Node(_directory(part), layer)
         elif child.layer < layer:
             child.layer = layer  # a whiteout of it in this layer must not take what this layer puts there

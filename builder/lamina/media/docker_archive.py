@@ -1,8 +1,8 @@
 """Reading docker archives: what docker save, podman save, Skopeo and nixpkgs' dockerTools write.
 
 Everything starts from `manifest.json` (Docker image spec v1.2): a list with, for each image, the path of its
-config, its names and the paths of its layers, bottom first. Those paths may be symbolic links (docker save writes
-a repeated layer so; Skopeo its `<id>/layer.tar`), and the layers may be compressed whatever they are called.
+config, its names and the paths of its layers, bottom first. Those paths may be symbolic links: docker save writes a
+repeated layer so, and Skopeo its `<id>/layer.tar`. The layers may be compressed, whatever they are called.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import functools
 import re
 
-from lamina.data.blob import read_all
 from lamina.data.compression import plain
 from lamina.errors import BadInput
-from lamina.image.document import claimed_diff_ids, make_image, parse_config
+from lamina.image.document import claimed_diff_ids, make_image
 from lamina.image.image import Image
 from lamina.image.layer import Layer
-from lamina.limits import DOCUMENT_BYTES, IMAGES
+from lamina.limits import IMAGE_NAMES, IMAGES, LAYER_PLACES
 from lamina.media.choice import Candidate
-from lamina.media.files import Members, read_json
+from lamina.media.files import Members, read_document
 from lamina.oci.digest import hex_of, sha256
+from lamina.oci.spelling import CONFIG_DOCUMENT, DOCKER_ARCHIVE
 from lamina.oci.strict_json import Json, expect, strings
 
 MANIFEST = "manifest.json"
@@ -30,38 +30,40 @@ def candidates(members: Members) -> list[Candidate]:
     """The images of an archive that has a `manifest.json`. Raises BadInput."""
     where = f"{members.where}({MANIFEST})"
     found = []
-    items = expect(read_json(members, MANIFEST), list, "manifest.json", where)
+    items = expect(read_document(members, MANIFEST, DOCKER_ARCHIVE), list, "manifest.json", where)
     if len(items) > IMAGES:
         raise BadInput(where, f"{len(items)} images", f"at most {IMAGES} are read")
     for item in items:
         fields = expect(item, dict, "an item of manifest.json", where)
         names = strings(fields.get("RepoTags"), "RepoTags", where)
+        members.budget.spend(IMAGE_NAMES, len(names), where)
         found.append(Candidate(tuple(names), functools.partial(_image, members, fields, where)))
     return found
 
 
 def _image(members: Members, fields: Json, where: str) -> Image:
     config_path = expect(fields.get("Config"), str, "Config", where)
-    config = read_config(members, config_path)
-    document = parse_config(config, f"{members.where}({config_path})")
+    config_where = f"{members.where}({config_path})"
+    data, value = members.documents.read(members.blob(config_path), CONFIG_DOCUMENT, config_where, each_use=True)
+    _check_digest(config_path, data, config_where)
+    document = expect(value, dict, "the config", config_where)
     paths = strings(fields.get("Layers"), "Layers", where)
-    diff_ids = claimed_diff_ids(document, f"{members.where}({config_path})")
+    members.budget.spend(LAYER_PLACES, len(paths), where)
+    diff_ids = claimed_diff_ids(document, config_where)
     if len(paths) != len(diff_ids):
         what = f"{len(paths)} layers in manifest.json, {len(diff_ids)} diff IDs in the config"
         raise BadInput(members.where, what, "the archive is damaged: pull it again")
     layers = []
     for path, diff_id in zip(paths, diff_ids, strict=True):
         name = f"{members.where}({path})"
-        layers.append(Layer.of(plain(members.blob(path), name, members.budget), name, diff_id))
+        blob = plain(members.blob(path), name, members.budget)
+        layers.append(Layer.of(blob, name, diff_id, budget=members.budget))
     names = strings(fields.get("RepoTags"), "RepoTags", where)
-    return make_image(config, document, layers, names, f"{members.where}({config_path})")
+    return make_image(data, document, layers, names, config_where)
 
 
-def read_config(members: Members, path: str) -> bytes:
-    """The bytes of the config at `path`, which must have the digest that the path may have in it."""
-    where = f"{members.where}({path})"
-    data = read_all(members.blob(path), DOCUMENT_BYTES, where)
+def _check_digest(path: str, data: bytes, where: str) -> None:
+    """Raises BadInput when the path of a config has a digest in it that is not the digest of its bytes."""
     named = _NAMED_BY_DIGEST.fullmatch(path)
     if named and hex_of(sha256(data)) != named[1]:
         raise BadInput(where, f"the config's bytes have the digest {sha256(data)}", "the archive is damaged")
-    return data

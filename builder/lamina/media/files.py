@@ -1,10 +1,11 @@
-"""The files of an image that came from elsewhere: members of an archive, or files below a directory.
+"""The files of an image from elsewhere: members of an archive, or files in a directory.
 
-Both answer the same questions by name. Names come from hostile JSON, so one that leads out is refused here.
+Both answer the same questions by name. Names come from hostile JSON, so a name that leaves the archive is refused here.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import posixpath
 from pathlib import Path
@@ -12,13 +13,48 @@ from typing import Any, Protocol
 
 import attrs
 
-from lamina.data.blob import Blob, FileRange, Source, read_all
-from lamina.data.compression import Budget, Decompressed, detect, spool
+from lamina.data.blob import FileRange, Source, read_all
+from lamina.data.budget import Budget
+from lamina.data.compression import Decompressed, detect, spool
 from lamina.errors import BadInput
-from lamina.limits import DOCUMENT_BYTES, LINKS, MEMBER_NAME, MEMBERS, NAMES_BYTES
-from lamina.oci.strict_json import parse_json
+from lamina.limits import DOCUMENT_BYTES, DOCUMENT_VALUES, DOCUMENTS, LINKS, MEMBER_NAME, MEMBERS, NAMES_BYTES
+from lamina.oci.spelling import Shape, check_spelling
+from lamina.oci.strict_json import count_values, parse_json
 from lamina.tar.read import Entry, entries
-from lamina.tar.write import FILE, HARD_LINK, SYMLINK
+from lamina.tar.write import DIRECTORY, FILE, HARD_LINK, SYMLINK
+
+_HOSTILE = "the archive is damaged or hostile"
+_DIFFER = "readers would differ: make the archive again"
+
+
+@attrs.frozen(eq=False)
+class Documents:
+    """The JSON documents of one archive. Each is read and parsed once, however many others refer to it.
+
+    Values that are returned are shared: they must not be changed.
+    """
+
+    budget: Budget
+    _known: dict[object, tuple[bytes, Any]] = attrs.field(factory=dict)
+
+    def read(self, blob: FileRange, shape: Shape, where: str, *, each_use: bool = False) -> tuple[bytes, Any]:
+        """The bytes of a document and its value. With `each_use` it counts each time, and not only when it is parsed.
+
+        Raises BadInput; also when all documents of the archive together are too large.
+        """
+        key = (blob.source.identity, blob.offset, blob.size, id(shape))
+        if key not in self._known:
+            if blob.size > DOCUMENT_BYTES:
+                raise BadInput(where, f"larger than {DOCUMENT_BYTES} bytes", "the file is damaged or hostile")
+            self.budget.spend(DOCUMENTS, blob.size, where)
+            data = read_all(blob, DOCUMENT_BYTES, where)
+            self.budget.spend(DOCUMENT_VALUES, count_values(data), where)
+            value = parse_json(data, where)
+            check_spelling(value, shape, where)
+            self._known[key] = data, value
+        elif each_use:
+            self.budget.spend(DOCUMENTS, blob.size, where)
+        return self._known[key]
 
 
 class Members(Protocol):
@@ -26,32 +62,50 @@ class Members(Protocol):
 
     @property
     def where(self) -> str:
-        """What errors call the whole."""
+        """What errors call the archive or the directory."""
 
     @property
     def budget(self) -> Budget:
-        """What its compressed parts may unpack to."""
+        """How much it may ask for."""
+
+    @property
+    def documents(self) -> Documents:
+        """Its JSON documents, as far as they were read."""
 
     def __contains__(self, name: str) -> bool: ...
 
-    def blob(self, name: str) -> Blob:
-        """The bytes of the file `name`. Raises BadInput: no such file, or the name leads out."""
+    def blob(self, name: str) -> FileRange:
+        """The bytes of the file `name`. Raises BadInput: no such file, or the name leaves the archive."""
 
 
-def read_json(members: Members, name: str) -> Any:
-    """The JSON value in the file `name`. Raises BadInput."""
-    where = f"{members.where}({name})"
-    return parse_json(read_all(members.blob(name), DOCUMENT_BYTES, where), where)
+def read_document(members: Members, name: str, shape: Shape) -> Any:
+    """The JSON value in the file `name`, whose keys are spelled as `shape` has them. Raises BadInput."""
+    return members.documents.read(members.blob(name), shape, f"{members.where}({name})")[1]
 
 
 def clean_name(name: str, where: str) -> str:
-    """The name without `./` and doubled slashes. Raises BadInput when it leads out of the archive."""
-    clean = posixpath.normpath(name)
+    """The name without `./` and doubled slashes.
+
+    Raises BadInput when it leaves the archive, or goes up again: whether `a/../b` is `b` depends on what `a` is.
+    """
     if len(name) > MEMBER_NAME:
-        raise BadInput(where, f"a name of {len(name)} characters", "the archive is damaged or hostile")
+        raise BadInput(where, f"a name of {len(name)} characters", _HOSTILE)
+    clean = posixpath.normpath(name)
     if name.startswith("/") or clean == ".." or clean.startswith("../") or "\0" in name:
-        raise BadInput(where, f"the name {name!r:.80} leaves the archive", "the archive is damaged or hostile")
+        raise BadInput(where, f"the name {name!r:.80} leaves the archive", _HOSTILE)
+    if ".." in name.split("/"):
+        raise BadInput(where, f"the name {name!r:.80} goes down and up again", _DIFFER)
     return clean
+
+
+def linked_name(name: str, link: str, where: str) -> str:
+    """The name of what a symbolic link refers to; `name` is the link's own. Raises BadInput as `clean_name` does."""
+    directories = [part for part in posixpath.dirname(name).split("/") if part]
+    steps = [part for part in link.split("/") if part not in ("", ".")]
+    up = next((at for at, part in enumerate(steps) if part != ".."), len(steps))
+    if link.startswith("/") or up > len(directories):
+        raise BadInput(where, f"the link {name!r:.80} to {link!r:.80} leaves the archive", _HOSTILE)
+    return clean_name("/".join([*directories[: len(directories) - up], *steps[up:]]) or ".", where)
 
 
 @attrs.frozen(eq=False)
@@ -62,6 +116,7 @@ class Archive:
     entries: dict[str, Entry]
     budget: Budget
     compression: str | None = None
+    documents: Documents = attrs.field(default=attrs.Factory(lambda self: Documents(self.budget), takes_self=True))
 
     @property
     def where(self) -> str:
@@ -71,26 +126,30 @@ class Archive:
         return name in self.entries
 
     def blob(self, name: str) -> FileRange:
-        entry = self._target(name)
+        entry = self._file(name)
         return FileRange(self.source, entry.offset, entry.size)
 
-    def _target(self, name: str) -> Entry:
-        """The regular member that `name` leads to, through links as `tar -x` would make them."""
+    def _file(self, name: str) -> Entry:
+        """The regular file that `name` is, or that it refers to through links as `tar -x` would make them."""
         clean = clean_name(name, self.where)
         for _ in range(LINKS):
-            entry = self.entries.get(clean)
-            if entry is None:
-                raise BadInput(self.where, f"no member {name!r:.100}", "the archive is damaged or cut short")
+            entry = self._entry(clean, name)
             if entry.kind == FILE:
                 return entry
             link = entry.link.decode(errors="surrogateescape")
-            if entry.kind == SYMLINK:
-                clean = clean_name(posixpath.join(posixpath.dirname(clean), link), self.where)
-            elif entry.kind == HARD_LINK:
-                clean = clean_name(link, self.where)
-            else:
+            if entry.kind == HARD_LINK:
+                entry = self._entry(clean_name(link, self.where), name)
+                if entry.kind == FILE:
+                    return entry
+            if entry.kind != SYMLINK or self.entries[clean].kind != SYMLINK:
                 break
-        raise BadInput(self.where, f"the member {name!r:.100} is no file", "the archive is damaged or hostile")
+            clean = linked_name(clean, link, self.where)
+        raise BadInput(self.where, f"the member {name!r:.100} is no file", _HOSTILE)
+
+    def _entry(self, clean: str, name: str) -> Entry:
+        if clean not in self.entries:
+            raise BadInput(self.where, f"no member {name!r:.100}", "the archive is damaged or cut short")
+        return self.entries[clean]
 
 
 def open_archive(path: Path) -> Archive:
@@ -114,8 +173,8 @@ def archive_in(source: Source) -> Archive:
 def index_archive(source: Source, budget: Budget, compression: str | None = None) -> Archive:
     """Index a plain tar in place.
 
-    Of members with one name the last counts, as it does for whoever extracts them; but the documents that say
-    what the image is may stand only once. Raises BadInput: no tar, or damaged, or cut short.
+    Each name belongs to one member: of two, some readers take the first, and others the last. Directories may repeat.
+    Raises BadInput: no tar, or damaged, or cut short.
     """
     path = source.name
     found: dict[str, Entry] = {}
@@ -126,19 +185,30 @@ def index_archive(source: Source, budget: Budget, compression: str | None = None
             what = f"more than {MEMBERS} members, or than {NAMES_BYTES} bytes of names"
             raise BadInput(path, what, "give an image archive")
         name = clean_name(entry.name.decode(errors="surrogateescape"), path)
-        if name in found and name in ("manifest.json", "index.json", "repositories", "oci-layout"):
-            raise BadInput(path, f"two members {name}", "readers would differ: make the archive again")
-        found[name] = attrs.evolve(entry, header=b"", records={})  # of what a member is like nothing is kept
+        if name in found and (entry.kind, found[name].kind) != (DIRECTORY, DIRECTORY):
+            raise BadInput(path, f"two members {name:.100}", _DIFFER)
+        found[name] = attrs.evolve(entry, header=b"", records={})  # metadata is not kept
+    _check_parents(found, path)
     return Archive(source, found, budget, compression)
+
+
+def _check_parents(found: dict[str, Entry], where: str) -> None:
+    """Raises BadInput for a member below a file or a link: who unpacks `a/b` below a link `a` writes somewhere else."""
+    names = sorted(f"{name}/" for name in found)  # what is below a name comes right behind it
+    for name, following in itertools.pairwise(names):
+        if following.startswith(name) and found[name[:-1]].kind != DIRECTORY:
+            what = f"the member {following[:-1]!r:.100} is below {name[:-1]!r:.100}, which is no directory"
+            raise BadInput(where, what, _DIFFER)
 
 
 @attrs.frozen(eq=False)
 class Directory:
-    """A directory, for example an OCI layout. Its links are followed, but not out of it."""
+    """A directory, for example an OCI layout. Links in it are followed, but not out of it."""
 
     top: Path
     budget: Budget = attrs.field(factory=lambda: Budget(0))
-    _known: set[str] = attrs.field(factory=set)
+    documents: Documents = attrs.field(default=attrs.Factory(lambda self: Documents(self.budget), takes_self=True))
+    _open: dict[object, Source] = attrs.field(factory=dict)
 
     @property
     def where(self) -> str:
@@ -147,11 +217,10 @@ class Directory:
     def __contains__(self, name: str) -> bool:
         return os.path.isfile(self._inside(name))
 
-    def blob(self, name: str) -> Blob:
-        path = self._inside(name)
-        source = Source.open(path)
-        if name not in self._known:
-            self._known.add(name)
+    def blob(self, name: str) -> FileRange:
+        opened = Source.open(self._inside(name))
+        source = self._open.setdefault(opened.identity, opened)
+        if source is opened:  # a file counts once, whatever links to it
             self.budget.packed += source.size
         return FileRange(source, 0, source.size)
 

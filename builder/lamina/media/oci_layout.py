@@ -1,27 +1,27 @@
 """Reading OCI layouts, as a directory or in a tar (OCI image spec v1.1, image-layout.md).
 
-`index.json` lists manifests, or indexes of them with one for each platform; a manifest names a config and layers;
-everything lies under `blobs/` by its digest.
+`index.json` lists manifests, or indexes of them with one for each platform. A manifest lists a config and layers.
+Everything is in `blobs/`, under its digest.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
 
-from lamina.data.blob import Blob, read_all
+from lamina.data.blob import Blob
 from lamina.data.compression import plain
 from lamina.errors import BadInput
-from lamina.image.document import claimed_diff_ids, make_image, parse_config
+from lamina.image.document import claimed_diff_ids, make_image
 from lamina.image.image import Image
 from lamina.image.layer import Layer
-from lamina.limits import DOCUMENT_BYTES, IMAGES, INDEXES
+from lamina.limits import IMAGE_NAMES, IMAGES, INDEXES, LAYER_PLACES
 from lamina.media.choice import Candidate
-from lamina.media.files import Members, read_json
-from lamina.oci.digest import Digest, hex_of, sha256
+from lamina.media.files import Members, read_document
+from lamina.oci.digest import Digest, blob_path, sha256
 from lamina.oci.documents import (
     CONTAINERD_NAME,
     DOCKER_INDEX,
@@ -32,15 +32,22 @@ from lamina.oci.documents import (
     Descriptor,
 )
 from lamina.oci.platform import for_platform
-from lamina.oci.strict_json import Json, expect, parse_json
+from lamina.oci.spelling import CONFIG_DOCUMENT, MANIFEST, Shape
+from lamina.oci.spelling import LAYOUT as LAYOUT_DOCUMENT
+from lamina.oci.strict_json import Json, expect
 
 INDEX = "index.json"
 LAYOUT = "oci-layout"
+INDEXES_OF = (OCI_INDEX, DOCKER_INDEX)
+MANIFESTS_OF = (OCI_MANIFEST, DOCKER_MANIFEST)
+
+_DAMAGED = "the image is damaged: pull it again"
+_HOSTILE = "readers would differ: the image is hostile"
 
 
 @attrs.frozen(eq=False)
 class Checked(Blob):
-    """A blob whose size and digest a descriptor has told."""
+    """A blob whose size and digest are in a descriptor."""
 
     blob: Blob
     descriptor: Descriptor
@@ -59,97 +66,136 @@ class Checked(Blob):
             total += len(chunk)
             yield chunk
         if (total, "sha256:" + state.hexdigest()) != (self.descriptor.size, self.descriptor.digest):
-            raise BadInput(self.where, "its bytes are not those of its digest", "the image is damaged: pull it again")
+            raise BadInput(self.where, "its bytes are not those of its digest", _DAMAGED)
+
+
+@attrs.frozen(eq=False)
+class Foreign(Blob):
+    """A layer that is kept elsewhere by design: its descriptor lists addresses, which are never read."""
+
+    where: str
+    size: None = None
+
+    def pieces(self) -> Iterator[bytes]:
+        """Raises BadInput."""
+        raise BadInput(self.where, "a layer that is not in the image, but at an address", "pull it with all its layers")
 
 
 def candidates(members: Members, architecture: str) -> list[Candidate]:
     """The images of a layout; one that several entries name is one candidate. Raises BadInput."""
-    where = f"{members.where}({INDEX})"
-    layout = expect(read_json(members, LAYOUT), dict, LAYOUT, f"{members.where}({LAYOUT})")
-    if layout.get("imageLayoutVersion") != "1.0.0":
-        what = f"OCI layout of version {layout.get('imageLayoutVersion')!r:.20}"
-        raise BadInput(members.where, what, "only version 1.0.0 is known")
+    check_version(members)
     names: dict[Digest, list[str]] = {}
     found: dict[Digest, Descriptor] = {}
-    for descriptor in _manifests(read_json(members, INDEX), where):
+    for descriptor in listed(members):
         found[descriptor.digest] = descriptor
-        name = _name(descriptor)
+        name = descriptor_name(descriptor)
         names.setdefault(descriptor.digest, []).extend([name] if name else [])
     return [
-        Candidate(tuple(names[digest]), functools.partial(_image, members, top, names[digest], architecture))
+        Candidate(tuple(names[digest]), functools.partial(_chosen, members, top, names[digest], architecture))
         for digest, top in found.items()
     ]
 
 
-def _manifests(index: object, where: str) -> list[Descriptor]:
+def check_version(members: Members) -> None:
+    """Raises BadInput: an OCI layout of a version that nobody knows."""
+    where = f"{members.where}({LAYOUT})"
+    layout = expect(read_document(members, LAYOUT, LAYOUT_DOCUMENT), dict, LAYOUT, where)
+    if layout.get("imageLayoutVersion") != "1.0.0":
+        what = f"OCI layout of version {layout.get('imageLayoutVersion')!r:.20}"
+        raise BadInput(members.where, what, "only version 1.0.0 is known")
+
+
+def listed(members: Members) -> list[Descriptor]:
+    """What `index.json` lists. Raises BadInput."""
+    where = f"{members.where}({INDEX})"
+    descriptors = manifests_in(read_document(members, INDEX, MANIFEST), where)
+    members.budget.spend(IMAGE_NAMES, len(descriptors), where)
+    return descriptors
+
+
+def manifests_in(index: object, where: str) -> list[Descriptor]:
+    """What an index lists. Raises BadInput."""
     fields = expect(index, dict, "the index", where)
     if "layers" in fields or "config" in fields:
-        raise BadInput(where, "an index that is a manifest too", "readers would differ: the image is hostile")
+        raise BadInput(where, "an index that is a manifest too", _HOSTILE)
     items = expect(fields.get("manifests"), list, "manifests", where)
     if len(items) > IMAGES:
         raise BadInput(where, f"{len(items)} manifests", f"at most {IMAGES} are read")
     return [Descriptor.from_json(item, where) for item in items]
 
 
-def _name(descriptor: Descriptor) -> str | None:
-    """The whole name where one is told, else what stands for it: with some tools only the tag."""
+def descriptor_name(descriptor: Descriptor) -> str | None:
+    """The whole name, if the descriptor has it; else what some tools write in its place, which may be the tag alone."""
     return descriptor.annotations.get(CONTAINERD_NAME) or descriptor.annotations.get(REF_NAME)
 
 
-def read_blob(members: Members, descriptor: Descriptor, where: str) -> bytes:
-    """A small blob, checked. Raises BadInput."""
-    data = read_all(members.blob(_path(descriptor.digest)), DOCUMENT_BYTES, where)
+def blob_where(members: Members, digest: Digest) -> str:
+    """What errors call a blob."""
+    return f"{members.where}({blob_path(digest)})"
+
+
+def read_linked(
+    members: Members, descriptor: Descriptor, shape: Shape, *, each_use: bool = False
+) -> tuple[bytes, Json]:
+    """The bytes and the value of a document to which a descriptor refers. Raises BadInput."""
+    where = blob_where(members, descriptor.digest)
+    blob = members.blob(blob_path(descriptor.digest))
+    data, value = members.documents.read(blob, shape, where, each_use=each_use)
     if (len(data), sha256(data)) != (descriptor.size, descriptor.digest):
-        raise BadInput(where, "its bytes are not those of its digest", "the image is damaged: pull it again")
-    return data
+        raise BadInput(where, "its bytes are not those of its digest", _DAMAGED)
+    return data, expect(value, dict, "the document", where)
 
 
-def _path(digest: Digest) -> str:
-    return f"blobs/sha256/{hex_of(digest)}"
+def read_manifest(members: Members, descriptor: Descriptor) -> Json:
+    """The manifest or the index to which a descriptor refers. Raises BadInput; also where readers see one as both."""
+    where = blob_where(members, descriptor.digest)
+    document = read_linked(members, descriptor, MANIFEST)[1]
+    if document.get("mediaType", descriptor.media_type) != descriptor.media_type:
+        what = f"calls itself {document['mediaType']!r:.80}, what leads to it {descriptor.media_type!r:.80}"
+        raise BadInput(where, what, _HOSTILE)
+    if descriptor.media_type in MANIFESTS_OF and "manifests" in document:
+        raise BadInput(where, "a manifest that is an index too", _HOSTILE)
+    return document
 
 
-def _image(members: Members, top: Descriptor, names: list[str], architecture: str) -> Image:
-    manifest = _manifest(members, top, architecture)
+def read_image(members: Members, manifest: Json, names: Sequence[str]) -> Image:
+    """The image of a manifest. A layer that is kept elsewhere by design is `Foreign`. Raises BadInput."""
     config = Descriptor.from_json(manifest.get("config"), members.where)
-    where = f"{members.where}({_path(config.digest)})"
-    data = read_blob(members, config, where)
-    document = parse_config(data, where)
-    listed = expect(manifest.get("layers"), list, "layers", members.where)
-    descriptors = [Descriptor.from_json(item, members.where) for item in listed]
+    where = blob_where(members, config.digest)
+    data, document = read_linked(members, config, CONFIG_DOCUMENT, each_use=True)
+    items = expect(manifest.get("layers"), list, "layers", members.where)
+    members.budget.spend(LAYER_PLACES, len(items), members.where)
+    descriptors = [Descriptor.from_json(item, members.where) for item in items]
     diff_ids = claimed_diff_ids(document, where)
     if len(descriptors) != len(diff_ids):
         what = f"{len(descriptors)} layers in the manifest, {len(diff_ids)} diff IDs in the config"
-        raise BadInput(members.where, what, "the image is damaged: pull it again")
+        raise BadInput(members.where, what, _DAMAGED)
     layers = [_layer(members, *pair) for pair in zip(descriptors, diff_ids, strict=True)]
-    return make_image(data, document, layers, names, where)
+    return make_image(data, document, layers, list(names), where)
 
 
 def _layer(members: Members, descriptor: Descriptor, diff_id: Digest) -> Layer:
-    path = _path(descriptor.digest)
-    where = f"{members.where}({path})"
-    blob = members.blob(path)
-    if blob.size not in (None, descriptor.size):
-        what = f"has {blob.size} bytes, and its descriptor says {descriptor.size}"
-        raise BadInput(where, what, "the image is damaged: pull it again")
-    if descriptor.digest != diff_id:
-        blob = Checked(blob, descriptor, where)
-    return Layer.of(plain(blob, where, members.budget), where, diff_id)
+    path = blob_path(descriptor.digest)
+    where = blob_where(members, descriptor.digest)
+    if descriptor.is_foreign and path not in members:
+        return Layer(Foreign(where), where, diff_id)
+    stored = members.blob(path)
+    if stored.size != descriptor.size:
+        what = f"has {stored.size} bytes, and its descriptor says {descriptor.size}"
+        raise BadInput(where, what, _DAMAGED)
+    blob = stored if descriptor.digest == diff_id else Checked(stored, descriptor, where)
+    return Layer.of(plain(blob, where, members.budget), where, diff_id, budget=members.budget)
 
 
-def _manifest(members: Members, top: Descriptor, architecture: str) -> Json:
-    """The manifest that a descriptor leads to, through indexes to the one for the platform."""
+def _chosen(members: Members, top: Descriptor, names: list[str], architecture: str) -> Image:
+    """The image to which a descriptor refers, through indexes to the one for the platform."""
     descriptor = top
     for _ in range(INDEXES):
-        where = f"{members.where}({_path(descriptor.digest)})"
-        document = expect(parse_json(read_blob(members, descriptor, where), where), dict, "a manifest", where)
-        if document.get("mediaType", descriptor.media_type) != descriptor.media_type:
-            what = f"calls itself {document['mediaType']!r:.80}, what leads to it {descriptor.media_type!r:.80}"
-            raise BadInput(where, what, "readers would differ: it is hostile")
-        if descriptor.media_type in (OCI_MANIFEST, DOCKER_MANIFEST):
-            if "manifests" in document:
-                raise BadInput(where, "a manifest that is an index too", "readers would differ: it is hostile")
-            return document
-        if descriptor.media_type not in (OCI_INDEX, DOCKER_INDEX):
+        where = blob_where(members, descriptor.digest)
+        document = read_manifest(members, descriptor)
+        if descriptor.media_type in MANIFESTS_OF:
+            return read_image(members, document, names)
+        if descriptor.media_type not in INDEXES_OF:
             raise BadInput(where, f"media type {descriptor.media_type!r:.80}", "give an image, not an artifact")
-        descriptor = for_platform(_manifests(document, where), "linux", architecture, where)
+        descriptor = for_platform(manifests_in(document, where), "linux", architecture, where)
     raise BadInput(members.where, "indexes within indexes without end", "the layout is hostile")

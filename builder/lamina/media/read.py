@@ -6,7 +6,6 @@ An archive that is both a docker archive and an OCI layout is read as a docker a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from lamina.errors import BadInput
@@ -40,18 +39,20 @@ def open_members(path: Path) -> Members:
 
 
 def candidates(members: Members, architecture: str) -> list[Candidate]:
-    """Every image that there is. An archive that is both is read as a docker archive."""
-    return next(sides(members, architecture))
+    """Every image that there is. An archive that is both kinds is read as a docker archive. Raises BadInput."""
+    if docker_archive.MANIFEST in members:
+        return docker_archive.candidates(members)
+    if has_layout(members):
+        return oci_layout.candidates(members, architecture)
+    raise no_image(members)
 
 
-def sides(members: Members, architecture: str) -> Iterator[list[Candidate]]:
-    """The images as each kind of reader would find them. Raises BadInput: none would find any."""
-    is_docker = docker_archive.MANIFEST in members
-    is_oci = oci_layout.INDEX in members and oci_layout.LAYOUT in members
-    if not is_docker and not is_oci:
-        remedy = "give what docker save, podman save or skopeo copy to docker-archive: or oci: write"
-        raise BadInput(members.where, "no manifest.json and no index.json", remedy)
-    if is_docker:
-        yield docker_archive.candidates(members)
-    if is_oci:
-        yield oci_layout.candidates(members, architecture)
+def has_layout(members: Members) -> bool:
+    """Whether it is an OCI layout."""
+    return oci_layout.INDEX in members and oci_layout.LAYOUT in members
+
+
+def no_image(members: Members) -> BadInput:
+    """The error for what is neither a docker archive nor an OCI layout."""
+    remedy = "give what docker save, podman save or skopeo copy to docker-archive: or oci: write"
+    return BadInput(members.where, "no manifest.json and no index.json", remedy)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from lamina.image.image import Image, all_layers
 from lamina.media.legacy import VERSION, legacy_layers, repositories
 from lamina.media.tarball import ArchiveMember, directory, distinct, document, layer, symlink
-from lamina.oci.digest import UNKNOWN, Digest, hex_of, sha256
+from lamina.oci.digest import UNKNOWN, Digest, blob_path, hex_of, sha256
 from lamina.oci.documents import (
     CONTAINERD_NAME,
     OCI_CONFIG,
@@ -73,7 +73,7 @@ def arrange_for_docker_1_9(images: Sequence[Image]) -> list[ArchiveMember]:
 def _entrances(images: Sequence[Image]) -> list[ArchiveMember]:
     """The documents where readers of OCI layouts and of docker archives begin."""
     items = [
-        manifest_item(image, _path(sha256(image.document())), [_path(diff_id) for diff_id in image.diff_ids])
+        manifest_item(image, blob_path(sha256(image.document())), [blob_path(diff_id) for diff_id in image.diff_ids])
         for image in images
     ]
     return [
@@ -90,8 +90,8 @@ def _blobs(images: Sequence[Image]) -> list[ArchiveMember]:
     return [
         directory("blobs"),
         directory("blobs/sha256"),
-        *(document(_path(digest), data) for digest, data in documents.items()),
-        *(layer(_path(layers[at].diff_id or UNKNOWN), layers[at], at) for at in distinct(layers)),
+        *(document(blob_path(digest), data) for digest, data in documents.items()),
+        *(layer(blob_path(layers[at].diff_id or UNKNOWN), layers[at], at) for at in distinct(layers)),
     ]
 
 
@@ -103,17 +103,13 @@ def manifest_item(image: Image, config: str, layers: list[str]) -> Json:
     return {"Config": config, "RepoTags": [name.qualified for name in image.names], "Layers": layers}
 
 
-def _path(digest: Digest) -> str:
-    return f"blobs/sha256/{hex_of(digest)}"
-
-
 def _legacy(identity: str, json: bytes, diff_id: Digest) -> list[ArchiveMember]:
     """A layer's v1 directory. Its link refers to the blob, and not to another `layer.tar`, which Mesos deletes."""
     return [
         directory(identity),
         document(f"{identity}/VERSION", VERSION),
         document(f"{identity}/json", json),
-        symlink(f"{identity}/layer.tar", f"../{_path(diff_id)}"),
+        symlink(f"{identity}/layer.tar", f"../{blob_path(diff_id)}"),
     ]
 
 

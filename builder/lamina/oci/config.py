@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from lamina.errors import BadInput
+from lamina.oci.spelling import fold
 from lamina.oci.strict_json import Json
 
 _TEXTS = ("User", "WorkingDir", "StopSignal", "Hostname", "Domainname", "Image", "MacAddress")
@@ -34,7 +35,7 @@ _DURATIONS = ("Interval", "Timeout", "StartPeriod", "StartInterval")
 _HEALTHCHECK = ("Test", "Retries", *_DURATIONS)
 _KNOWN = (*_TEXTS, *_LISTS, *_FLAGS, *_NUMBERS, *_MERGED, "Healthcheck")
 
-_FOLDED = {key.lower(): key for key in _KNOWN}
+_FOLDED = {fold(key): key for key in _KNOWN}
 
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(?:tcp|udp|sctp))?", re.ASCII | re.IGNORECASE)
 _SIGNAL = re.compile(r"\d{1,2}|(?:SIG)?RT(?:MIN|MAX)(?:[+-]\d{1,2})?|(?:SIG)?(?P<name>[A-Z0-9]+)|", re.ASCII)
@@ -84,7 +85,10 @@ def check_config(config: Json, where: object) -> Json:
 
 
 def check_types(config: Json, where: object) -> Json:
-    """The config without fields that are null. Raises BadInput: a known field has the wrong type."""
+    """The config without its nulls, whoever wrote it.
+
+    Raises BadInput: a known field has another type than it should have, or a value with which runtimes were attacked.
+    """
     for fault in type_faults(config):
         raise BadInput(where, f"{fault.field} {fault.what}", fault.remedy)
     for fault in _dangers(config):
@@ -104,7 +108,7 @@ def type_faults(config: Json) -> Iterator[Fault]:
     """Fields that Go does not decode, whatever case their keys have: Docker, podman or containerd refuse the image."""
     for key, value in config.items():
         if value is not None:
-            yield from _type_faults(f"config.{key}", _FOLDED.get(key.lower(), key), value)
+            yield from _type_faults(f"config.{key}", _FOLDED.get(fold(key), key), value)
 
 
 def _type_faults(field: str, key: str, value: object) -> Iterator[Fault]:
@@ -209,10 +213,10 @@ def _dangers(config: Json) -> Iterator[Fault]:
 
 def _key_faults(field: str, value: Json, known: tuple[str, ...]) -> Iterator[Fault]:
     """Keys that differ from a known one in case: Go takes them for it, and readers that take case seriously do not."""
-    folded = {key.lower(): key for key in known}
+    folded = {fold(key): key for key in known}
     for key in value:
-        if key not in known and key.lower() in folded:
-            yield Fault(f"{field}.{key}", "is not known", f"did you mean {folded[key.lower()]}?")
+        if key not in known and fold(key) in folded:
+            yield Fault(f"{field}.{key}", "is not known", f"did you mean {folded[fold(key)]}?")
 
 
 def _is_port(name: str) -> bool:

@@ -38,6 +38,11 @@ def hex_of(digest: Digest) -> str:
     return digest.removeprefix("sha256:")
 
 
+def blob_path(digest: Digest) -> str:
+    """Where an OCI layout keeps a blob (OCI image spec, image-layout.md)."""
+    return f"blobs/sha256/{hex_of(digest)}"
+
+
 def chain_ids(diff_ids: Iterable[Digest]) -> list[Digest]:
     """The chain ID of each layer, bottom first (OCI image spec, config.md, "Layer ChainID")."""
     chain: list[Digest] = []

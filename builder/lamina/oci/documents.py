@@ -18,6 +18,7 @@ OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 CONTAINERD_NAME = "io.containerd.image.name"
@@ -26,6 +27,9 @@ CONTAINERD_NAME = "io.containerd.image.name"
 
 REF_NAME = "org.opencontainers.image.ref.name"
 """Annotation of an index entry: the tag, or with Skopeo and podman the whole name."""
+
+
+_FOREIGN = (".nondistributable.", ".foreign.")
 
 
 class Descriptor(NamedTuple):
@@ -40,6 +44,8 @@ class Descriptor(NamedTuple):
     size: int
     annotations: Mapping[str, str] = MappingProxyType({})
     platform: Json | None = None
+    is_foreign: bool = False
+    """Whether the blob may be kept elsewhere: it has addresses, or a media type for layers that must not be copied."""
 
     def to_json(self) -> Json:
         """The descriptor as its JSON object."""
@@ -64,6 +70,7 @@ class Descriptor(NamedTuple):
             size=size,
             annotations={k: v for k, v in annotations.items() if isinstance(v, str)},
             platform=expect(fields["platform"], dict, "platform", where) if fields.get("platform") else None,
+            is_foreign=bool(fields.get("urls")) or any(word in str(fields.get("mediaType")) for word in _FOREIGN),
         )
 
 

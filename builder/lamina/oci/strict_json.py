@@ -27,7 +27,7 @@ def parse_json(data: bytes, where: object) -> Any:
     """
     if len(data) > JSON_BYTES:
         raise BadInput(where, f"JSON of more than {JSON_BYTES} bytes", "the file is damaged or hostile")
-    if sum(map(data.count, (b",", b"[", b"{"))) > JSON_VALUES:
+    if count_values(data) > JSON_VALUES:
         raise BadInput(where, f"JSON of more than {JSON_VALUES} values", "the file is damaged or hostile")
     try:
         text = data.decode()
@@ -40,6 +40,11 @@ def parse_json(data: bytes, where: object) -> Any:
     except ValueError as error:
         raise BadInput(where, f"not JSON: {error}", "the file is damaged") from None
     return value
+
+
+def count_values(data: bytes) -> int:
+    """At least as many as there are values in a JSON text, but for one."""
+    return sum(map(data.count, (b",", b"[", b"{")))
 
 
 def read_json_file(path: Path, remedy: str = "give a file that can be read") -> Any:
@@ -90,6 +95,11 @@ def expect(value: object, kind: type[T], what: str, where: object) -> T:
     names = {dict: "an object", list: "an array", str: "a string", int: "a whole number"}
     found = "missing" if value is None else f"{value!r:.60}"
     raise BadInput(where, f"{what} is {found}, not {names.get(kind, kind.__name__)}", "the file is damaged")
+
+
+def items_of(value: object) -> list[Any]:
+    """The list that `value` is, or an empty one."""
+    return value if isinstance(value, list) else []
 
 
 def strings(value: object, what: str, where: object) -> list[str]:

@@ -95,7 +95,8 @@ def make_recipe(path: Path) -> Recipe:
 
 def make_database(path: Path) -> Iterator[bytes]:
     """The layer with Nix' database: the store paths of the recipe, and those in the base's own database."""
-    from lamina.recipe.nix_database import database_layer, registered_in, registration  # sqlite, which few images need
+    from lamina.recipe.base_database import registered_in  # sqlite, which few images need
+    from lamina.recipe.nix_database import database_layer, registration
 
     given = Attributes.read(path)
     recipe = _recipe(given)

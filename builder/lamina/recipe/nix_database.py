@@ -10,29 +10,24 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import posixpath
-import re
 import sqlite3
 import tarfile
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import attrs
 
-from lamina.data.blob import Stream
 from lamina.errors import BadInput
-from lamina.image.layer import Layer
-from lamina.limits import DATABASE_BYTES
-from lamina.store.closure import PathInfo, split_store_path
+from lamina.store.closure import PathInfo
 from lamina.store.ownership import Stamp
-from lamina.tar.read import entries
 from lamina.tar.write import DIRECTORY, END, FILE, SYMLINK, Member, header, padding
 
 SCHEMA = b"10"
 
 _STATE = "nix/var/nix"
-_DATABASE = f"{_STATE}/db/db.sqlite"
+DATABASE = f"{_STATE}/db/db.sqlite"
+"""Where Nix keeps it."""
+
 _ROOTS = f"{_STATE}/gcroots/docker"
 
 _TABLES = """
@@ -141,7 +136,7 @@ def database_layer(
     kept = sorted({path.path for path in registered if path.path not in used} | set(roots))
     members = [
         *(_directory(name, stamp, existing) for name in ("nix", "nix/var", _STATE, f"{_STATE}/db")),
-        (_member(_DATABASE, FILE, stamp, size=len(data)), data),
+        (_member(DATABASE, FILE, stamp, size=len(data)), data),
         (_member(f"{_STATE}/db/schema", FILE, stamp, size=len(SCHEMA)), SCHEMA),
         *(_directory(name, stamp, existing) for name in (f"{_STATE}/gcroots", _ROOTS)),
         *((_member(f"{_ROOTS}/{path.rpartition('/')[2]}", SYMLINK, stamp, link=path), b"") for path in kept),
@@ -167,100 +162,3 @@ def _directory(name: str, stamp: Stamp, existing: Mapping[str, tarfile.TarInfo])
 def _member(name: str, kind: bytes, stamp: Stamp, size: int = 0, link: str = "") -> Member:
     mode = {DIRECTORY: 0o755, FILE: 0o644, SYMLINK: 0o777}[kind]
     return Member(name.encode(), kind, size, mode, stamp.uid, stamp.gid, stamp.mtime, link.encode())
-
-
-def registered_in(layers: Sequence[Layer], held: Iterable[str]) -> list[Registration]:
-    """The rows of the database in an image's layers, for the store paths (`HASH-NAME`) that the image contains.
-
-    The list is empty for an image without a database. A path that refers to a missing one is left out, because Nix
-    requires all references. Raises BadInput: the database is corrupt, or not one of Nix.
-    """
-    contained = set(held)
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory, "db.sqlite")
-        where = _extract(layers, _DATABASE, file)
-        if where is None:
-            return []
-        _extract(layers, f"{_DATABASE}-wal", Path(f"{file}-wal"))
-        rows = {row.path: row for row in _read(file, where) if row.path.rpartition("/")[2] in contained}
-    while broken := [row.path for row in rows.values() if not rows.keys() >= set(row.references)]:
-        for path in broken:
-            del rows[path]
-    return sorted(rows.values())
-
-
-def _read(file: Path, where: str) -> list[Registration]:
-    try:
-        with contextlib.closing(sqlite3.connect(file)) as connection:
-            for pragma in ("trusted_schema = OFF", "cell_size_check = ON"):
-                connection.execute(f"PRAGMA {pragma}")
-            kinds = dict(
-                connection.execute("SELECT name, type FROM sqlite_master WHERE name IN ('ValidPaths', 'Refs')")
-            )
-            if kinds != {"ValidPaths": "table", "Refs": "table"}:
-                raise BadInput(where, "not a Nix database", "give a base whose database Nix can read")
-            references: dict[object, list[str]] = {}
-            for referrer, path in connection.execute(
-                "SELECT referrer, path FROM Refs JOIN ValidPaths ON reference = id ORDER BY path"
-            ):
-                references.setdefault(referrer, []).append(_path(path, where))
-            return [
-                Registration(
-                    _path(path, where), _hash(nar_hash, where), _size(size), tuple(references.get(row, ())), *own
-                )
-                for row, path, nar_hash, size, *own in connection.execute(
-                    "SELECT id, path, hash, narSize, sigs, ca FROM ValidPaths ORDER BY path"
-                )
-            ]
-    except (sqlite3.Error, UnicodeError) as error:
-        raise BadInput(where, f"a corrupt Nix database: {error}", "pull the base again") from None
-
-
-def _path(value: object, where: str) -> str:
-    split_store_path(str(value), where)
-    return str(value)
-
-
-def _hash(value: object, where: str) -> str:
-    if isinstance(value, str) and re.fullmatch("sha256:[0-9a-f]{64}", value):
-        return value
-    raise BadInput(where, f"the NAR hash {value!r:.80}", "give a base whose database Nix can read")
-
-
-def _size(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _extract(layers: Sequence[Layer], name: str, target: Path) -> str | None:
-    """Copy a file out of an image; returns its name for errors, or None if it is missing. Raises BadInput."""
-    parts = name.split("/")
-    parents = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
-    whiteouts = {
-        posixpath.join(posixpath.dirname(path), f".wh.{posixpath.basename(path)}") for path in {name, *parents}
-    }
-    whiteouts |= {f"{parent}/.wh..wh..opq" for parent in parents}
-    for layer in reversed(layers):
-        found, hidden = None, False
-        for entry in entries(layer.blob, layer.where, need_end=False):
-            clean = posixpath.normpath(entry.name.decode(errors="surrogateescape")).lstrip("/")
-            if clean == name:
-                found = entry
-            hidden = hidden or clean in whiteouts or (clean in parents and entry.kind != DIRECTORY)
-        if found:
-            where = f"{layer.where}({name})"
-            if found.kind != FILE or found.size > DATABASE_BYTES:
-                raise BadInput(where, "not a file, or too large", "give a base whose database Nix can read")
-            _copy(layer, found.offset, found.size, target)
-            return where
-        if hidden:
-            return None
-    return None
-
-
-def _copy(layer: Layer, offset: int, size: int, target: Path) -> None:
-    stream = Stream(layer.blob)
-    stream.skip(offset)
-    with target.open("wb") as file:
-        while size and (chunk := stream.read(min(size, 1 << 20))):
-            file.write(chunk)
-            size -= len(chunk)

@@ -15,25 +15,29 @@ from lamina.compat import failing, known_consumers
 from lamina.compat.check import Finding
 from lamina.compat.facts import gather
 from lamina.compat.survey import Survey, survey
-from lamina.data.blob import Source
-from lamina.data.compression import Budget
+from lamina.data.blob import Blob, FileRange, Source
+from lamina.data.budget import Budget, Meter
+from lamina.data.compression import Decompressed
 from lamina.data.output import temporary_directory
 from lamina.errors import BadInput, BadUsage, LaminaError
 from lamina.image.document import complete_history
 from lamina.image.image import Image
-from lamina.image.layer import Layer, read_through
-from lamina.limits import V1_CHAIN
-from lamina.media.choice import Candidate
-from lamina.media.files import Archive, Members, index_archive, read_json
-from lamina.media.read import sides
+from lamina.image.layer import Layer, hashed, read_through
+from lamina.limits import LAYER_MEMBERS, LAYER_NAMES
+from lamina.media import docker_archive, oci_layout
+from lamina.media.every_manifest import contents
+from lamina.media.files import Archive, Members, index_archive
+from lamina.media.oci_layout import Checked, Foreign, blob_where
+from lamina.media.read import has_layout, no_image
 from lamina.media.tarball import fill
 from lamina.media.universal import arrange
-from lamina.oci.digest import Digest
-from lamina.oci.platform import host_architecture
-from lamina.oci.strict_json import canonical, expect
+from lamina.oci.digest import Digest, blob_path
+from lamina.oci.documents import Descriptor
 from lamina.recipe.open import build_image, open_source
 from lamina.recipe.recipe import Recipe
-from lamina.tar.read import entries
+from lamina.report.agreement import Named, ambiguities, differences, two_names
+from lamina.report.legacy import check_v1_chains
+from lamina.tar.read import Entry, entries
 
 
 @attrs.frozen
@@ -42,7 +46,8 @@ class Verdict:
 
     `images` and `layers` are the numbers of distinct ones, and `size` is the bytes of all layers, uncompressed.
     `problems` are lines of text; the image is sound if there are none. `findings` are the failed checks of the
-    consumers that were requested.
+    consumers that were requested. `unchecked` are lines about what belongs to the image and was not checked: it is
+    absent by design, or no image.
     """
 
     images: int
@@ -50,6 +55,7 @@ class Verdict:
     size: int
     problems: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+    unchecked: tuple[str, ...] = ()
 
 
 def verify(
@@ -95,24 +101,134 @@ def _verify_recipe(
 def _verify(
     members: Members, progress: Callable[[int], None], consumers: tuple[str, ...], problems: list[str]
 ) -> Verdict:
-    layers: dict[Digest, Layer] = {}
-    images: list[Image] = []
-    surveys: dict[str, Survey] = {}
+    check = _Check(members, problems, progress, with_surveys=bool(consumers))
     with _noted(problems):
-        found = [_images(side, problems) for side in sides(members, host_architecture())]
-        images = found[0]
-        if any(_identities(other) != _identities(images) for other in found[1:]):
-            raise BadInput(members.where, "manifest.json and index.json list different images", "create it again")
-        for layer in _claimed(images):
-            with _noted(problems):
-                layers[layer.diff_id or Digest("")] = _checked(layer, progress, surveys if consumers else None)
-        with _noted(problems):
-            _check_legacy(members, {len(image.layers) for image in images})
+        check.images()
+        check.layers()
+        if not problems:
+            check_v1_chains(members, check.stacks, check.docker or check.oci, check.digests)
     findings: list[Finding] = []
     if consumers and isinstance(members, Archive):
-        findings = failing(gather(members, surveys), consumers)
-    sizes = sum(layer.size or 0 for layer in layers.values())
-    return Verdict(len(images), len(layers), sizes, tuple(problems), tuple(findings))
+        findings = failing(gather(members, check.surveys), consumers)
+    return Verdict(
+        images=len(check.stacks),
+        layers=len(check.sizes),
+        size=sum(check.sizes.values()),
+        problems=tuple(problems),
+        findings=tuple(findings),
+        unchecked=tuple(dict.fromkeys(check.unchecked)),
+    )
+
+
+@attrs.define(eq=False)
+class _Check:
+    """One run of `verify`. Of an image only what identifies it is kept: documents may be large, and images many."""
+
+    members: Members
+    problems: list[str]
+    progress: Callable[[int], None]
+    with_surveys: bool
+    docker: list[Named] = attrs.field(factory=list)
+    oci: list[Named] = attrs.field(factory=list)
+    stacks: dict[Digest, tuple[Digest, ...]] = attrs.field(factory=dict)
+    unchecked: list[str] = attrs.field(factory=list)
+    sizes: dict[Digest, int] = attrs.field(factory=dict)
+    surveys: dict[str, Survey] = attrs.field(factory=dict)
+    digests: dict[tuple[object, int], Digest] = attrs.field(factory=dict)
+    _layers: dict[tuple[Digest | None, str], Layer] = attrs.field(factory=dict)
+    _blobs: list[Descriptor] = attrs.field(factory=list)
+    _headers: Meter = attrs.field(factory=lambda: Meter(LAYER_MEMBERS))
+    _names: Meter = attrs.field(factory=lambda: Meter(LAYER_NAMES))
+
+    def images(self) -> None:
+        """Read the documents of all images of all platforms, on both sides. Raises BadInput: there are none."""
+        members = self.members
+        is_docker = docker_archive.MANIFEST in members
+        if not is_docker and not has_layout(members):
+            raise no_image(members)
+        before = len(self.problems)
+        if is_docker:
+            for candidate in docker_archive.candidates(members):
+                self._read(candidate.read, candidate.names, self.docker)
+            self._tell(ambiguities(self.docker, "manifest.json"))
+        if oci_layout.INDEX in members:  # podman and Skopeo read it without `oci-layout`, too
+            self._layout()
+        if is_docker and oci_layout.INDEX in members and len(self.problems) == before:
+            found, only_in_one = differences(self.docker, self.oci)
+            self._tell(found)
+            self.unchecked += only_in_one
+
+    def _layout(self) -> None:
+        if oci_layout.LAYOUT in self.members:
+            oci_layout.check_version(self.members)
+        for descriptor in oci_layout.listed(self.members):
+            self._tell(filter(None, [two_names(descriptor.annotations)]))
+        found = contents(self.members)
+        self.problems += found.problems
+        self.unchecked += found.unchecked
+        self._blobs += found.blobs
+        for each, read in found.images:
+            self._read(read, each.names, self.oci, nested=each.nested)
+        self._tell(ambiguities(self.oci, "index.json"))
+
+    def _tell(self, problems: Iterable[str]) -> None:
+        remedy = "make the archive again"
+        self.problems += [str(BadInput(self.members.where, problem, remedy)) for problem in problems]
+
+    def _read(
+        self, read: Callable[[], Image], names: Iterable[str], side: list[Named], *, nested: bool = False
+    ) -> None:
+        with _noted(self.problems):
+            image = read()
+            where = ", ".join(names) or "the image without a name"
+            complete_history(list(image.history), len(image.layers), "", where)
+            named = Named.of(image, list(names), nested=nested)
+            side.append(named)
+            self.stacks[named.identity] = tuple(image.diff_ids)
+            # A layer that both sides have is read once; the blob's own digest is in the index only, which comes last.
+            self._layers.update({(layer.diff_id, layer.where): layer for layer in image.layers})
+
+    def layers(self) -> None:
+        """Read every layer, and the blobs of what is no image, and compare their digests."""
+        for layer in self._layers.values():
+            if isinstance(layer.blob, Foreign):
+                self.unchecked.append(f"{layer.where}: a layer that is kept elsewhere by design")
+                continue
+            with _noted(self.problems):
+                measured = self._checked(layer)
+                self.sizes[measured.diff_id or Digest("")] = measured.size or 0
+                if place := _place(layer):
+                    self.digests[place] = measured.diff_id or Digest("")
+        for descriptor in self._blobs:
+            where = blob_where(self.members, descriptor.digest)
+            if blob_path(descriptor.digest) not in self.members:
+                self.unchecked.append(f"{where}: not in the archive")
+                continue
+            with _noted(self.problems):
+                hashed(Layer(Checked(self.members.blob(blob_path(descriptor.digest)), descriptor, where), where))
+
+    def _checked(self, layer: Layer) -> Layer:
+        """The layer with its size, its digest compared, and its tar read from the first header to the end.
+
+        Where compatibility is asked for, what the headers show is kept, by what errors call the layer.
+        """
+        if not self.with_surveys:
+            return read_through(layer, lambda blob: self._counted(blob, layer), self.progress)
+        measured, self.surveys[layer.where] = survey(layer, self.progress, self._headers, self._names)
+        return measured
+
+    def _counted(self, blob: Blob, layer: Layer) -> Iterator[Entry]:
+        for entry in entries(blob, layer.where, need_end=False):
+            self._headers.count(1, layer.budget, layer.where)
+            yield entry
+
+
+def _place(layer: Layer) -> tuple[object, int] | None:
+    """Where the file of a layer begins."""
+    blob = layer.blob
+    while isinstance(blob, Decompressed | Checked):
+        blob = blob.packed if isinstance(blob, Decompressed) else blob.blob
+    return (blob.source.identity, blob.offset) if isinstance(blob, FileRange) else None
 
 
 @contextlib.contextmanager
@@ -121,70 +237,3 @@ def _noted(problems: list[str]) -> Iterator[None]:
         yield
     except LaminaError as error:
         problems.append(str(error))
-
-
-def _images(candidates: Iterable[Candidate], problems: list[str]) -> list[Image]:
-    images = []
-    for candidate in candidates:
-        with _noted(problems):
-            image = candidate.read()
-            where = ", ".join(candidate.names) or "the image without a name"
-            complete_history(list(image.history), len(image.layers), "", where)
-            images.append(image)
-    return images
-
-
-def _identities(images: list[Image]) -> set[tuple[bytes, ...]]:
-    return {(canonical(image.config), *(d.encode() for d in image.diff_ids)) for image in images}
-
-
-def _claimed(images: list[Image]) -> list[Layer]:
-    """Each stored layer once. Two of them may claim the same diff ID."""
-    found = {(layer.diff_id, layer.where): layer for image in images for layer in image.layers}
-    return list(found.values())
-
-
-def _checked(layer: Layer, progress: Callable[[int], None], surveys: dict[str, Survey] | None) -> Layer:
-    """Read the layer's tar from the first header to the end, and compare its digest; the layer with its size.
-
-    If consumers were requested, the survey of the layer goes into `surveys`, by the layer's name in errors.
-    """
-    if surveys is None:
-        return read_through(layer, lambda blob: entries(blob, layer.where, need_end=False), progress)
-    measured, surveys[layer.where] = survey(layer, progress)
-    return measured
-
-
-def _check_legacy(members: Members, depths: set[int]) -> None:
-    """If there are v1 files, follow the chain of parents from each name in `repositories`, as Mesos does.
-
-    Docker 25 and later write digests of layers there, for which no directory exists. Such entries are skipped.
-    """
-    if "repositories" not in members:
-        return
-    where = f"{members.where}(repositories)"
-    counted: dict[str, int] = {}
-    for name, tags in expect(read_json(members, "repositories"), dict, "repositories", where).items():
-        for tag, top in expect(tags, dict, f"repositories.{name}", where).items():
-            identity = expect(top, str, f"the ID of {name}:{tag}", where)
-            known = any(f"{identity}/{name}" in members for name in ("json", "VERSION", "layer.tar"))
-            if known and _depth(members, identity, counted) not in depths:
-                problem = f"the v1 chain of {name}:{tag} has another length than each image"
-                raise BadInput(where, problem, "create the archive again")
-
-
-def _depth(members: Members, top: str, counted: dict[str, int]) -> int:
-    """The number of images from `top` to the one without a parent. `counted` has the numbers that are known so far."""
-    chain: list[str] = []
-    identity = top
-    while identity and identity not in counted:
-        where = f"{members.where}({identity}/json)"
-        if identity in chain or len(chain) > V1_CHAIN:
-            raise BadInput(where, "the chain of parents forms a circle", "create the archive again")
-        chain.append(identity)
-        fields = expect(read_json(members, f"{identity}/json"), dict, "v1 JSON", where)
-        members.blob(f"{identity}/layer.tar")
-        identity = expect(fields.get("parent") or "", str, "parent", where)
-    for depth, each in enumerate(reversed(chain), 1 + counted.get(identity, 0)):
-        counted[each] = depth
-    return counted.get(top, 0)

@@ -52,7 +52,7 @@ class Attributes:
         """Raises Refused: the records are in memory, so they have limits."""
         size = sum(len(name) + len(value) for name, value in attributes.items())
         refuse_unless(size <= _MAX_OF_FILE, errno.ENOSPC)
-        refuse_unless(self._files.records.attribute_bytes + size <= FILES_BYTES, errno.ENOSPC)
+        refuse_unless(self._files.records.attribute_bytes + size <= FILES_BYTES.most, errno.ENOSPC)
 
     def _get(self, thread: Thread, call: str, arguments: Arguments) -> Steps:
         name = thread.text(arguments[1])

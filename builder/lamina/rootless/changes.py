@@ -19,7 +19,8 @@ from lamina.errors import BadInput
 from lamina.image.rootfs import File, Node
 from lamina.rootless.records import Key, Records, key_of
 from lamina.rootless.unpack import Unpacked
-from lamina.store.tree import WHITEOUT, Item
+from lamina.store.tree import Item
+from lamina.tar.whiteout import PREFIX
 from lamina.tar.write import BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK, Member
 
 _MTIME = 1
@@ -65,7 +66,7 @@ def changes(now: Unpacked, before: Node, *, root: bool = False) -> list[Item]:
         name, node = waiting.pop()
         below = node.children if node and node.is_directory else {}
         present = set(os.listdir(top + b"/" + name))
-        layer.whiteouts += [_join(name, WHITEOUT + child) for child in below if child not in present]
+        layer.whiteouts += [_join(name, PREFIX + child) for child in below if child not in present]
         for child in present:
             inner = _join(name, child)
             _check_length(inner, top)
@@ -73,7 +74,7 @@ def changes(now: Unpacked, before: Node, *, root: bool = False) -> list[Item]:
             old = below.get(child)
             member = _member(inner, info, now.records, top)
             if member is None:
-                layer.whiteouts += [_join(name, WHITEOUT + child)] if old else []
+                layer.whiteouts += [_join(name, PREFIX + child)] if old else []
                 continue
             layer.members[inner] = member
             if info.st_nlink > 1 and member.kind not in (DIRECTORY, SYMLINK):
@@ -119,7 +120,7 @@ def _items(layer: _Layer, top: bytes) -> list[Item]:
 def place(name: bytes) -> list[tuple[int, bytes]]:
     """A key for sorting the members of a layer: parents first, and in each directory whiteouts first."""
     *above, last = name.split(b"/")
-    return [(1, part) for part in above] + [(0 if last.startswith(WHITEOUT) else 1, last)]
+    return [(1, part) for part in above] + [(0 if last.startswith(PREFIX) else 1, last)]
 
 
 def _join(directory: bytes, name: bytes) -> bytes:
@@ -134,7 +135,7 @@ def _parents(name: bytes) -> Iterator[bytes]:
 
 def _member(name: bytes, info: os.stat_result, records: Records, top: bytes) -> Member | None:
     """The file as a member of a layer. None for a socket: a layer cannot contain it, and a process creates it again."""
-    if name.rpartition(b"/")[2].startswith(WHITEOUT):
+    if name.rpartition(b"/")[2].startswith(PREFIX):
         remedy = "in an image such a name deletes files; rename it"
         raise BadInput(os.fsdecode(b"/" + name), "the file's name starts with .wh.", remedy)
     record = records[key_of(info)]

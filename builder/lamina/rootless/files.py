@@ -85,7 +85,7 @@ class Files:
         elif record == PLAIN:
             self.nameless.pop(info.key, None)
         else:
-            refuse_unless(len(self.nameless) < FILES or info.key in self.nameless, errno.ENOSPC)
+            refuse_unless(len(self.nameless) < FILES.most or info.key in self.nameless, errno.ENOSPC)
             self.nameless[info.key] = record
 
     def _record(self, key: Key, links: int) -> Record:

@@ -15,7 +15,8 @@ from lamina.rootless.namespace import enter, run_here, run_in_root
 from lamina.rootless.records import Records
 from lamina.rootless.unpack import OnDisk, unpack
 from lamina.rootless.work_directory import work_directory
-from lamina.store.tree import WHITEOUT, Item
+from lamina.store.tree import Item
+from lamina.tar.whiteout import PREFIX
 from lamina.tar.write import FILE
 
 _TICK = 0.02
@@ -88,12 +89,12 @@ def _after(items: list[Item], script: Sequence[str], top: Path) -> list[Item]:
 def _is_still_needed(whiteout: bytes, names: set[bytes]) -> bool:
     """Whether the layer still has the whiteout's directory, and no new file in place of the deleted one."""
     directory, _, last = whiteout.rpartition(b"/")
-    hidden = last[len(WHITEOUT) :]
+    hidden = last[len(PREFIX) :]
     return (not directory or directory in names) and (directory + b"/" + hidden).lstrip(b"/") not in names
 
 
 def _is_whiteout(name: bytes) -> bool:
-    return name.rpartition(b"/")[2].startswith(WHITEOUT)
+    return name.rpartition(b"/")[2].startswith(PREFIX)
 
 
 def _add_items(root: Node, items: Iterable[Item]) -> None:

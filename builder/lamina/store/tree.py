@@ -18,11 +18,8 @@ from lamina.data.blob import FileRange
 from lamina.errors import BadInput
 from lamina.store.closure import split_store_path
 from lamina.store.ownership import Stamp
+from lamina.tar.whiteout import PREFIX
 from lamina.tar.write import DIRECTORY, FILE, SYMLINK, Member
-
-WHITEOUT = b".wh."
-"""Names that start so delete files of lower layers (OCI image spec, layer.md), so no file can be called so."""
-
 
 _CASE_HACK = b"~nix~case~hack~"
 
@@ -166,7 +163,7 @@ def scan(directory: bytes) -> list[os.DirEntry[bytes]]:
     except OSError as error:
         raise unreadable(directory, error, "give a directory that can be read") from None
     for entry in entries:
-        if entry.name.startswith(WHITEOUT):
+        if entry.name.startswith(PREFIX):
             remedy = "in an image such a name deletes files; rename it"
             raise BadInput(os.fsdecode(entry.path), "the file's name starts with .wh.", remedy)
     return entries

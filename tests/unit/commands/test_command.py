@@ -77,7 +77,7 @@ def a_choice_that_none_fits(directory: Path) -> tuple[list[object], str]:
 
 
 def a_layer_with_other_bytes(directory: Path) -> tuple[list[object], str]:
-    wrong = IMAGE.layers[1][:-1] + b"x"
+    wrong = IMAGE.layers[1][:512] + b"x" + IMAGE.layers[1][513:]
     pieces = [Piece(piece.name, wrong) if piece.data == IMAGE.layers[1] else piece for piece in SAVED]
     where = f"{{}}/base.tar({IMAGE.legacy_ids[1]}/layer.tar)"
     return build_on(pieces, directory), where + ": the config says diff ID sha256:"
@@ -99,7 +99,7 @@ def a_layer_outside(directory: Path) -> tuple[list[object], str]:
 def a_link_outside(directory: Path) -> tuple[list[object], str]:
     name = f"{IMAGE.legacy_ids[0]}/layer.tar"
     pieces = [Piece(name, link="../../../etc/passwd") if piece.name == name else piece for piece in SAVED]
-    return build_on(pieces, directory), "{}/base.tar: the name "
+    return build_on(pieces, directory), "{}/base.tar: the link "
 
 
 def a_document_that_is_no_json(directory: Path) -> tuple[list[object], str]:

@@ -92,7 +92,9 @@ def with_layer(packed: bytes, claimed: bytes = b"x") -> list[Piece]:
     return [Piece("c", to_json(config)), Piece("l", packed), Piece("manifest.json", to_json(listing))]
 
 
-TOO_MUCH = r"\d+ bytes that unpack to more than \d+; no image packs so well; if you trust it, unpack it first"
+TOO_MUCH = (
+    r"more than \d+ bytes unpacked from compressed parts; no image is like this; if you trust it, unpack it first"
+)
 
 
 @pytest.mark.parametrize("kind", BOMBS)
@@ -130,8 +132,8 @@ def with_pax_records() -> bytes:
 
 LAYERS: dict[str, tuple[bytes, str]] = {
     "PAX records": (with_pax_records(), "a PAX header of more than 64 records"),
-    "members": (header("x") * 30_000, "the bytes have sha256:|unpack to more"),
-    "headers before a member": (header("x", type=b"x") * 30_000, "the bytes have sha256:|cut short"),
+    "members": (header("x") * 30_000, r"more than \d+ files in its layers"),
+    "headers before a member": (header("x", type=b"x") * 30_000, "an empty header before a tar member"),
 }
 
 
@@ -144,7 +146,7 @@ def test_a_layer_of_headers(kind: str, tmp_path: Path) -> None:
 
 def test_an_archive_of_more_members_than_any_image_has(tmp_path: Path) -> None:
     path = tmp_path / "it.tar"
-    path.write_bytes(gzip.compress(header("x") * 60_000, mtime=0))
+    path.write_bytes(gzip.compress(b"".join(header(f"{number}") for number in range(60_000)), mtime=0))
     is_refused("more than 50000 members", "verify", path)
 
 
@@ -159,15 +161,16 @@ def test_an_archive_of_long_names(tmp_path: Path) -> None:
 
 
 NAMES = [f"a:{number}" for number in range(200_000)]
+MANY_VALUES = r"more than \d+ values in its documents"
 MANIFESTS = {
-    "lists": (b"[" + b"[]," * 1_300_000 + b"[]]", "JSON of more than 1000000 values"),
-    "objects": (b"[" + b'{"a":{}},' * 300_000 + b"{}]", "300001 images; at most 1000 are read"),
-    "depth": (b"[" * 900_000, "nested too deeply|not JSON"),
+    "lists": (b"[" + b"[]," * 1_300_000 + b"[]]", MANY_VALUES),
+    "objects": (b"[" + b'{"a":{}},' * 300_000 + b"{}]", MANY_VALUES),
+    "depth": (b"[" * 150_000, "nested too deeply|not JSON"),
     "a long number": (b"[" + b"9" * 4_000_000 + b"]", "not JSON"),
     "a long string": (b'["' + "\U0001f600".encode() * 1_000_000 + b'"]', "an item of manifest.json is"),
     "names": (
         to_json([{"Config": "c", "RepoTags": [f"a:{n}" for n in range(250_000)], "Layers": []}]),
-        "no member 'c'",
+        "more than 10000 names of images",
     ),
     "white space": (b" " * (5 << 20), "larger than 4194304 bytes"),
 }
@@ -222,7 +225,8 @@ def test_v1_chains_without_number(tmp_path: Path) -> None:
     pieces = [piece for piece in docker_save([image]) if piece.name != "repositories"]
     for number in range(8000):
         parent = {"parent": f"i{min(number, 59) - 1}"} if number else {}
-        pieces += [Piece(f"i{number}/json", to_json({"id": f"i{number}", **parent})), Piece(f"i{number}/layer.tar")]
+        layer = Piece(f"i{number}/layer.tar", bytes(1024))
+        pieces += [Piece(f"i{number}/json", to_json({"id": f"i{number}", **parent})), layer]
     tags = {"a": {str(number): f"i{number}" for number in range(59, 8000)}}
     answer = answer_of("verify", save([*pieces, Piece("repositories", to_json(tags))], tmp_path / "it.tar"))
     assert answer == attrs.evolve(answer, status=0, said="") and answer.megabytes < MEGABYTES, answer

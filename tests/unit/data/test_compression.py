@@ -44,9 +44,9 @@ def test_a_plain_tar_is_itself() -> None:
     assert plain(blob, "it") is blob
 
 
-@pytest.mark.parametrize("name", ["BZh91AY", "\x1f\x8b\x08", "PK\x03\x04", "\x28\xb5\x2f\xfd"])
+@pytest.mark.parametrize("name", ["\x1f\x8b\x08", "PK\x03\x04", "\x28\xb5\x2f\xfd"])
 def test_a_tar_is_a_tar_whatever_its_first_member_is_called(name: str) -> None:
-    """A tar starts with that name, so its first bytes can look like any format's."""
+    """A tar starts with that name. (One that docker and podman take for compressed data is refused.)"""
     tar = layer_of({name: b"content"})
     assert detect(Bytes(tar), "it") is None
 

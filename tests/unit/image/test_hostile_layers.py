@@ -19,6 +19,7 @@ from lamina.data.span import as_chunks
 from lamina.errors import BadInput
 from lamina.image.contents import store_paths
 from lamina.image.layer import Layer, hashed
+from lamina.limits import UNPACKED, Allowance
 from lamina.media import classic, universal
 from lamina.media.read import read_image
 from lamina.media.tarball import Arrangement, stream
@@ -125,11 +126,11 @@ def refused_tar(data: bytes, match: str) -> None:
 
 
 SIZES = {
-    "negative in base-256": (b"\xff" * 12, "holds the number"),
-    "huge in base-256": (b"\x80" + b"\xff" * 11, "cut short"),
+    "negative in base-256": (b"\xff" * 12, "contains the number"),
+    "huge in base-256": (b"\x80" + b"\xff" * 11, "contains the number"),
     "more than the archive": (b"77777777777\0", "cut short"),
-    "a minus": (b"-0000000001\0", "holds the number"),
-    "hexadecimal": (b"0x000000064\0", "holds the number"),
+    "a minus": (b"-0000000001\0", "contains the number"),
+    "hexadecimal": (b"0x000000064\0", "contains the number"),
 }
 
 
@@ -157,13 +158,13 @@ END = bytes(1024)
     ("headers", "match"),
     [
         (pax(record(b"size", b"512")), "two sizes for one tar member"),
-        (pax(record(b"size", b"-1")), "holds the size"),
-        (pax(record(b"size", b"1e3")), "holds the size"),
-        (pax(record(b"size", b"9" * 30)), "two sizes for one tar member"),
-        (pax(record(b"path", b"a")) + pax(b"b" * 5 + b"\0", b"L"), "a tar member with two of name"),
-        (pax(b"b" * 5 + b"\0", b"L") + pax(record(b"path", b"a")), "a tar member with two of name"),
-        (pax(record(b"path", b"a") + record(b"path", b"b")), "a tar member with two of name"),
-        (pax(record(b"path", b"a"), b"g"), "a global header with a path"),
+        (pax(record(b"size", b"-1")), "with the size"),
+        (pax(record(b"size", b"1e3")), "with the size"),
+        (pax(record(b"size", b"9" * 30)), "with the size"),
+        (pax(record(b"path", b"a")) + pax(b"b" * 5 + b"\0", b"L"), "headers of different types before one"),
+        (pax(b"b" * 5 + b"\0", b"L") + pax(record(b"path", b"a")), "headers of different types before one"),
+        (pax(record(b"path", b"a") + record(b"path", b"b")), "a tar member with two values of b.path"),
+        (pax(record(b"path", b"a"), b"g"), "a global header with b.path"),
         (pax(b"9999999 path=a\n"), "a damaged PAX header"),
         (pax(b"-5 a=b\n"), "a damaged PAX header"),
         (pax(b"0 a=b\n"), "a damaged PAX header"),
@@ -171,7 +172,7 @@ END = bytes(1024)
         (pax(b"\xd9\xa5 a=b\n"), "a damaged PAX header"),
         (pax(record(b"path", b"d/" * 2100 + b"x")), "a tar member with a name of 4201 bytes"),
         (pax(b"d" * 4097 + b"\0", b"L"), "a tar member with a name of 4097 bytes"),
-        (pax(b"d" * 4097 + b"\0", b"K"), "a tar member with a name of 4097 bytes"),
+        (pax(b"d" * 4097 + b"\0", b"K"), "a tar member with a link of 4097 bytes"),
         (pax(record(b"a", b"b") * 65), "a PAX header of more than 64 records"),
         (header_with(size=(124, b"%011o\0" % (1 << 21)), kind=(156, b"x")), "a tar header of 2097152 bytes"),
     ],
@@ -180,24 +181,33 @@ def test_headers_that_readers_disagree_about(headers: bytes, match: str) -> None
     refused_tar(headers + MEMBER + END, match)
 
 
-@pytest.mark.parametrize(
-    "sparse", [header_with(kind=(156, b"S")), pax(record(b"GNU.sparse.major", b"1")) + header_with()]
+def sparse_1_0(name: bytes, path: bytes) -> bytes:
+    """A file that is one hole, as GNU tar writes it in version 1.0."""
+    fields = {b"major": b"1", b"minor": b"0", b"name": name, b"realsize": b"5000"}
+    records = b"".join(record(b"GNU.sparse." + key, value) for key, value in fields.items())
+    return pax(records + record(b"path", path)) + header_with(size=(124, b"%011o\0" % 512)) + b"0\n".ljust(512, b"\0")
+
+
+OLD_SPARSE = header_with(
+    kind=(156, b"S"), magic=(257, b"ustar  \0"), real=(483, b"%011o\0" % 5000), size=(124, b"0" * 11)
 )
+
+
+@pytest.mark.parametrize("sparse", [OLD_SPARSE, sparse_1_0(b"name", b"GNUSparseFile.0/x")])
 def test_a_layer_with_holes_in_the_archive_is_no_file(sparse: bytes, tmp_path: Path) -> None:
     """What it holds is not what lies there, so a reader that knows no sparse files would read other bytes."""
     listing = [{"Config": "c", "RepoTags": [], "Layers": ["name"]}]
     config = {"rootfs": {"diff_ids": ["sha256:" + "0" * 64]}}
     rest = tar_of([Piece("c", to_json(config)), Piece("manifest.json", to_json(listing))])
     path = tmp_path / "it.tar"
-    path.write_bytes(sparse + bytes(512) + rest)
+    path.write_bytes(sparse + rest)
     with pytest.raises(BadInput, match="the member 'name' is no file"):
         read_image(path)
 
 
 def test_a_sparse_file_in_a_layer_has_the_name_that_gnu_tar_gives_it() -> None:
     """Its `path` is one for readers that know no sparse files: a whiteout could hide behind it."""
-    told = record(b"GNU.sparse.name", f"nix/store/.wh.{ONE}".encode()) + record(b"path", b"GNUSparseFile.0/x")
-    layer = Layer.of(Bytes(pax(told) + MEMBER + END), "it")
+    layer = Layer.of(Bytes(sparse_1_0(f"nix/store/.wh.{ONE}".encode(), b"GNUSparseFile.0/x") + END), "it")
     assert store_paths([BELOW, layer])[0] == {TWO}
 
 
@@ -220,14 +230,14 @@ def test_an_xz_decoder_that_wants_gigabytes() -> None:
 
 
 def test_parts_of_an_archive_spend_from_one_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lamina.data.compression.UNPACKED_FREE", 100_000)
-    monkeypatch.setattr("lamina.data.compression.UNPACKED_RATIO", 1)
+    few = Allowance(UNPACKED.what, 100_000, 1, UNPACKED.most, UNPACKED.remedy)
+    monkeypatch.setattr("lamina.data.compression.UNPACKED", few)
     layers = tuple(tar_of([Piece(f"f{number}", bytes(40_000))]) for number in range(5))
     path = save(oci_archive([sample(layers=layers)]), tmp_path / "it.tar")
     image = read_image(path)
     for _ in range(3):  # read again it counts once
         hashed(image.layers[0])
-    with pytest.raises(BadInput, match=r"bytes that unpack to more than [0-9]+; no image packs so well"):
+    with pytest.raises(BadInput, match=r"more than [0-9]+ bytes unpacked from compressed parts; no image is like this"):
         for layer in image.layers:
             hashed(layer)
     plainly = save(docker_save([sample(layers=layers)]), tmp_path / "plain.tar")
@@ -259,7 +269,6 @@ LAYERS = json.loads(oci_manifest(IMAGE))["layers"]
         ({"size": 10**400}, "size is 1000"),
         ({"size": 1}, "and its descriptor says 1; the image is damaged"),
         ({"size": 1 << 62}, "and its descriptor says 4611686018427387904"),
-        ({"digest": "sha256:" + "a" * 64, "urls": ["https://169.254.169.254/"]}, "no member"),
     ],
 )
 def test_a_descriptor_that_deceives(layer: dict[str, Any], match: str, tmp_path: Path) -> None:
@@ -277,14 +286,6 @@ def test_a_descriptor_that_deceives(layer: dict[str, Any], match: str, tmp_path:
 def test_json_that_readers_disagree_about(text: bytes) -> None:
     with pytest.raises(BadInput, match=r"^it: (not JSON|JSON nested too deeply)"):
         parse_json(text, "it")
-
-
-def test_keys_count_as_they_are_written(tmp_path: Path) -> None:
-    """Go takes `layers` for `Layers`."""
-    manifest = [{"config": "x", "layers": [], "repotags": []}]
-    path = save([Piece("manifest.json", to_json(manifest))], tmp_path / "it.tar")
-    with pytest.raises(BadInput, match="Config is missing, not a string"):
-        read_image(path)
 
 
 @pytest.mark.parametrize("user", ["2147483648", "4294967296:0", "0:4294967296", "9" * 100, "1000:99999999999"])

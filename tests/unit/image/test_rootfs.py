@@ -14,7 +14,9 @@ from lamina.image.export import export
 from lamina.image.image import Image
 from lamina.image.layer import Layer
 from lamina.image.rootfs import Node, merged
+from lamina.limits import Allowance
 from tests.support.archives import docker_save, sample
+from tests.support.doctored import ONE_HOLE
 from tests.support.fixtures import Command
 from tests.support.layers import MTIME, Content, folder, hard, info, layer, link
 from tests.support.recipes import save
@@ -92,8 +94,8 @@ def test_hard_links_are_one_file() -> None:
         ([info("n", tarfile.CHRTYPE, devmajor=4096)], "a device with the numbers 4096, 0"),
         ([".wh..."], "names nothing"),
         ([link("a", "b"), link("b", "a"), "a/x"], "leads to itself"),
-        ([info("v", b"V")], "of the unknown kind b'V'"),
-        ([info("s", pax_headers={"GNU.sparse.major": "1"})], "the sparse file"),
+        ([info("v", b"V")], "of the unknown type b'V'"),
+        ([info("s", pax_headers=dict(ONE_HOLE))], "the sparse file"),
     ],
 )
 def test_what_no_layer_may_hold(contents: list[Content], said: str) -> None:
@@ -102,7 +104,7 @@ def test_what_no_layer_may_hold(contents: list[Content], said: str) -> None:
 
 
 def test_deleting_again_and_again_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lamina.image.rootfs.FILES", 1000)
+    monkeypatch.setattr("lamina.image.rootfs.FILES", Allowance("files", 1000, 0, 1000, ""))
     merged([layer(*(f"d/{n}" for n in range(100)), *["d/.wh..wh..opq"] * 8)])
     with pytest.raises(BadInput, match="more than 1000 files"):
         merged([layer(*(f"d/{n}" for n in range(100)), *["d/.wh..wh..opq"] * 9)])

@@ -89,7 +89,7 @@ def test_a_base_with_other_bytes_leaves_nothing(tmp_path: Path) -> None:
     layer = max(pieces, key=lambda piece: len(piece.data)).data
     fields = recipe(base=base(save(pieces, tmp_path / "base.tar")))
     data = (tmp_path / "base.tar").read_bytes()
-    (tmp_path / "base.tar").write_bytes(data.replace(layer, layer[:-1] + b"x"))
+    (tmp_path / "base.tar").write_bytes(data.replace(layer, layer[:512] + b"x" + layer[513:]))
     before = sorted(os.listdir(tmp_path))
     for compressor in COMPRESSORS:
         with pytest.raises(BadInput, match="the config says diff ID"):

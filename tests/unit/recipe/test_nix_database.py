@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from lamina.data.blob import Bytes
 from lamina.errors import BadInput
 from lamina.image.layer import Layer
-from lamina.recipe.nix_database import Registration, database, database_layer, hex_hash, registered_in
+from lamina.recipe.base_database import registered_in
+from lamina.recipe.nix_database import Registration, database, database_layer, hex_hash
 from lamina.store.ownership import Stamp
 from tests.support.archives import Piece, folder, tar_of
 from tests.support.needs import need
@@ -185,7 +186,7 @@ def other(statement: str) -> bytes:
         (b"no database" * 100, "a corrupt Nix database"),
         (b"", "not a Nix database"),
         (other("DROP TABLE Refs"), "not a Nix database"),
-        (other("DROP TABLE Refs; CREATE VIEW Refs AS SELECT 1 AS referrer, 1 AS reference"), "not a Nix database"),
+        (other("DROP TABLE Refs; CREATE VIEW Refs AS SELECT 1 AS referrer, 1 AS reference"), "database with the view"),
         (other("UPDATE ValidPaths SET hash = 'md5:00'"), "the NAR hash 'md5:00'"),
         (other("UPDATE ValidPaths SET path = '/etc/passwd' WHERE id = 1"), "is no store path"),
         (other("UPDATE ValidPaths SET path = x'00' WHERE id = 1"), "is no store path"),

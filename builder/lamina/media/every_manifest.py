@@ -1,0 +1,158 @@
+"""Everything that an OCI layout lists: each manifest of each index, for all platforms, and what is absent.
+
+Readers choose one image by the machine on which they run. Who judges a layout has to look at all of them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from lamina.errors import BadInput, LaminaError
+from lamina.image.image import Image
+from lamina.limits import IMAGE_NAMES, IMAGES, INDEXES
+from lamina.media.files import Members
+from lamina.media.oci_layout import (
+    INDEXES_OF,
+    MANIFESTS_OF,
+    blob_where,
+    descriptor_name,
+    listed,
+    manifests_in,
+    read_image,
+    read_manifest,
+)
+from lamina.oci.digest import Digest, blob_path
+from lamina.oci.documents import DOCKER_CONFIG, OCI_CONFIG, Descriptor
+from lamina.oci.strict_json import Json, items_of
+
+_LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
+
+
+@attrs.define(eq=False)
+class Listed:
+    """A manifest. `names` are those of the entries of `index.json` that lead to it.
+
+    `nested` says whether all of these entries lead to it through another index, which is how platforms are listed.
+    """
+
+    descriptor: Descriptor
+    names: list[str] = attrs.field(factory=list)
+    nested: bool = True
+    indexes: list[Digest] = attrs.field(factory=list)
+
+    def add(self, other: Listed) -> None:
+        """Take over what another entry for the same blob says."""
+        self.names += [name for name in other.names if name not in self.names]
+        self.nested = self.nested and other.nested
+        self.indexes += other.indexes
+
+    @property
+    def shown(self) -> str:
+        """What a user calls it."""
+        platform = self.descriptor.platform or {}
+        parts = [str(platform[key]) for key in ("os", "architecture", "variant") if platform.get(key)]
+        return " ".join([*dict.fromkeys(self.names), *(["/".join(parts)] if parts else []), self.descriptor.digest])
+
+
+@attrs.frozen(eq=False)
+class Contents:
+    """What a layout lists: images, each to be read; other things as descriptors of their blobs; what is not checked.
+
+    `problems` are those of indexes, which hide what they list.
+    """
+
+    images: tuple[tuple[Listed, Callable[[], Image]], ...]
+    blobs: tuple[Descriptor, ...]
+    unchecked: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def contents(members: Members) -> Contents:
+    """Walk through all indexes. Raises BadInput: `index.json` cannot be read, or lists more than any layout."""
+    found, problems = _walk(members)
+    images: list[tuple[Listed, Callable[[], Image]]] = []
+    blobs: list[Descriptor] = []
+    unchecked: list[str] = []
+    partly = {index for each in found if blob_path(each.descriptor.digest) in members for index in each.indexes}
+    for each in found:
+        descriptor = each.descriptor
+        if blob_path(descriptor.digest) not in members:
+            if each.nested and partly.issuperset(each.indexes):
+                unchecked.append(f"{each.shown}: not in the archive, which has other platforms of this image")
+            else:
+                problems.append(str(BadInput(members.where, f"lists {each.shown}, which is missing", "pull it again")))
+        elif descriptor.media_type not in MANIFESTS_OF:
+            unchecked.append(f"{each.shown}: of media type {descriptor.media_type!r:.80}, which is no image")
+            blobs.append(descriptor)
+        else:
+            try:
+                document = read_manifest(members, descriptor)
+                if not _is_image(document):
+                    unchecked.append(f"{each.shown}: not an image, but an artifact")
+                    blobs += _descriptors(document, members.where)
+                    continue
+            except LaminaError as error:
+                problems.append(str(error))
+                continue
+            images.append((each, functools.partial(read_image, members, document, each.names)))
+    return Contents(tuple(images), tuple(blobs), tuple(unchecked), tuple(problems))
+
+
+def _walk(members: Members) -> tuple[list[Listed], list[str]]:
+    """All that is no index, in the order in which it is listed, each once; and what is wrong with indexes."""
+    found: dict[Digest, Listed] = {}
+    problems: list[str] = []
+    level = _grouped((Listed(descriptor, _names(descriptor), nested=False) for descriptor in listed(members)), members)
+    for depth in range(INDEXES + 1):
+        below: list[Listed] = []
+        for each in level:
+            descriptor = each.descriptor
+            if descriptor.media_type not in INDEXES_OF or blob_path(descriptor.digest) not in members:
+                known = found.setdefault(descriptor.digest, each)
+                if known is not each:
+                    known.add(each)
+                continue
+            if depth == INDEXES:
+                raise BadInput(members.where, "indexes within indexes without end", "the layout is hostile")
+            try:
+                inner = manifests_in(read_manifest(members, descriptor), blob_where(members, descriptor.digest))
+            except LaminaError as error:
+                problems.append(str(error))
+                continue
+            below += [Listed(child, list(each.names), indexes=[descriptor.digest]) for child in inner]
+        level = _grouped(below, members)
+    return list(found.values()), problems
+
+
+def _grouped(entries: Iterable[Listed], members: Members) -> list[Listed]:
+    """Each blob once, with the names of all entries. Raises BadInput when there are more than in any layout."""
+    found: dict[Digest, Listed] = {}
+    for each in entries:
+        known = found.setdefault(each.descriptor.digest, each)
+        members.budget.spend(IMAGE_NAMES, len(each.names), members.where)
+        if known is not each:
+            known.add(each)
+        if len(found) > IMAGES:
+            raise BadInput(members.where, f"more than {IMAGES} manifests", f"at most {IMAGES} are read")
+    return list(found.values())
+
+
+def _names(descriptor: Descriptor) -> list[str]:
+    name = descriptor_name(descriptor)
+    return [name] if name else []
+
+
+def _is_image(document: Json) -> bool:
+    """Whether readers take it for an image: signatures and attestations are manifests, too."""
+    config = document.get("config")
+    kind = config.get("mediaType") if isinstance(config, dict) else None
+    kinds = [str(layer.get("mediaType")) for layer in items_of(document.get("layers")) if isinstance(layer, dict)]
+    return kind in (OCI_CONFIG, DOCKER_CONFIG) and (not kinds or any(kind.startswith(_LAYERS) for kind in kinds))
+
+
+def _descriptors(document: Json, where: str) -> Iterable[Descriptor]:
+    values = [document.get("config"), *items_of(document.get("layers"))]
+    return [Descriptor.from_json(value, where) for value in values if value is not None]

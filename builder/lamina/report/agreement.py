@@ -1,0 +1,118 @@
+"""Do the sides of an archive agree: `manifest.json` that Docker and podman read, and `index.json` that others read?
+
+A reader that takes the other side must get the same images under the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import attrs
+
+from lamina.errors import BadInput
+from lamina.image.image import Image
+from lamina.oci.digest import Digest, sha256
+from lamina.oci.documents import CONTAINERD_NAME, REF_NAME
+from lamina.oci.reference import parse_reference
+from lamina.oci.strict_json import canonical
+
+_PLATFORM = ("os", "architecture", "variant", "os.version")
+
+
+@attrs.frozen
+class Named:
+    """An image as one side has it: what it is, for which platform, and its whole names.
+
+    `has_bare_name` says that a tag alone stands in the place of a name, or nothing: others must guess what to add.
+    `nested` says that it is one of an index of platforms.
+    """
+
+    identity: Digest
+    platform: tuple[str, ...]
+    names: frozenset[str]
+    has_bare_name: bool
+    nested: bool = False
+
+    @classmethod
+    def of(cls, image: Image, names: Sequence[str], *, nested: bool = False) -> Named:
+        whole = frozenset(name for text in names if (name := whole_name(text)))
+        return cls(
+            identity=sha256(canonical([image.config, image.diff_ids])),
+            platform=tuple(str(image.config.get(key) or "") for key in _PLATFORM),
+            names=whole,
+            has_bare_name=len(whole) < len(names) or not names,
+            nested=nested,
+        )
+
+
+def whole_name(text: str) -> str | None:
+    """`docker.io/library/redis:7` for any spelling of this name; None for a tag alone, or for what is no name."""
+    if "/" not in text and ":" not in text:
+        return None
+    try:
+        return parse_reference(text, text).qualified
+    except BadInput:
+        return None
+
+
+def two_names(annotations: Mapping[str, str]) -> str | None:
+    """What is wrong with an index entry that has one name for containerd and another for podman and Skopeo."""
+    names = {whole_name(annotations.get(key, "")) for key in (CONTAINERD_NAME, REF_NAME)} - {None}
+    return f"one image is called {' and '.join(sorted(map(str, names)))}" if len(names) > 1 else None
+
+
+def ambiguities(side: Sequence[Named], file: str) -> Iterator[str]:
+    """Names that one side gives to different images of one platform: some readers take the first, others the last."""
+    found: dict[tuple[str, tuple[str, ...]], Digest] = {}
+    for image in side:
+        for name in sorted(image.names):
+            if found.setdefault((name, image.platform), image.identity) != image.identity:
+                yield f"{file} calls two images {name}"
+
+
+def differences(docker: Sequence[Named], oci: Sequence[Named]) -> tuple[list[str], list[str]]:
+    """Where both sides differ, and what only one of them has by design: another platform of an image."""
+    problems = [*_other_images(docker, oci), *_other_names(docker, oci)]
+    names = _by_name(docker)
+    only = {name for image in oci if image.nested for name in image.names} - names.keys()
+    why = "only in index.json, which has no image for the platform of manifest.json"
+    return problems, [f"{name}: {why}" for name in sorted(only)]
+
+
+def _other_images(docker: Sequence[Named], oci: Sequence[Named]) -> Iterator[str]:
+    known = {image.identity for image in oci}
+    if any(image.identity not in known for image in docker):
+        yield "manifest.json and index.json contain different images"
+        return
+    ours, names = {image.identity for image in docker}, _by_name(docker)
+    platforms = {image.platform for image in docker}
+    for image in oci:
+        another_platform = image.nested or (image.names <= names.keys() and image.platform not in platforms)
+        if image.identity not in ours and not another_platform:
+            yield "index.json contains an image that manifest.json lacks"
+            return
+
+
+def _other_names(docker: Sequence[Named], oci: Sequence[Named]) -> Iterator[str]:
+    by_docker, by_oci = _by_name(docker), _by_name(oci)
+    for name, identities in sorted(by_docker.items()):
+        if name in by_oci and not identities <= by_oci[name]:
+            yield f"manifest.json and index.json call different images {name}"
+        elif name not in by_oci and not _bare(oci, identities):
+            yield f"manifest.json calls an image {name}, and index.json does not"
+    ours = {image.identity for image in docker}
+    for name, identities in sorted(by_oci.items()):
+        if name not in by_docker and identities & ours and not _bare(docker, identities & ours):
+            yield f"index.json calls an image {name}, and manifest.json does not"
+
+
+def _bare(side: Iterable[Named], identities: set[Digest]) -> bool:
+    return any(image.has_bare_name for image in side if image.identity in identities)
+
+
+def _by_name(side: Iterable[Named]) -> dict[str, set[Digest]]:
+    found: dict[str, set[Digest]] = {}
+    for image in side:
+        for name in image.names:
+            found.setdefault(name, set()).add(image.identity)
+    return found

@@ -1,0 +1,100 @@
+"""Verifying the v1 side of an archive: the chains of layers to which `repositories` refers, as Mesos walks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from lamina.data.compression import plain
+from lamina.errors import BadInput
+from lamina.image.layer import Layer, hashed
+from lamina.limits import V1_CHAIN
+from lamina.media.files import Members, read_document
+from lamina.oci.digest import Digest, chain_ids
+from lamina.oci.spelling import CONFIG_DOCUMENT, REPOSITORIES
+from lamina.oci.strict_json import expect
+from lamina.report.agreement import Named, whole_name
+
+_REMEDY = "create the archive again"
+
+Stacks = Mapping[Digest, Sequence[Digest]]
+"""The diff IDs of each image, by its identity."""
+
+Place = tuple[object, int]
+"""Where a file begins: its source's identity, and the offset."""
+
+
+def check_v1_chains(members: Members, stacks: Stacks, images: Sequence[Named], known: Mapping[Place, Digest]) -> None:
+    """Each name must lead to the layers of an image, and of the image of that name if there is one.
+
+    `known` has the digests of files that were read already. Docker 25 and later write digests of layers into
+    `repositories` that no directory belongs to; such entries are ignored. Raises BadInput.
+    """
+    if "repositories" not in members:
+        return
+    where = f"{members.where}(repositories)"
+    chains = _Chains(members, dict(known))
+    for name, tags in expect(read_document(members, "repositories", REPOSITORIES), dict, "repositories", where).items():
+        for tag, top in expect(tags, dict, f"repositories.{name}", where).items():
+            identity = expect(top, str, f"the ID of {name}:{tag}", where)
+            if not any(f"{identity}/{file}" in members for file in ("json", "VERSION", "layer.tar")):
+                continue
+            called = whole_name(f"{name}:{tag}")
+            own = [stacks[image.identity] for image in images if called in image.names]
+            allowed = own or list(stacks.values())
+            depth = chains.read(identity)
+            if depth not in {len(stack) for stack in allowed}:
+                raise BadInput(where, f"the v1 chain of {name}:{tag} has another length", _REMEDY)
+            if depth and chains.chain_id(identity) not in {chain_ids(stack)[-1] for stack in allowed if stack}:
+                raise BadInput(where, f"the v1 chain of {name}:{tag} has other layers than the image", _REMEDY)
+
+
+@attrs.define(eq=False)
+class _Chains:
+    """Parents, depths and chain IDs of v1 images; each is read once, and so is each layer."""
+
+    members: Members
+    digests: dict[Place, Digest]
+    _parents: dict[str, str] = attrs.field(factory=dict)
+    _depths: dict[str, int] = attrs.field(factory=dict)
+    _chain_ids: dict[str, Digest] = attrs.field(factory=dict)
+
+    def read(self, top: str) -> int:
+        """How many v1 images there are from `top` to the one without a parent. Raises BadInput."""
+        chain: dict[str, None] = {}
+        identity = top
+        while identity and identity not in self._depths:
+            where = f"{self.members.where}({identity}/json)"
+            if identity in chain or len(chain) > V1_CHAIN:
+                raise BadInput(where, "the chain of parents forms a circle", _REMEDY)
+            chain[identity] = None
+            fields = expect(read_document(self.members, f"{identity}/json", CONFIG_DOCUMENT), dict, "v1 JSON", where)
+            self.members.blob(f"{identity}/layer.tar")
+            self._parents[identity] = expect(fields.get("parent") or "", str, "parent", where)
+            identity = self._parents[identity]
+        for depth, each in enumerate(reversed(chain), 1 + self._depths.get(identity, 0)):
+            self._depths[each] = depth
+        return self._depths.get(top, 0)
+
+    def chain_id(self, top: str) -> Digest:
+        """Stands for all layers from the bottom to `top`. Raises BadInput: a layer cannot be read."""
+        waiting = []
+        identity = top
+        while identity and identity not in self._chain_ids:
+            waiting.append(identity)
+            identity = self._parents[identity]
+        for each in reversed(waiting):
+            parent = self._chain_ids.get(self._parents[each])
+            layer = self._digest(each)
+            self._chain_ids[each] = chain_ids([parent, layer])[-1] if parent else layer
+        return self._chain_ids[top]
+
+    def _digest(self, identity: str) -> Digest:
+        name = f"{identity}/layer.tar"
+        blob = self.members.blob(name)
+        place = (blob.source.identity, blob.offset)
+        if place not in self.digests:
+            where = f"{self.members.where}({name})"
+            self.digests[place] = hashed(Layer.of(plain(blob, where, self.members.budget), where)).diff_id or Digest("")
+        return self.digests[place]

@@ -1,0 +1,233 @@
+"""Constructs that ask for more than they are long: each by a number, to be doubled."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import zstandard
+
+from tests.judge.tars import block, padded, record
+from tests.support.archives import Piece, descriptor, digest, hexdigest, oci_layout, tar_of, to_json
+
+END = bytes(1024)
+FILE = block(b"f", b"0") + END
+
+Construct = Callable[[int], bytes]
+"""A whole archive, plain."""
+
+
+def named(name: bytes, kind: bytes = b"0", link: bytes = b"", data: bytes = b"") -> bytes:
+    """A member with names of any length."""
+    records = (record(b"path", name) if len(name) > 100 else b"") + (
+        record(b"linkpath", link) if len(link) > 100 else b""
+    )
+    extension = block(b"x", b"x", len(records)) + padded(records) if records else b""
+    return extension + block(name, kind, len(data), link=link) + padded(data)
+
+
+def image(layers: Sequence[bytes], times: int = 1, tags: Sequence[str] = ("x/y:1",), **config: Any) -> list[Piece]:
+    """The pieces of a docker archive with an image of these layers, listed a number of times."""
+    document = {"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": [digest(layer) for layer in layers]}}
+    names = {layer: f"l{number}" for number, layer in enumerate(dict.fromkeys(layers))}
+    item = {"Config": "c", "Layers": [names[layer] for layer in layers]}
+    items = [{**item, "RepoTags": list(tags) if number == 0 else []} for number in range(times)]
+    blobs = [Piece(name, layer) for layer, name in names.items()]
+    return [Piece("manifest.json", to_json(items)), Piece("c", to_json(document | config)), *blobs]
+
+
+def one_config_many_times(n: int) -> bytes:
+    return tar_of(image([FILE], times=n, extra=["ab"] * 150_000))
+
+
+def long_config_many_times(n: int) -> bytes:
+    return tar_of(image([FILE], times=n, comment="x" * 3_500_000))
+
+
+def v1_links_to_one_document(n: int) -> bytes:
+    pieces = [Piece(f"{number:064x}/json", link="../fat") for number in range(n)]
+    return tar_of([*image([FILE]), Piece("fat", to_json({"x": ["ab"] * 150_000})), *pieces])
+
+
+def links_of_a_layer(n: int) -> bytes:
+    up = b"a/../" * 810
+    links = [named(b"s0", b"2", up[:-1] + b"/.")]
+    links += [named(b"s%d" % at, b"2", up + b"s%d" % (at - 1)) for at in range(1, 39)]
+    return tar_of(
+        image([named(b"a/", b"5") + b"".join(links) + b"".join(named(b"s38/%d" % at) for at in range(n)) + END])
+    )
+
+
+def long_names_under_many_layers(n: int) -> bytes:
+    big = b"".join(named(b"%06d" % at + b"/a" * 2000) for at in range(40)) + END
+    return tar_of(image([big, *(named(b".wh.%d" % at) + END for at in range(n))]))
+
+
+def deep_names(n: int) -> bytes:
+    return tar_of(image([b"".join(named(b"a/" * 2040 + b"%06d" % at) for at in range(n)) + END]))
+
+
+def implied_directories(n: int) -> bytes:
+    return tar_of(image([b"".join(named(b"%06d" % at + b"/a" * 2000) for at in range(n)) + END]))
+
+
+def empty_files(n: int) -> bytes:
+    return tar_of(image([b"".join(named(b"d/%07d" % at) for at in range(n)) + END]))
+
+
+def files_of_many_layers(n: int) -> bytes:
+    layers = [b"".join(named(b"%d/%05d" % (number, at)) for at in range(2000)) + END for number in range(n)]
+    return tar_of(image(layers))
+
+
+def members_of_an_archive(n: int) -> bytes:
+    return tar_of(image([FILE]))[: -len(END)] + b"".join(named(b"d/%07d" % at) for at in range(n)) + END
+
+
+def history(n: int) -> bytes:
+    return tar_of(image([FILE], times=1, history=[{"empty_layer": True}] * n + [{}]))
+
+
+def names_of_images(n: int) -> bytes:
+    return tar_of(image([FILE], tags=[f"x/y:{number}" for number in range(n)]))
+
+
+def layers_of_images(n: int) -> bytes:
+    return tar_of(image([FILE] * 500, times=n))
+
+
+def layers_of_an_image(n: int) -> bytes:
+    return tar_of(image([named(b"f%d" % at) + END for at in range(n)]))
+
+
+def whiteouts_again_and_again(n: int) -> bytes:
+    below = b"".join(named(b"d/%04d" % at) for at in range(1000)) + END
+    return tar_of(
+        image([below, b"".join(named(b"d/%04d" % at) for at in range(1000)) + named(b"d/.wh..wh..opq") * n + END])
+    )
+
+
+def hard_links(n: int) -> bytes:
+    deep = b"a/" * 2000 + b"f"
+    return tar_of(image([named(deep) + b"".join(named(b"%07d" % at, b"1", deep) for at in range(n)) + END]))
+
+
+def attributes(n: int) -> bytes:
+    records = b"".join(record(b"SCHILY.xattr.user.%d" % at, b"x" * 15_000) for at in range(60))
+    one = block(b"x", b"x", len(records)) + padded(records)
+    return tar_of(image([b"".join(one + named(b"%07d" % at) for at in range(n)) + END]))
+
+
+def objects_in_objects(n: int) -> bytes:
+    text = b'{"":' * 90 + b"0" + b"}" * 90
+    pieces = image([FILE])
+    document = json.loads(pieces[1].data)
+    data = to_json(document)[:-1] + b',"x":[' + b",".join([text] * n) + b"]}"
+    return tar_of([pieces[0], Piece("c", data), *pieces[2:]])
+
+
+def labels(n: int) -> bytes:
+    return tar_of(image([FILE], config={"Labels": {f"{number:07d}": "x" for number in range(n)}}))
+
+
+def files_over_dangling_links(n: int) -> bytes:
+    target = b"d/../" * 800 + b"nothing"
+    below = named(b"d/", b"5") + b"".join(named(b"%07d" % at, b"2", target) for at in range(n)) + END
+    return tar_of(image([below, b"".join(named(b"%07d" % at) for at in range(n)) + END]))
+
+
+def directories_below_links(n: int) -> bytes:
+    below = named(b"a" * 50, b"2", b"b") + b"".join(named(b"c" + b"/c" * 1500 + b"%07d" % at) for at in range(20)) + END
+    return tar_of(image([below, b"".join(named(b"c" + b"/c" * 1500 + b"/%07d" % at) for at in range(n)) + END]))
+
+
+def sparse_maps(n: int) -> bytes:
+    numbers = b"".join(b"%d\n0\n" % at for at in range(20_000))
+    data = padded(b"20000\n" + numbers)
+    fields = ((b"major", b"1"), (b"minor", b"0"), (b"name", b"s"), (b"realsize", b"99999"))
+    records = b"".join(record(b"GNU.sparse." + key, value) for key, value in fields)
+    one = block(b"x", b"x", len(records)) + padded(records) + block(b"s", b"0", len(data)) + data
+    return tar_of(image([one * n + END]))
+
+
+def manifests_of_an_index(n: int) -> bytes:
+    config = to_json({"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": [digest(FILE)]}})
+    blobs = [Piece(f"blobs/sha256/{hexdigest(FILE)}", FILE), Piece(f"blobs/sha256/{hexdigest(config)}", config)]
+    entries = []
+    for number in range(n):
+        layers = [descriptor(FILE, "layer.v1.tar")]
+        fields = {"config": descriptor(config, "config.v1+json"), "layers": layers, "annotations": {"n": str(number)}}
+        data = to_json({"schemaVersion": 2, **fields})
+        blobs.append(Piece(f"blobs/sha256/{hexdigest(data)}", data))
+        platform = {"os": "linux", "architecture": "amd64", "variant": str(number)}
+        entries.append(descriptor(data, "manifest.v1+json", platform=platform))
+    index = to_json({"schemaVersion": 2, "manifests": entries})
+    blobs.append(Piece(f"blobs/sha256/{hexdigest(index)}", index))
+    return tar_of(oci_layout([descriptor(index, "index.v1+json")] * n, blobs))
+
+
+def store_paths(n: int) -> bytes:
+    digits = "0123456789abcdfghijklmnpqrsvwxyz"
+
+    def name(number: int) -> bytes:
+        return "".join(digits[number >> 5 * place & 31] for place in range(6)).rjust(32, "0").encode() + b"-x"
+
+    added = b"".join(named(b"nix/store/" + name(at)) for at in range(n)) + END
+    taken = b"".join(named(b"nix/store/.wh." + name(at)) for at in range(n)) + END
+    return tar_of(image([added, taken] * 4))
+
+
+def extension_headers(n: int) -> bytes:
+    payload = record(b"comment", b"x" * 900_000)
+    one = block(b"x", b"x", len(payload)) + padded(payload)
+    return tar_of(image([b"".join(one + named(b"%07d" % at) for at in range(n)) + END]))
+
+
+CONSTRUCTS: dict[str, tuple[Construct, int, int]] = {
+    each.__name__: (each, small, large)
+    for each, small, large in (
+        (one_config_many_times, 20, 1000),
+        (long_config_many_times, 2, 1000),
+        (v1_links_to_one_document, 500, 20_000),
+        (links_of_a_layer, 50, 20_000),
+        (long_names_under_many_layers, 10, 400),
+        (deep_names, 200, 40_000),
+        (implied_directories, 10, 2000),
+        (empty_files, 10_000, 200_000),
+        (files_of_many_layers, 10, 200),
+        (members_of_an_archive, 10_000, 60_000),
+        (history, 1000, 200_000),
+        (names_of_images, 1000, 200_000),
+        (layers_of_images, 10, 1000),
+        (layers_of_an_image, 50, 500),
+        (whiteouts_again_and_again, 20, 20_000),
+        (hard_links, 200, 40_000),
+        (attributes, 5, 500),
+        (objects_in_objects, 500, 10_000),
+        (labels, 10_000, 300_000),
+        (files_over_dangling_links, 50, 20_000),
+        (directories_below_links, 100, 20_000),
+        (sparse_maps, 5, 500),
+        (manifests_of_an_index, 50, 1000),
+        (store_paths, 2000, 100_000),
+        (extension_headers, 10, 500),
+    )
+}
+"""With a number that is within all limits, and one that is far beyond them in a file as small as possible."""
+
+
+def squeezed(data: bytes) -> bytes:
+    """The archive in few bytes: gzip and zstd take a thousandth of what repeats, and once more of that."""
+    return min(gzip.compress(data, 9, mtime=0), zstandard.ZstdCompressor(level=19).compress(data), key=len)
+
+
+def tar_written_by_python(names: Sequence[str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(name))
+    return buffer.getvalue()

@@ -1,0 +1,155 @@
+"""No command takes 300 MB or 10 s of a processor for a file of a few kilobytes, and twice of a thing costs twice."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.limits.constructs import CONSTRUCTS, squeezed
+from tests.limits.measured import answer_of
+from tests.support.recipes import recipe, write_recipe
+
+COMMANDS: dict[str, Callable[[Path, Path], list[object]]] = {
+    "inspect": lambda image, _: ["inspect", "--json", image],
+    "verify": lambda image, _: ["verify", image],
+    "verify for all": lambda image, _: ["verify", "--for", "all", image],
+    "merge": lambda image, directory: ["merge", image, image, "-o", directory / "merged.tar"],
+    "export": lambda image, directory: ["export", image, "--name", "x/y", "-o", directory / "exported.tar"],
+    "build": lambda image, directory: ["build", _on(image), "-o", directory / "built.tar"],
+}
+
+
+def _on(image: Path) -> Path:
+    """A recipe for an image on this base."""
+    return write_recipe(recipe(base={"path": str(image), "name": "x/y", "tag": None}), image.parent)
+
+
+WORST = ("verify for all", "export")
+"""The commands that look closest."""
+
+
+@pytest.mark.parametrize("command", WORST if os.environ.get("LAMINA_TEST_ALL") != "1" else COMMANDS)
+@pytest.mark.parametrize("construct", CONSTRUCTS)
+def test_far_beyond_all_limits(construct: str, command: str, tmp_path: Path) -> None:
+    make, _, large = CONSTRUCTS[construct]
+    image = tmp_path / "it.tar"
+    image.write_bytes(squeezed(make(large)))
+    answer = answer_of(*COMMANDS[command](image, tmp_path))
+    assert not answer.fault, answer.fault
+
+
+@pytest.mark.parametrize("command", WORST if os.environ.get("LAMINA_TEST_ALL") != "1" else COMMANDS)
+@pytest.mark.parametrize("construct", CONSTRUCTS)
+def test_twice_as_much_costs_twice_at_most(construct: str, command: str, tmp_path: Path) -> None:
+    """But for what starting costs, and some noise."""
+    make, small, _ = CONSTRUCTS[construct]
+    answers = []
+    for number in (small, 2 * small):
+        image = tmp_path / f"{number}.tar"
+        image.write_bytes(squeezed(make(number)))
+        answers.append(answer_of(*COMMANDS[command](image, tmp_path)))
+    once, twice = answers
+    assert not once.fault and not twice.fault, answers
+    assert twice.seconds < 2.2 * once.seconds + 0.3, answers
+    assert twice.megabytes < 2 * once.megabytes + 20, answers
+
+
+def a_value_of_gigabytes(connection: sqlite3.Connection) -> None:
+    connection.executescript(
+        "create table ValidPaths(id, narSize, path as (hex(zeroblob(400000000))), hash, sigs, ca);"
+        "create table Refs(referrer, reference); insert into ValidPaths(id) values (1);"
+    )
+
+
+def one_number_for_many_paths(connection: sqlite3.Connection) -> None:
+    connection.executescript(
+        "create table ValidPaths(id, path, hash, narSize, sigs, ca); create table Refs(referrer, reference);"
+        "with recursive k(i) as (select 1 union all select i+1 from k where i<3000) insert into ValidPaths(id, path)"
+        " select 1, '/nix/store/'||substr('00000000000000000000000000000000',1,32)||'-'||i from k;"
+        "insert into Refs select 1, 1 from ValidPaths;"
+    )
+
+
+def a_view_without_end(connection: sqlite3.Connection) -> None:
+    connection.executescript(
+        "create table Refs(referrer, reference); create view ValidPaths as with recursive k(i) as"
+        " (select 1 union all select i+1 from k) select i as id, '' path, '' hash, 1 narSize, '' sigs, '' ca from k;"
+    )
+
+
+def a_view_beside_the_tables(connection: sqlite3.Connection) -> None:
+    connection.executescript(
+        "create table ValidPaths(id, path, hash, narSize, sigs, ca); create table Refs(referrer, reference);"
+        "create view v as select 1;"
+    )
+
+
+def a_trigger(connection: sqlite3.Connection) -> None:
+    connection.executescript(
+        "create table ValidPaths(id, path, hash, narSize, sigs, ca); create table Refs(referrer, reference);"
+        "create trigger t after insert on Refs begin delete from Refs; end;"
+    )
+
+
+def many_rows(connection: sqlite3.Connection) -> None:
+    connection.executescript(
+        "create table ValidPaths(id integer primary key, path, hash, narSize, sigs, ca);"
+        "create table Refs(referrer, reference); with recursive k(i) as (select 1 union all select i+1 from k where"
+        " i<300000) insert into ValidPaths(id, path) select i, '/nix/store/00000000000000000000000000000000-x' from k;"
+    )
+
+
+def many_references(connection: sqlite3.Connection) -> None:
+    connection.executescript(
+        "create table ValidPaths(id, path, hash, narSize, sigs, ca); create table Refs(referrer, reference);"
+        "with recursive k(i) as (select 1 union all select i+1 from k where i<3000000) insert into Refs"
+        " select 1, 1 from k;"
+    )
+
+
+DATABASES = (
+    a_value_of_gigabytes,
+    one_number_for_many_paths,
+    a_view_without_end,
+    a_view_beside_the_tables,
+    a_trigger,
+    many_rows,
+    many_references,
+)
+
+_READ = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
+from lamina.errors import BadInput
+from lamina.recipe.base_database import _read
+try:
+    _read(Path(sys.argv[1]), {"0" * 32 + "-1"}, "it")
+except BadInput as error:
+    print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+@pytest.mark.parametrize("make", DATABASES)
+def test_a_nix_database_that_is_a_program(make: Callable[[sqlite3.Connection], None], tmp_path: Path) -> None:
+    """Of a base: 12 kB took 5 GB."""
+    import subprocess
+    import sys
+
+    path = tmp_path / "db.sqlite"
+    connection = sqlite3.connect(path)
+    make(connection)
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    command = [sys.executable, "-c", "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"]
+    done = subprocess.run([*command, sys.executable, "-c", _READ, path], capture_output=True, text=True, timeout=120)
+    said, megabytes = done.stdout.rsplit("\n", 2)[:2]
+    assert done.returncode == 0 and said.startswith("it: ") and "\n" not in said, done
+    assert int(megabytes) < 300
+    assert path.read_bytes() == before
