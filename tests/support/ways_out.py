@@ -235,6 +235,27 @@ def terminals_of_others() -> list[str]:
 
 
 @way
+def changed_devices() -> list[str]:
+    """The devices in the script's /dev are the machine's own: their modes and times must stay."""
+    paths = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "kvm")]
+    return [path for path in filter(os.path.exists, paths) if changes_mode(path) or changes_times(path)]
+
+
+def changes_mode(path: str) -> bool:
+    with suppress(OSError):
+        os.chmod(path, os.stat(path).st_mode & 0o7777)
+        return True
+    return False
+
+
+def changes_times(path: str) -> bool:
+    with suppress(OSError):
+        os.utime(path)
+        return True
+    return False
+
+
+@way
 def a_device_of_ones_own() -> bytes:
     os.mknod("/memory", 0o600 | 0o020000, os.makedev(1, 5))
     with open("/memory", "rb") as file:

@@ -162,13 +162,18 @@ def _mounted_below(directories: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def _mount_devices(place: bytes) -> None:
-    """A new /dev. The builder's has the disks of the machine and the terminals of its users."""
+    """A new /dev. The builder's has the disks of the machine and the terminals of its users.
+
+    The devices are the machine's own. They are mounted read-only, so that no script changes their modes, owners or
+    times; reading and writing a device needs no writable mount.
+    """
     kernel.mount(b"tmpfs", place, b"tmpfs", kernel.MS_NOSUID, b"mode=755,size=64m")
     for name in _DEVICES:
         source, target = os.fsencode(f"/dev/{name}"), place + b"/" + os.fsencode(name)
         if os.path.exists(source):
             _empty_file(target)
             kernel.mount(source, target, flags=kernel.MS_BIND)
+            _make_read_only(target)
     for name, link in _DEVICE_LINKS.items():
         os.symlink(link, place + b"/" + os.fsencode(name))
     os.mkdir(place + b"/shm")
