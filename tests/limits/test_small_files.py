@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -31,9 +30,17 @@ def _on(image: Path) -> Path:
 WORST = ("verify for all", "export")
 """The commands that look closest."""
 
+QUICK = ("one_config_many_times", "v1_links_to_one_document", "links_of_a_layer", "implied_directories", "history")
+"""Constructs whose archives are made in no time; `make test-all` tries the others and all commands, too."""
 
-@pytest.mark.parametrize("command", WORST if os.environ.get("LAMINA_TEST_ALL") != "1" else COMMANDS)
-@pytest.mark.parametrize("construct", CONSTRUCTS)
+CASES = [
+    pytest.param(construct, command, marks=() if construct in QUICK and command in WORST else pytest.mark.thorough)
+    for construct in CONSTRUCTS
+    for command in COMMANDS
+]
+
+
+@pytest.mark.parametrize(("construct", "command"), CASES)
 def test_far_beyond_all_limits(construct: str, command: str, tmp_path: Path) -> None:
     make, _, large = CONSTRUCTS[construct]
     image = tmp_path / "it.tar"
@@ -42,8 +49,7 @@ def test_far_beyond_all_limits(construct: str, command: str, tmp_path: Path) -> 
     assert not answer.fault, answer.fault
 
 
-@pytest.mark.parametrize("command", WORST if os.environ.get("LAMINA_TEST_ALL") != "1" else COMMANDS)
-@pytest.mark.parametrize("construct", CONSTRUCTS)
+@pytest.mark.parametrize(("construct", "command"), CASES)
 def test_twice_as_much_costs_twice_at_most(construct: str, command: str, tmp_path: Path) -> None:
     """But for what starting costs, and some noise."""
     make, small, _ = CONSTRUCTS[construct]
