@@ -52,15 +52,13 @@ def parse_names(texts: list[str]) -> tuple[Reference, ...]:
 
 
 def complete_history(history: list[Json], layers: int, created: str, where: object) -> list[Json]:
-    """A base's history, with an entry for each layer if it has none at all.
+    """A base's history, with an entry for each layer that has none, so that entries of layers on top are their own.
 
-    Raises BadInput: the history has another number of layers. Docker refuses such an image ("too many non-empty layers
-    in History section"), and entries of layers on top would belong to other layers.
+    The history is optional (OCI image spec, config.md), and tools write one of fewer layers than the image has. Raises
+    BadInput for one of more layers, which Docker refuses ("too many non-empty layers in History section").
     """
     count = sum(1 for entry in history if not entry.get("empty_layer"))
-    if count == layers:
-        return history
-    if count:
+    if count > layers:
         problem = f"the history has entries for {count} layers, the image has {layers}"
         raise BadInput(where, problem, "the image is corrupt: pull it again")
-    return [*history, *({"created": created, "created_by": "base image"} for _ in range(layers))]
+    return [*history, *({"created": created, "created_by": "base image"} for _ in range(layers - count))]

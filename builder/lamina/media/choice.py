@@ -13,10 +13,14 @@ from lamina.oci.reference import make_reference, parse_reference
 
 @attrs.frozen(eq=False)
 class Candidate:
-    """An image that can be had: its names as they are written there, and how to read it."""
+    """An image in a file: its names as the file spells them, and how to read it.
+
+    `tags` are those of `names` that are tags alone: Skopeo, buildah, umoci and oras write such into OCI layouts.
+    """
 
     names: tuple[str, ...]
     read: Callable[[], Image]
+    tags: frozenset[str] = frozenset()
 
 
 class SeveralImages(BadInput):
@@ -53,6 +57,8 @@ def _listed(candidates: Sequence[Candidate]) -> str:
 
 def _fits(candidate: Candidate, name: str | None, tag: str | None) -> bool:
     if name is None and tag is None:
+        return True
+    if name is None and tag in candidate.tags:
         return True
     return any(_is(text, name, tag) for text in candidate.names)
 

@@ -19,16 +19,15 @@ from lamina.media.oci_layout import (
     MANIFESTS_OF,
     blob_where,
     descriptor_name,
+    is_image,
     listed,
     manifests_in,
     read_image,
     read_manifest,
 )
 from lamina.oci.digest import Digest, blob_path
-from lamina.oci.documents import DOCKER_CONFIG, OCI_CONFIG, Descriptor
+from lamina.oci.documents import Descriptor
 from lamina.oci.strict_json import Json, items_of
-
-_LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 
 
 @attrs.define(eq=False)
@@ -90,7 +89,7 @@ def contents(members: Members) -> Contents:
         else:
             try:
                 document = read_manifest(members, descriptor)
-                if not _is_image(document):
+                if not is_image(document):
                     unchecked.append(f"{each.shown}: not an image, but an artifact")
                     blobs += _descriptors(document, members.where)
                     continue
@@ -143,14 +142,6 @@ def _grouped(entries: Iterable[Listed], members: Members) -> list[Listed]:
 def _names(descriptor: Descriptor) -> list[str]:
     name = descriptor_name(descriptor)
     return [name] if name else []
-
-
-def _is_image(document: Json) -> bool:
-    """Whether readers take it for an image: signatures and attestations are manifests, too."""
-    config = document.get("config")
-    kind = config.get("mediaType") if isinstance(config, dict) else None
-    kinds = [str(layer.get("mediaType")) for layer in items_of(document.get("layers")) if isinstance(layer, dict)]
-    return kind in (OCI_CONFIG, DOCKER_CONFIG) and (not kinds or any(kind.startswith(_LAYERS) for kind in kinds))
 
 
 def _descriptors(document: Json, where: str) -> Iterable[Descriptor]:

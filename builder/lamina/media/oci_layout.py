@@ -6,7 +6,6 @@ Everything is in `blobs/`, under its digest.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 
@@ -24,8 +23,10 @@ from lamina.media.files import Members, read_document
 from lamina.oci.digest import Digest, blob_path, sha256
 from lamina.oci.documents import (
     CONTAINERD_NAME,
+    DOCKER_CONFIG,
     DOCKER_INDEX,
     DOCKER_MANIFEST,
+    OCI_CONFIG,
     OCI_INDEX,
     OCI_MANIFEST,
     REF_NAME,
@@ -34,12 +35,15 @@ from lamina.oci.documents import (
 from lamina.oci.platform import for_platform
 from lamina.oci.spelling import CONFIG_DOCUMENT, MANIFEST, Shape
 from lamina.oci.spelling import LAYOUT as LAYOUT_DOCUMENT
-from lamina.oci.strict_json import Json, expect
+from lamina.oci.strict_json import Json, expect, items_of
 
 INDEX = "index.json"
 LAYOUT = "oci-layout"
 INDEXES_OF = (OCI_INDEX, DOCKER_INDEX)
 MANIFESTS_OF = (OCI_MANIFEST, DOCKER_MANIFEST)
+
+_LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
+"""How the media types of layers of images begin."""
 
 _DAMAGED = "the image is damaged: pull it again"
 _HOSTILE = "readers would differ: the image is hostile"
@@ -82,18 +86,67 @@ class Foreign(Blob):
 
 
 def candidates(members: Members, architecture: str) -> list[Candidate]:
-    """The images of a layout; one that several entries name is one candidate. Raises BadInput."""
+    """The images of a layout. An image that several entries name is one candidate; so are the platforms of one name.
+
+    Artifacts, signatures and attestations beside the images are left out. Raises BadInput.
+    """
     check_version(members)
+    entries = listed(members)
+    images = [entry for entry in entries if _may_be_image(members, entry)]
     names: dict[Digest, list[str]] = {}
     found: dict[Digest, Descriptor] = {}
-    for descriptor in listed(members):
-        found[descriptor.digest] = descriptor
-        name = descriptor_name(descriptor)
-        names.setdefault(descriptor.digest, []).extend([name] if name else [])
+    for entry in images or entries:
+        found.setdefault(entry.digest, entry)
+        name = descriptor_name(entry)
+        names.setdefault(entry.digest, []).extend([name] if name else [])
+    groups: dict[tuple[str, ...], list[Descriptor]] = {}
+    for digest, entry in found.items():
+        groups.setdefault(tuple(names[digest]), []).append(entry)
     return [
-        Candidate(tuple(names[digest]), functools.partial(_chosen, members, top, names[digest], architecture))
-        for digest, top in found.items()
+        _candidate(members, group_names, alternatives, architecture)
+        for group_names, group in groups.items()
+        for alternatives in _by_platform(group)
     ]
+
+
+def _by_platform(entries: list[Descriptor]) -> list[list[Descriptor]]:
+    """The entries as one list if they are the platforms of one image, as in an index; else a list for each.
+
+    apko and go-containerregistry list the platforms of an image in `index.json` itself.
+    """
+    platforms = [tuple(sorted(entry.platform.items())) for entry in entries if entry.platform]
+    are_platforms = len(entries) > 1 and len(set(map(str, platforms))) == len(entries)
+    return [entries] if are_platforms else [[entry] for entry in entries]
+
+
+def _candidate(members: Members, names: tuple[str, ...], entries: list[Descriptor], architecture: str) -> Candidate:
+    def read() -> Image:
+        top = entries[0]
+        if len(entries) > 1:
+            top = for_platform(entries, "linux", architecture, f"{members.where}({INDEX})")
+        return _chosen(members, top, list(names), architecture)
+
+    return Candidate(names, read, frozenset(name for name in names if ":" not in name and "/" not in name))
+
+
+def _may_be_image(members: Members, entry: Descriptor) -> bool:
+    """Whether the entry refers to an index or an image. What cannot be read counts: reading it gives the error."""
+    if entry.media_type in INDEXES_OF or blob_path(entry.digest) not in members:
+        return True
+    if entry.media_type not in MANIFESTS_OF:
+        return False
+    try:
+        return is_image(read_manifest(members, entry))
+    except BadInput:
+        return True
+
+
+def is_image(manifest: Json) -> bool:
+    """Whether readers take the manifest for an image: artifacts, signatures and attestations are manifests, too."""
+    config = manifest.get("config")
+    kind = config.get("mediaType") if isinstance(config, dict) else None
+    kinds = [str(layer.get("mediaType")) for layer in items_of(manifest.get("layers")) if isinstance(layer, dict)]
+    return kind in (OCI_CONFIG, DOCKER_CONFIG) and (not kinds or any(kind.startswith(_LAYERS) for kind in kinds))
 
 
 def check_version(members: Members) -> None:

@@ -5,8 +5,11 @@ An archive that is both a docker archive and an OCI layout is read as a docker a
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
+
+import attrs
 
 from lamina.errors import BadInput
 from lamina.image.image import Image
@@ -23,13 +26,13 @@ def read_images(
 
     `architecture` (default: this machine's) selects among the platforms of an index. Raises BadInput.
     """
-    found = candidates(open_members(path), architecture or host_architecture())
+    found = candidates(open_members(path), architecture or host_architecture(), exact=architecture is not None)
     return [candidate.read() for candidate in matching(found, name, tag, path)]
 
 
 def read_image(path: Path, name: str | None = None, tag: str | None = None, architecture: str | None = None) -> Image:
     """The only image that `read_images` would return. Raises BadInput, also if there are several."""
-    found = candidates(open_members(path), architecture or host_architecture())
+    found = candidates(open_members(path), architecture or host_architecture(), exact=architecture is not None)
     return choose(found, name, tag, path)
 
 
@@ -38,13 +41,41 @@ def open_members(path: Path) -> Members:
     return Directory(path) if os.path.isdir(path) else open_archive(path)  # Path.is_dir raises where this is False
 
 
-def candidates(members: Members, architecture: str) -> list[Candidate]:
-    """Every image that there is. An archive that is both kinds is read as a docker archive. Raises BadInput."""
+def candidates(members: Members, architecture: str, *, exact: bool = False) -> list[Candidate]:
+    """Every image that there is. An archive that is both kinds is read as a docker archive.
+
+    With `exact`, an image for another architecture is an error when it is read. Raises BadInput.
+    """
     if docker_archive.MANIFEST in members:
-        return docker_archive.candidates(members)
-    if has_layout(members):
-        return oci_layout.candidates(members, architecture)
-    raise no_image(members)
+        found = docker_archive.candidates(members)
+        others = oci_layout.candidates(members, architecture) if exact and has_layout(members) else []
+    elif has_layout(members):
+        found, others = oci_layout.candidates(members, architecture), []
+    else:
+        raise no_image(members)
+    return [_exactly(each, others, architecture, members.where) for each in found] if exact else found
+
+
+def _exactly(candidate: Candidate, others: list[Candidate], architecture: str, where: str) -> Candidate:
+    """The candidate if it is for the architecture, else the one of `others` that is and has the same names.
+
+    A docker archive shows one platform of an image; the OCI layout in the same file may have the others.
+    """
+
+    def read() -> Image:
+        image = candidate.read()
+        known = image.config.get("architecture")
+        if known in (None, "", architecture):
+            return image
+        for other in others:
+            with contextlib.suppress(BadInput):
+                found = other.read()
+                if set(found.names) == set(image.names) and found.config.get("architecture") == architecture:
+                    return found
+        remedy = f"it contains: {image.config.get('os')}/{known}"
+        raise BadInput(where, f"contains no image for linux/{architecture}", remedy)
+
+    return attrs.evolve(candidate, read=read)
 
 
 def has_layout(members: Members) -> bool:

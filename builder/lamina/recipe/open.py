@@ -158,7 +158,7 @@ def _candidates(path: Path, platform: str | None, depth: int = 0) -> list[Candid
     from lamina.media.read import candidates
     from lamina.oci.platform import host_architecture
 
-    return candidates(source, architecture or host_architecture())
+    return candidates(source, architecture or host_architecture(), exact=architecture is not None)
 
 
 def _architecture(platform: str | None) -> str | None:

@@ -1,0 +1,134 @@
+"""Images as other tools write them: tags alone, platforms in index.json, artifacts beside images, several sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lamina.errors import BadInput
+from lamina.media.read import read_image, read_images
+from lamina.report.verify import verify
+from tests.support.archives import (
+    Piece,
+    Sample,
+    descriptor,
+    digest,
+    docker_save,
+    oci_blobs,
+    oci_layout,
+    oci_manifest,
+    sample,
+    to_json,
+)
+from tests.support.recipes import base, image_of, recipe, save
+
+REF_NAME = "org.opencontainers.image.ref.name"
+AMD64, ARM64 = (sample(machine, architecture=machine) for machine in ("amd64", "arm64"))
+
+
+def entry(image: Sample, **fields: Any) -> dict[str, Any]:
+    """How `index.json` lists an image."""
+    return descriptor(oci_manifest(image), "manifest.v1+json", **fields)
+
+
+def layout(path: Path, *entries: dict[str, Any], images: tuple[Sample, ...], more: tuple[Piece, ...] = ()) -> Path:
+    blobs = [blob for image in images for blob in oci_blobs(image)]
+    return save(oci_layout(entries, [*blobs, *more]), path)
+
+
+def diff_ids(image: Sample) -> list[str]:
+    return [digest(layer) for layer in image.layers]
+
+
+def platform(image: Sample) -> dict[str, str]:
+    return {"os": "linux", "architecture": image.architecture}
+
+
+def test_a_tag_alone_is_a_tag(tmp_path: Path) -> None:
+    """Skopeo, buildah, umoci and oras write the tag alone into OCI layouts."""
+    entries = [entry(AMD64, annotations={REF_NAME: "v1"}), entry(ARM64, annotations={REF_NAME: "v2"})]
+    path = layout(tmp_path / "it.tar", *entries, images=(AMD64, ARM64))
+    assert read_image(path, tag="v1").diff_ids == diff_ids(AMD64)
+    assert read_image(path, tag="v2").diff_ids == diff_ids(ARM64)
+    with pytest.raises(BadInput, match=r"contains no image \(any name\):v3; it contains: v1; v2"):
+        read_image(path, tag="v3")
+
+
+@pytest.mark.parametrize("image", [AMD64, ARM64], ids=["amd64", "arm64"])
+@pytest.mark.parametrize("annotations", [{}, {REF_NAME: "latest"}], ids=["nameless", "one tag"])
+def test_platforms_in_index_json(image: Sample, annotations: dict[str, str], tmp_path: Path) -> None:
+    """apko and go-containerregistry write an image of several platforms so."""
+    entries = [entry(each, platform=platform(each), annotations=annotations) for each in (AMD64, ARM64)]
+    path = layout(tmp_path / "it.tar", *entries, images=(AMD64, ARM64))
+    assert read_image(path, architecture=image.architecture).diff_ids == diff_ids(image)
+    assert len(read_images(path)) == 1
+    with pytest.raises(BadInput, match="contains no image for linux/s390x; it contains: linux/amd64, linux/arm64"):
+        read_image(path, architecture="s390x")
+
+
+def test_two_images_of_one_platform_are_two_images(tmp_path: Path) -> None:
+    other = sample("other", architecture="amd64")
+    entries = [entry(each, platform=platform(each)) for each in (AMD64, other)]
+    path = layout(tmp_path / "it.tar", *entries, images=(AMD64, other))
+    assert len(read_images(path)) == 2
+
+
+ARTIFACT = to_json(
+    {
+        "schemaVersion": 2,
+        "config": descriptor(b"{}", "empty.v1+json"),
+        "layers": [],
+        "artifactType": "application/example",
+    }
+)
+ATTESTATION = to_json(
+    {
+        "schemaVersion": 2,
+        "config": descriptor(AMD64.document, "config.v1+json"),
+        "layers": [{**descriptor(b"{}", "empty.v1+json"), "mediaType": "application/vnd.in-toto+json"}],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "artifact",
+    [
+        descriptor(ARTIFACT, "manifest.v1+json"),
+        descriptor(ATTESTATION, "manifest.v1+json", platform={"os": "unknown", "architecture": "unknown"}),
+        {**descriptor(ARTIFACT, "manifest.v1+json"), "mediaType": "application/vnd.example+json"},
+    ],
+    ids=["artifact", "attestation", "unknown media type"],
+)
+def test_what_is_no_image_is_left_out(artifact: dict[str, Any], tmp_path: Path) -> None:
+    """oras and cosign write signatures and other artifacts beside an image, BuildKit attestations."""
+    more = tuple(Piece(f"blobs/sha256/{digest(data)[7:]}", data) for data in (ARTIFACT, ATTESTATION, b"{}"))
+    path = layout(tmp_path / "it.tar", entry(AMD64), artifact, images=(AMD64,), more=more)
+    assert [image.diff_ids for image in read_images(path)] == [diff_ids(AMD64)]
+    assert verify(path).problems == ()
+
+
+def both_sides(path: Path) -> Path:
+    """A docker archive of the amd64 image in whose OCI layout the image has two platforms."""
+    index = to_json(
+        {"schemaVersion": 2, "manifests": [entry(each, platform=platform(each)) for each in (AMD64, ARM64)]}
+    )
+    top = descriptor(index, "index.v1+json", annotations={REF_NAME: AMD64.names[0]})
+    blobs = [blob for image in (AMD64, ARM64) for blob in oci_blobs(image)]
+    sides = [*docker_save([AMD64]), *oci_layout([top], [*blobs, Piece(f"blobs/sha256/{digest(index)[7:]}", index)])]
+    return save(sides, path)
+
+
+def test_another_platform_than_that_of_manifest_json(tmp_path: Path) -> None:
+    path = both_sides(tmp_path / "it.tar")
+    assert read_image(path).diff_ids == read_image(path, architecture="amd64").diff_ids == diff_ids(AMD64)
+    assert read_image(path, architecture="arm64").diff_ids == diff_ids(ARM64)
+    with pytest.raises(BadInput, match="contains no image for linux/s390x"):
+        read_image(path, architecture="s390x")
+
+
+def test_a_base_for_another_machine_is_refused(tmp_path: Path) -> None:
+    path = save(docker_save([ARM64]), tmp_path / "it.tar")
+    with pytest.raises(BadInput, match="contains no image for linux/amd64; it contains: linux/arm64"):
+        image_of(recipe(base=base(path)))
