@@ -10,7 +10,7 @@ import pytest
 from lamina.compat import CHECKS
 from lamina.report.verify import verify
 from tests.support.consumers.adapters import KINDS, Consumer, ConsumerError
-from tests.support.doctored import CASES, archive
+from tests.support.doctored import CASES, File, archive, with_layer
 from tests.support.replays import mesos
 from tests.support.replays.errors import MesosError
 
@@ -43,7 +43,6 @@ REFUSED: Mapping[str, tuple[str, ...]] = {
     "layer-whiteouts": ("dockerd", "podman", "containerd"),
     "layer-global-headers": ("dive",),
     "layer-link-attributes": ("podman",),
-    "layer-kinds": ("dockerd", "podman", "containerd", "umoci"),
 }
 NAMED = {
     "podman-names": ("podman", "docker.io/library/app:1"),
@@ -92,6 +91,19 @@ def test_refused(request: pytest.FixtureRequest, check: str, kind: str, tmp_path
         for name in names:
             consumer.remove(name)
     assert "exit" in str(raised.value), "the program itself refuses it"
+
+
+@pytest.mark.parametrize("kind", ["dockerd", "podman", "containerd", "umoci"])
+def test_a_member_of_an_unknown_type_is_refused(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> None:
+    """By consumers, and by the reader of tars, so that no check needs to look for it."""
+    case = with_layer(File("file", type=b"7"))
+    it = case.good()
+    case.edit(it)
+    path = it.write(tmp_path / "it.tar")
+    assert "of the unknown type b'7'" in verify(path).problems[0]
+    consumer: Consumer = request.getfixturevalue(kind)
+    with pytest.raises(ConsumerError, match="exit"):
+        consumer.run(consumer.load(path)[0], ["/app"])
 
 
 @pytest.mark.parametrize("check", NAMED)

@@ -80,7 +80,7 @@ def test_explained() -> None:
         [COMMAND, "plan", recipe, "--json"], capture_output=True, text=True, check=True, timeout=60
     )
     layers = json.loads(as_json.stdout)
-    assert [set(layer) for layer in layers] == [{"paths", "size", "why"}] * len(layers)
+    assert [set(layer) for layer in layers] == [{"paths", "size", "exact", "diffId", "why"}] * len(layers)
 
 
 def test_dockertools_pipeline() -> None:

@@ -11,6 +11,7 @@ from lamina.commands import interrupt
 from lamina.commands.parser import Command, parse
 from lamina.errors import LaminaError
 
+_MORE_MEMORY = "give the command more memory, or look for a smaller image"
 _EPILOG = """\
 `lamina help COMMAND` shows the options of a command, and an example.
 example: lamina build image.json -o image.tar && lamina inspect image.tar && docker load < image.tar
@@ -91,6 +92,13 @@ def _run(words: Sequence[str]) -> int:
     except LaminaError as error:
         print(f"lamina: {error}", file=sys.stderr)
         return error.exit_status
+    except MemoryError as error:
+        # Clearing up may need memory, too: what went wrong first is what the user has to know.
+        first = error.__context__
+        known = first if isinstance(first, LaminaError) else LaminaError("memory", "there is not enough", _MORE_MEMORY)
+        print(f"lamina: {known}", file=sys.stderr)
+        _discard_output()
+        return 1
     except BrokenPipeError:
         _discard_output()
         return 1

@@ -179,7 +179,7 @@ p._INTERVAL = 0
 sys.exit(m.main(sys.argv[1:]))
 """
     ours, theirs = pty.openpty()
-    environment = {key: value for key, value in os.environ.items() if key != "NIX_BUILD_TOP"}
+    environment = {key: value for key, value in os.environ.items() if key != "NIX_BUILD_TOP"} | {"TERM": "xterm"}
     command = [sys.executable, "-c", code, "verify", str(path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment)
     os.close(theirs)
