@@ -12,6 +12,7 @@ from lamina.compat.facts import Facts
 from lamina.compat.survey import Survey
 from lamina.data.budget import Meter
 from lamina.limits import STEPS
+from lamina.tar.links import follow
 from lamina.tar.whiteout import Effect, read_whiteout
 from lamina.tar.write import DIRECTORY, FILE, HARD_LINK
 
@@ -107,26 +108,27 @@ class _Tree:
         found = self._node(parts[:-1]).children.get(parts[-1])
         if found is None or found.link is None:
             return False
-        left, links = parts[::-1], 0
-        way = [self.root]
-        while left:
+        way, missing = [self.root], False
+
+        def enter(part: bytes, _: bool) -> bytes | None:
+            nonlocal missing
             self.step(1)
-            part = left.pop()
-            if part in ("", "."):
-                continue
-            if part == "..":
-                del way[max(1, len(way) - 1) :]
-                continue
-            node = way[-1].children.get(part)
-            if node is None or links > _MAX_LINKS:
-                return True
-            if node.link is None:
-                way.append(node)
-                continue
-            links += 1
-            way = [self.root] if node.link.startswith("/") else way
-            left += node.link.split("/")[::-1]
-        return False
+            node = way[-1].children.get(part.decode(errors="surrogateescape"))
+            if node is not None and node.link is not None:
+                return node.link.encode(errors="surrogateescape")
+            missing = missing or node is None
+            way.append(node or _Node())
+            return None
+
+        def leave() -> None:
+            del way[max(1, len(way) - 1) :]
+
+        def restart() -> None:
+            del way[1:]
+
+        encoded = [part.encode(errors="surrogateescape") for part in parts]
+        is_followed = follow(encoded, enter, leave, restart, limit=_MAX_LINKS, count=self.step)
+        return missing or not is_followed
 
 
 def _stacks(facts: Facts) -> Iterator[tuple[_Tree, str, Survey]]:

@@ -20,6 +20,7 @@ from lamina.image.rootfs import Node, Work, merged, part_of
 from lamina.limits import PATH_LINKS
 from lamina.store.closure import PathInfo
 from lamina.store.tree import Item
+from lamina.tar.links import follow
 from lamina.tar.read import entries, member
 from lamina.tar.write import DIRECTORY, HARD_LINK, SYMLINK, Member
 
@@ -119,30 +120,26 @@ class BaseFiles:
 
         Raises BadInput: the links form a circle.
         """
-        left = [part for part in reversed(name.split(b"/")) if part]
         path: list[tuple[bytes, Node | None]] = [(b"", self.root)]
-        links = 0
-        while left:
-            part = left.pop()
-            if part in (b"", b".", b".."):
-                if part == b".." and len(path) > 1:
-                    path.pop()
-                continue
+
+        def enter(part: bytes, is_last: bool) -> bytes | None:
             parent = path[-1][1]
             node = parent.children.get(part) if parent else None
-            if node and node.file.about.kind == SYMLINK and (left or last):
-                links += 1
-                if links > PATH_LINKS:
-                    shown = f"{self.where}(/{name.decode(errors='backslashreplace')})"
-                    raise BadInput(shown, "its symbolic links form a circle", "put no files there")
-                target = node.file.about.link
-                if target.startswith(b"/"):
-                    del path[1:]
-                steps = target.split(b"/")[::-1]
-                self._work.steps(len(steps))
-                left += steps
-                continue
+            if node and node.file.about.kind == SYMLINK and (last or not is_last):
+                return node.file.about.link
             path.append((part, node))
+            return None
+
+        def leave() -> None:
+            del path[max(1, len(path) - 1) :]
+
+        def restart() -> None:
+            del path[1:]
+
+        parts = [part for part in name.split(b"/") if part]
+        if not follow(parts, enter, leave, restart, limit=PATH_LINKS, count=self._work.steps):
+            shown = f"{self.where}(/{name.decode(errors='backslashreplace')})"
+            raise BadInput(shown, "its symbolic links form a circle", "put no files there")
         return b"/".join(part for part, _ in path[1:]), path[-1][1]
 
 

@@ -18,6 +18,7 @@ from lamina.data.compression import spool
 from lamina.errors import BadInput
 from lamina.image.layer import Layer, hashed
 from lamina.limits import FILES, FILES_BYTES, PATH_LINKS, STEPS
+from lamina.tar.links import follow
 from lamina.tar.read import Entry, entries, member
 from lamina.tar.whiteout import Effect, read_whiteout
 from lamina.tar.write import BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK, Member, check_name
@@ -201,28 +202,17 @@ def _hide(parent: Node, names: Iterable[bytes], layer: int, work: Work) -> None:
 
 def _parent(root: Node, path: list[bytes], layer: int, where: object, work: Work) -> Node:
     """The directory to put something in. A link of the same layer is followed, within the root."""
-    node, left, above, links = root, list(reversed(path)), [root], 0
+    above = [root]
+    link = b""
     length = 0  # of the path so far, or longer: who writes the directory writes all of it
-    work.steps(len(path))
-    while left:
-        part = left.pop()
-        if part == b"..":
-            if len(above) > 1:
-                above.pop()
-            node = above[-1]
-            continue
+
+    def enter(part: bytes, _: bool) -> bytes | None:
+        nonlocal length, link
+        node = above[-1]
         child = node.children.get(part)
         if child and child.file.about.kind == SYMLINK and child.layer == layer:
-            links += 1
-            if links > PATH_LINKS:
-                raise BadInput(where, f"the link {child.file.about.name!r:.100} leads to itself", _REMEDY)
-            target = child.file.about.link
-            if target.startswith(b"/"):
-                node, above = root, [root]
-            steps = [step for step in reversed(target.split(b"/")) if step not in (b"", b".")]
-            work.steps(len(steps))
-            left += steps
-            continue
+            link = child.file.about.name
+            return child.file.about.link
         length += len(part) + 1
         if child is None or not child.is_directory:
             work.files(1)
@@ -230,9 +220,19 @@ def _parent(root: Node, path: list[bytes], layer: int, where: object, work: Work
             child = node.children[part] = Node(_directory(part), layer)
         elif child.layer < layer:
             child.layer = layer  # a whiteout of it in this layer must not take what this layer puts there
-        node = child
-        above.append(node)
-    return node
+        above.append(child)
+        return None
+
+    def leave() -> None:
+        del above[max(1, len(above) - 1) :]
+
+    def restart() -> None:
+        del above[1:]
+
+    work.steps(len(path))
+    if not follow(path, enter, leave, restart, limit=PATH_LINKS, count=work.steps):
+        raise BadInput(where, f"the link {link!r:.100} leads to itself", _REMEDY)
+    return above[-1]
 
 
 def _clean(name: bytes, where: object) -> list[bytes]:
