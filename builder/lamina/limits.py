@@ -22,7 +22,7 @@ class Allowance:
         return self.most if packed is None else min(self.most, self.free + int(self.ratio * packed))
 
     def message(self, packed: int | None) -> str:
-        """What an archive that asks for more is told."""
+        """The advice for an archive that asks for more."""
         return f"more than {self.of(packed)} {self.what}"
 
 

@@ -58,7 +58,7 @@ let
   } // optionalAttrs nixDB { nixDB = true; registered = map names.storePath trees; }
     // optionalAttrs (database != null) { inherit database; });
 
-  # An image's tag may not hang on itself, so it is taken from the same recipe without one, which is never built.
+  # An image's tag must not depend on itself, so it is taken from the same recipe without one, which is never built.
   hash = builtins.substring 0 32 (baseNameOf (builtins.unsafeDiscardStringContext (make null).outPath));
   imageTag = if tag == null then hash else tag;
 in

@@ -67,7 +67,7 @@ def _is(text: str, name: str | None, tag: str | None) -> bool:
     """Whether a written name is the one asked for, in whichever of its spellings both are."""
     try:
         written = parse_reference(text, text)
-        wanted = make_reference(name, tag or written.tag, name) if name else written
+        requested = make_reference(name, tag or written.tag, name) if name else written
     except BadInput:
         return False
-    return wanted.qualified_name == written.qualified_name and tag in (None, written.tag)
+    return requested.qualified_name == written.qualified_name and tag in (None, written.tag)

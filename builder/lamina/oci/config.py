@@ -235,14 +235,14 @@ def _test_faults(healthcheck: Json) -> Iterator[Fault]:
             yield Fault(f"config.Healthcheck.{name}", f"is {healthcheck[name]}", remedy)
 
 
-def inherit(base: Json, own: Json, rule: str) -> Json:
-    """The config of an image with its `own` fields on a `base`; `rule` is one of INHERIT.
+def inherit(base: Json, own: Json, mode: str) -> Json:
+    """The config of an image with its `own` fields on a `base`; `mode` is one of INHERIT.
 
     The rules of `FROM` (BuildKit, dockerfile2llb/convert.go, and docker's builder/dockerfile/dispatchers.go): Env
     merges by name, Labels, ExposedPorts and Volumes by key; a new Entrypoint removes an inherited Cmd; OnBuild is not
     inherited; every other field is inherited unless the image has it.
     """
-    result = _from(base, own) if rule == "docker" else dict(own)
+    result = _from(base, own) if mode == "docker" else dict(own)
     env = merge_env(base.get("Env") or [], own.get("Env") or [])
     if env:
         result["Env"] = env

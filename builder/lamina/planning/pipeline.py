@@ -33,9 +33,9 @@ class Subgraph:
 
     def only(self, paths: Iterable[str]) -> Subgraph:
         """The part with these paths only, in the same order."""
-        wanted = set(paths)
-        kept = {path: targets for path, targets in self.references.items() if path in wanted}
-        return Subgraph({path: tuple(t for t in targets if t in wanted) for path, targets in kept.items()})
+        chosen = set(paths)
+        kept = {path: targets for path, targets in self.references.items() if path in chosen}
+        return Subgraph({path: tuple(t for t in targets if t in chosen) for path, targets in kept.items()})
 
     def without(self, paths: Iterable[str]) -> Subgraph:
         return self.only(set(self.references).difference(paths))

@@ -58,9 +58,8 @@ def _layer_has(layer: RecipeLayer, places: tuple[str, ...]) -> bool:
     from lamina.tar.read import entries
 
     source = Source.open(Path(layer.tar.path))
-    wanted = {place.encode() for place in places}
+    names = {place.encode() for place in places}
     whole = FileRange(source, 0, source.size)
     return any(
-        entry.name.removeprefix(b"./").rstrip(b"/") in wanted
-        for entry in entries(whole, layer.tar.path, need_end=False)
+        entry.name.removeprefix(b"./").rstrip(b"/") in names for entry in entries(whole, layer.tar.path, need_end=False)
     )

@@ -58,89 +58,89 @@ def layers_on(recipe: Recipe, base_files: BaseFiles | None) -> list[Layer | None
     return [_layer(described, base_files, known) for described in recipe.layers]
 
 
-def _layer(wanted: RecipeLayer, base_files: BaseFiles | None, known: NarHashes) -> Layer | None:
+def _layer(requested: RecipeLayer, base_files: BaseFiles | None, known: NarHashes) -> Layer | None:
     """The layer; None if the base already has everything that it would contain."""
-    if isinstance(wanted, StoreLayer):
-        return _store_layer(wanted, base_files)
-    if isinstance(wanted, RootLayer):
-        return _root_layer(wanted, base_files, known)
-    return _tar_layer(wanted, base_files)
+    if isinstance(requested, StoreLayer):
+        return _store_layer(requested, base_files)
+    if isinstance(requested, RootLayer):
+        return _root_layer(requested, base_files, known)
+    return _tar_layer(requested, base_files)
 
 
-def _store_layer(wanted: StoreLayer, base_files: BaseFiles | None) -> Layer | None:
-    infos = tuple(info for info in wanted.paths if not base_files or not base_files.contains(info))
+def _store_layer(requested: StoreLayer, base_files: BaseFiles | None) -> Layer | None:
+    infos = tuple(info for info in requested.paths if not base_files or not base_files.contains(info))
     if not infos:
         return None
-    wanted = wanted._replace(paths=infos)
-    paths, stamp = [info.path for info in infos], wanted.stamp
+    requested = requested._replace(paths=infos)
+    paths, stamp = [info.path for info in infos], requested.stamp
     if base_files:
         directories = store_directories(paths, stamp)
         placed = base_files.place(directories)
         if placed != directories:  # the base keeps the store elsewhere, or with another owner or mode
-            return _moved_store_layer(wanted, base_files, placed)
+            return _moved_store_layer(requested, base_files, placed)
     blob = TreeBlob(lambda: store_items(paths, stamp))
-    return Layer(blob, _title(infos), key=layer_key(wanted), weight=_weight(infos))
+    return Layer(blob, _title(infos), key=layer_key(requested), weight=_weight(infos))
 
 
-def _moved_store_layer(wanted: StoreLayer, base_files: BaseFiles, directories: list[Item]) -> Layer:
+def _moved_store_layer(requested: StoreLayer, base_files: BaseFiles, directories: list[Item]) -> Layer:
     """A layer of store paths in the directories that the base has; without a key if the base has parts of a path."""
-    paths = [info.path for info in wanted.paths]
-    blob = TreeBlob(lambda: base_files.place(store_items(paths, wanted.stamp)))
+    paths = [info.path for info in requested.paths]
+    blob = TreeBlob(lambda: base_files.place(store_items(paths, requested.stamp)))
     is_partly_there = any(base_files.has(os.fsencode(path).lstrip(b"/")) for path in paths)
-    key = None if is_partly_there else layer_key(wanted, directories)
-    return Layer(blob, _title(wanted.paths), key=key, weight=_weight(wanted.paths))
+    key = None if is_partly_there else layer_key(requested, directories)
+    return Layer(blob, _title(requested.paths), key=key, weight=_weight(requested.paths))
 
 
 def _title(infos: Sized) -> str:
     return f"the layer of {len(infos)} store paths"
 
 
-def _root_layer(wanted: RootLayer, base_files: BaseFiles | None, known: NarHashes) -> Layer:
+def _root_layer(requested: RootLayer, base_files: BaseFiles | None, known: NarHashes) -> Layer:
     """The trees are looked at now: which files there are, and in which store paths, is a part of the key."""
-    where, weight = "the layer of files at the root", _weight(wanted.trees)
+    where, weight = "the layer of files at the root", _weight(requested.trees)
     try:
-        items = _root_items(wanted, base_files)
+        items = _root_items(requested, base_files)
     except BadInput:  # raised again when the layer is read
-        return Layer(TreeBlob(lambda: _root_items(wanted, base_files)), where, weight=weight)
-    return Layer(TreeBlob(lambda: items), where, key=root_key(wanted, items, known), weight=weight)
+        return Layer(TreeBlob(lambda: _root_items(requested, base_files)), where, weight=weight)
+    return Layer(TreeBlob(lambda: items), where, key=root_key(requested, items, known), weight=weight)
 
 
-def _root_items(wanted: RootLayer, base_files: BaseFiles | None) -> list[Item]:
-    trees = [info.path for info in wanted.trees]
+def _root_items(requested: RootLayer, base_files: BaseFiles | None) -> list[Item]:
+    trees = [info.path for info in requested.trees]
     below = base_files.has_directory if base_files else lambda _: False
-    if wanted.links:
-        items = link_items(trees, wanted.stamp, wanted.rules, below, wanted.top)
+    if requested.links:
+        items = link_items(trees, requested.stamp, requested.rules, below, requested.top)
     else:
-        keep, rules = wanted.keep_dirlinks, wanted.rules
-        items = root_items(trees, wanted.stamp, keep_dirlinks=keep, rules=rules, below=below, top=wanted.top)
+        keep, rules = requested.keep_dirlinks, requested.rules
+        items = root_items(trees, requested.stamp, keep_dirlinks=keep, rules=rules, below=below, top=requested.top)
     return base_files.place(items) if base_files else items
 
 
-def _tar_layer(wanted: TarLayer, base_files: BaseFiles | None) -> Layer:
+def _tar_layer(requested: TarLayer, base_files: BaseFiles | None) -> Layer:
     from lamina.data.blob import FileRange, Source
     from lamina.data.compression import plain
     from lamina.image.base import place_tar
 
-    path = wanted.tar.path
+    path = requested.tar.path
     source = Source.open(Path(path))
     tar = plain(FileRange(source, 0, source.size), path)
     moved = place_tar(tar, base_files, path) if base_files else None
     if moved:
-        return Layer(TreeBlob.of(moved), path, key=layer_key(wanted, moved), weight=wanted.tar.nar_size)
-    return Layer(tar, path, key=layer_key(wanted), size=tar.size, weight=wanted.tar.nar_size)
+        return Layer(TreeBlob.of(moved), path, key=layer_key(requested, moved), weight=requested.tar.nar_size)
+    return Layer(tar, path, key=layer_key(requested), size=tar.size, weight=requested.tar.nar_size)
 
 
 def _weight(infos: Iterable[PathInfo]) -> int:
     return sum(info.nar_size for info in infos)
 
 
-def _history(wanted: RecipeLayer, created: str) -> Json:
+def _history(requested: RecipeLayer, created: str) -> Json:
     """One line for `docker history`; names without hashes, so that it can be read."""
-    if isinstance(wanted, StoreLayer):
-        names = sorted({info.name for info in wanted.paths})
+    if isinstance(requested, StoreLayer):
+        names = sorted({info.name for info in requested.paths})
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""
         return {"created": created, "created_by": f"lamina: store paths {', '.join(names[:8])}{more}"}
-    if isinstance(wanted, RootLayer):
+    if isinstance(requested, RootLayer):
         return {"created": created, "created_by": "lamina: files at the root"}
     return {"created": created, "created_by": "lamina: files made by a script"}
 

@@ -82,14 +82,14 @@ class Attributes(NamedTuple):
 
 def make_recipe(path: Path) -> Recipe:
     """The recipe for the attributes in the file `path`, which `nix/lib/recipe.nix` describes. Raises BadInput."""
-    given = Attributes.read(path)
-    recipe = _recipe(given)
+    attributes = Attributes.read(path)
+    recipe = _recipe(attributes)
     for text in advice(recipe):
-        print(printable(f"warning: {given.subject}: {text}"), file=sys.stderr)
-    database = given.fields.get("database")
+        print(printable(f"warning: {attributes.subject}: {text}"), file=sys.stderr)
+    database = attributes.fields.get("database")
     if database is None:
         return recipe
-    layer = TarLayer(given.info(expect(database, str, "database", path)))
+    layer = TarLayer(attributes.info(expect(database, str, "database", path)))
     return recipe._replace(layers=(*recipe.layers, layer))
 
 
@@ -98,8 +98,8 @@ def make_database(path: Path) -> Iterator[bytes]:
     from lamina.recipe.base_database import registered_in  # sqlite, which few images need
     from lamina.recipe.nix_database import database_layer, registration
 
-    given = Attributes.read(path)
-    recipe = _recipe(given)
+    attributes = Attributes.read(path)
+    recipe = _recipe(attributes)
     there = {info.path for layer in recipe.layers if isinstance(layer, StoreLayer) for info in layer.paths}
     paths = {}
     if recipe.base:
@@ -108,29 +108,33 @@ def make_database(path: Path) -> Iterator[bytes]:
         base = open_base(recipe.base, recipe.architecture)
         held = set[str]().union(*store_paths(base.layers))
         paths = {row.path: row for row in registered_in(base.layers, held)}
-    paths |= {name: registration(given.info(name)) for name in there}
-    told = given.fields.get("storeStamp") or {}
-    owner = Stamp(told.get("uid", given.number("uid")), told.get("gid", given.number("gid")))
-    roots = [name for name in strings(given.fields.get("registered"), "registered", path) if name in there]
-    made = given.fields.get("made")
+    paths |= {name: registration(attributes.info(name)) for name in there}
+    stamp = attributes.fields.get("storeStamp") or {}
+    owner = Stamp(stamp.get("uid", attributes.number("uid")), stamp.get("gid", attributes.number("gid")))
+    roots = [name for name in strings(attributes.fields.get("registered"), "registered", path) if name in there]
+    made = attributes.fields.get("made")
     return database_layer(paths.values(), owner, roots, Path(expect(made, str, "made", path)) if made else None)
 
 
-def _recipe(given: Attributes) -> Recipe:
+def _recipe(attributes: Attributes) -> Recipe:
     """The recipe without the layer with a database."""
-    path = given.where
-    image = expect(given.fields.get("image"), dict, "image", path)
-    config = given.text("config")
-    at_root = _at_root(given)
-    below = _siblings([_read_layers(Path(file)) for file in strings(given.fields.get("layers"), "layers", path)])
+    path = attributes.where
+    image = expect(attributes.fields.get("image"), dict, "image", path)
+    config = attributes.text("config")
+    at_root = _at_root(attributes)
+    below = _siblings([_read_layers(Path(file)) for file in strings(attributes.fields.get("layers"), "layers", path)])
     # The database lists packages in copyToRoot, so they are store paths of the image, too.
-    registered = given.infos("registered")
-    needed = _needed(given, [given.info(config)], at_root, registered) if given.fields.get("storePaths", True) else []
+    registered = attributes.infos("registered")
+    needed = (
+        _needed(attributes, [attributes.info(config)], at_root, registered)
+        if attributes.fields.get("storePaths", True)
+        else []
+    )
     taken = {info.path for layer in below if isinstance(layer, StoreLayer) for info in layer.paths}
-    wanted = [info for info in needed if info.path not in taken]
-    room = _room(given, image, len(below) + len(at_root) + bool(given.fields.get("nixDB")))
-    layers = [*below, *_planned(given, wanted, room), *at_root]
-    return parse_recipe(_document(given, image, Path(config), layers), given.subject)
+    missing = [info for info in needed if info.path not in taken]
+    room = _room(attributes, image, len(below) + len(at_root) + bool(attributes.fields.get("nixDB")))
+    layers = [*below, *_planned(attributes, missing, room), *at_root]
+    return parse_recipe(_document(attributes, image, Path(config), layers), attributes.subject)
 
 
 def make_layers(path: Path) -> Json:
@@ -138,34 +142,34 @@ def make_layers(path: Path) -> Json:
 
     Shape: `{"version": 1, "layers": [...]}` with items as in a recipe.
     """
-    given = Attributes.read(path)
-    at_root = _at_root(given)
-    needed = _needed(given, [], at_root, given.infos("paths"))
-    room = given.number("maxLayers") if given.fields.get("maxLayers") is not None else None
-    layers = [*_planned(given, needed, room), *at_root]
+    attributes = Attributes.read(path)
+    at_root = _at_root(attributes)
+    needed = _needed(attributes, [], at_root, attributes.infos("paths"))
+    room = attributes.number("maxLayers") if attributes.fields.get("maxLayers") is not None else None
+    layers = [*_planned(attributes, needed, room), *at_root]
     return {"version": VERSION, "layers": [layer_json(layer) for layer in layers]}
 
 
-def _at_root(given: Attributes) -> list[RecipeLayer]:
+def _at_root(attributes: Attributes) -> list[RecipeLayer]:
     """The layer of files at the root, if there are any."""
-    made = given.fields.get("made")
+    made = attributes.fields.get("made")
     if made:
-        return [TarLayer(given.info(expect(made, str, "made", given.where)))]
-    trees = given.infos("trees")
+        return [TarLayer(attributes.info(expect(made, str, "made", attributes.where)))]
+    trees = attributes.infos("trees")
     if not trees:
         return []
-    stamp = Stamp(given.number("uid"), given.number("gid"), _store_stamp(given).mtime)
-    told = expect(given.fields.get("rules") or [], list, "rules", given.where)
-    rules = tuple(parse_rule(rule, given.where) for rule in told)
-    keep, links = bool(given.fields.get("keepDirlinks")), bool(given.fields.get("links"))
+    stamp = Stamp(attributes.number("uid"), attributes.number("gid"), _store_stamp(attributes).mtime)
+    listed = expect(attributes.fields.get("rules") or [], list, "rules", attributes.where)
+    rules = tuple(parse_rule(rule, attributes.where) for rule in listed)
+    keep, links = bool(attributes.fields.get("keepDirlinks")), bool(attributes.fields.get("links"))
     # Only the image itself knows that there is no base, whose root directory would get another owner and mode.
-    image = given.fields.get("image")
+    image = attributes.fields.get("image")
     top = image is not None and not image.get("base")
     return [RootLayer(tuple(trees), stamp, keep, links, rules, top)]
 
 
 def _needed(
-    given: Attributes, documents: list[PathInfo], at_root: list[RecipeLayer], paths: Iterable[PathInfo] = ()
+    attributes: Attributes, documents: list[PathInfo], at_root: list[RecipeLayer], paths: Iterable[PathInfo] = ()
 ) -> list[PathInfo]:
     """The paths, and what the image's own pieces refer to, at any distance.
 
@@ -177,100 +181,102 @@ def _needed(
     pieces = list(documents)
     for layer in at_root:
         if isinstance(layer, RootLayer):
-            start |= _referred_to(given, layer)
+            start |= _referred_to(attributes, layer)
         elif isinstance(layer, TarLayer):
             pieces.append(layer.tar)
     start |= {reference for piece in pieces for reference in piece.references}
-    return reachable(given.graph, start, given.where)
+    return reachable(attributes.graph, start, attributes.where)
 
 
-def _referred_to(given: Attributes, layer: RootLayer) -> set[str]:
+def _referred_to(attributes: Attributes, layer: RootLayer) -> set[str]:
     """The store paths that the files at the root refer to. Says which files hide others that differ from them."""
     from lamina.store.references import root_files  # an image without files at its root does without
 
-    based = bool((given.fields.get("image") or {}).get("base"))
-    files = root_files(layer.trees, given.graph, links=layer.links, keep_dirlinks=layer.keep_dirlinks, based=based)
+    based = bool((attributes.fields.get("image") or {}).get("base"))
+    files = root_files(layer.trees, attributes.graph, links=layer.links, keep_dirlinks=layer.keep_dirlinks, based=based)
     for path, used, hidden in files.collisions[:_WARNINGS]:
-        _warn(given, f"/{path} of {hidden} is hidden by that of {used}")
+        _warn(attributes, f"/{path} of {hidden} is hidden by that of {used}")
     if len(files.collisions) > _WARNINGS:
-        _warn(given, f"{len(files.collisions) - _WARNINGS} more files are hidden by others")
+        _warn(attributes, f"{len(files.collisions) - _WARNINGS} more files are hidden by others")
     return files.references
 
 
 _WARNINGS = 5
 
 
-def _warn(given: Attributes, text: str) -> None:
+def _warn(attributes: Attributes, text: str) -> None:
     """Once: the database of an image is made from the same attributes."""
-    if not given.fields.get("database"):
-        print(printable(f"warning: {given.subject}: {text}"), file=sys.stderr)
+    if not attributes.fields.get("database"):
+        print(printable(f"warning: {attributes.subject}: {text}"), file=sys.stderr)
 
 
-def _room(given: Attributes, image: Json, others: int) -> int | None:
+def _room(attributes: Attributes, image: Json, others: int) -> int | None:
     """The number of layers for store paths. `maxLayers` also counts the layers of the base and of other content."""
-    if given.fields.get("maxLayers") is None:
+    if attributes.fields.get("maxLayers") is None:
         return None
     below, base = 0, image.get("base")
     if base:
-        architecture = expect(image.get("architecture"), str, "architecture", given.where)
-        below = len(open_base(parse_base(base, given.where), architecture).layers)
-    most = given.number("maxLayers")
+        architecture = expect(image.get("architecture"), str, "architecture", attributes.where)
+        below = len(open_base(parse_base(base, attributes.where), architecture).layers)
+    most = attributes.number("maxLayers")
     if most - below - others < 1:
         layers = "1 layer" if below == 1 else f"{below} layers"
         of_base = f"the base has {layers} and " if below else ""
         what = f"maxLayers is {most}, but {of_base}other content than store paths needs {others}"
-        raise BadInput(given.subject, what, f"use at least {below + others + 1}; Docker takes at most 125")
+        raise BadInput(attributes.subject, what, f"use at least {below + others + 1}; Docker takes at most 125")
     return most - below - others
 
 
-def _planned(given: Attributes, needed: list[PathInfo], room: int | None) -> list[RecipeLayer]:
+def _planned(attributes: Attributes, needed: list[PathInfo], room: int | None) -> list[RecipeLayer]:
     """The store paths in at most `room` layers; in one layer if `room` is None."""
-    stamp = _store_stamp(given)
+    stamp = _store_stamp(attributes)
     if not needed:
         return []
     if room is None:
         return [StoreLayer(tuple(needed), stamp, "all store paths")]
-    if given.fields.get("pipeline") is not None:
+    if attributes.fields.get("pipeline") is not None:
         from lamina.planning.pipeline import run_pipeline
 
-        pipeline = given.fields["pipeline"]
+        pipeline = attributes.fields["pipeline"]
         if isinstance(pipeline, str):  # a file, which may have been built
             pipeline = read_json_file(Path(pipeline))
         return [StoreLayer(layer.paths, stamp, layer.reason) for layer in run_pipeline(pipeline, needed)]
     from lamina.planning.lock import read_lock
     from lamina.planning.plan import plan
 
-    lock = given.fields.get("lock") and given.text("lock")
-    volatile = strings(given.fields.get("volatile"), "volatile", given.where)
+    lock = attributes.fields.get("lock") and attributes.text("lock")
+    volatile = strings(attributes.fields.get("volatile"), "volatile", attributes.where)
     for path in volatile:
-        if path not in given.graph:
-            raise BadInput(given.subject, f"volatile has {path}, which is not in the image", "take it out of volatile")
+        if path not in attributes.graph:
+            raise BadInput(
+                attributes.subject, f"volatile has {path}, which is not in the image", "take it out of volatile"
+            )
     planned = plan(needed, room, volatile=volatile, previous=read_lock(Path(lock)) if lock else None)
     return [StoreLayer(layer.paths, stamp, layer.reason) for layer in planned]
 
 
-def _store_stamp(given: Attributes) -> Stamp:
-    told = expect(given.fields.get("storeStamp") or {}, dict, "storeStamp", given.where)
-    mtime = expect(told.get("mtime", "@1"), str, "mtime", given.where)
-    time = _time(given, mtime, "mtime")
-    return Stamp(told.get("uid", 0), told.get("gid", 0), seconds(time, "mtime", given.subject))
+def _store_stamp(attributes: Attributes) -> Stamp:
+    stamp = expect(attributes.fields.get("storeStamp") or {}, dict, "storeStamp", attributes.where)
+    mtime = expect(stamp.get("mtime", "@1"), str, "mtime", attributes.where)
+    time = _time(attributes, mtime, "mtime")
+    return Stamp(stamp.get("uid", 0), stamp.get("gid", 0), seconds(time, "mtime", attributes.subject))
 
 
-def _time(given: Attributes, text: str, what: str) -> str:
+def _time(attributes: Attributes, text: str, what: str) -> str:
     """An RFC 3339 time; of other words, as dockerTools takes them, what GNU date makes of them. Raises BadInput."""
     try:
-        return any_time(text, what, given.subject)
+        return any_time(text, what, attributes.subject)
     except BadInput:
         command = ["date", "--utc", f"--date={text}", "+%Y-%m-%dT%H:%M:%SZ"]
     import subprocess  # few images need it
 
     # With structured attributes, what a derivation sets is no variable of its builder.
-    env = os.environ | {"PATH": str(given.fields.get("PATH") or os.environ.get("PATH", ""))}
+    env = os.environ | {"PATH": str(attributes.fields.get("PATH") or os.environ.get("PATH", ""))}
     try:
         return subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
     except (OSError, ValueError, subprocess.SubprocessError):
         remedy = 'write a time like 1970-01-01T00:00:01Z, "now", or words that date -d takes'
-        raise BadInput(given.subject, f"{what} is {shown(text)}", remedy) from None
+        raise BadInput(attributes.subject, f"{what} is {shown(text)}", remedy) from None
 
 
 def _siblings(layers: list[list[RecipeLayer]]) -> list[RecipeLayer]:
@@ -294,7 +300,7 @@ def _read_layers(path: Path) -> list[RecipeLayer]:
     return [parse_layer(item, path) for item in expect(fields.get("layers"), list, "layers", path)]
 
 
-def _document(given: Attributes, image: Json, config: Path, layers: list[RecipeLayer]) -> Json:
+def _document(attributes: Attributes, image: Json, config: Path, layers: list[RecipeLayer]) -> Json:
     empty = Recipe(names=(), architecture="", created="", config={}, layers=tuple(layers))
     own = read_json_file(config)
     created = expect(image.get("created"), str, "created", config)
@@ -302,7 +308,7 @@ def _document(given: Attributes, image: Json, config: Path, layers: list[RecipeL
         **recipe_json(empty),
         **image,
         "config": {} if own is None else own,
-        "created": _time(given, created, "created"),
+        "created": _time(attributes, created, "created"),
     }
 
 

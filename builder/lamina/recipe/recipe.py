@@ -34,11 +34,11 @@ class Base(NamedTuple):
 
 
 class StoreLayer(NamedTuple):
-    """A layer of store paths. `why` is the reason why they share a layer, for `lamina plan`."""
+    """A layer of store paths. `reason` says why they share a layer, for `lamina plan`."""
 
     paths: tuple[PathInfo, ...]
     stamp: Stamp = Stamp()
-    why: str = ""
+    reason: str = ""
 
 
 class RootLayer(NamedTuple):
@@ -147,7 +147,7 @@ def layer_json(layer: RecipeLayer) -> Json:
             "kind": "store",
             "paths": paths,
             **layer.stamp._asdict(),
-            **({"why": layer.why} if layer.why else {}),
+            **({"why": layer.reason} if layer.reason else {}),
         }
     if isinstance(layer, RootLayer):
         trees = [_path_json(path) for path in layer.trees]

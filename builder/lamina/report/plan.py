@@ -53,7 +53,7 @@ def _planned(layer: RecipeLayer, made: Layer | None, base_is_known: bool) -> Jso
 
 def _contents(layer: RecipeLayer) -> tuple[tuple[PathInfo, ...], str]:
     if isinstance(layer, StoreLayer):
-        return layer.paths, layer.why
+        return layer.paths, layer.reason
     if isinstance(layer, RootLayer):
         return layer.trees, "files at the root"
     return (layer.tar,), "made by a derivation of its own"

@@ -2,7 +2,7 @@
 
 Files are compared by content, not by time; unchanged files are left out. A deleted file becomes a whiteout (OCI image
 spec, layer.md). If a directory was deleted and created again, each of its former names becomes a whiteout. An opaque
-directory would be shorter, but a new directory cannot be told from the old one: file systems use the numbers of
+directory would be shorter, but a new directory looks like the old one: file systems use the numbers of
 deleted files again. A file with several names stays one file: if one of its names is in the layer, all of them are,
 because a hard link may not lead into a lower layer.
 """

@@ -66,15 +66,15 @@ def check_gnu_sparse(block: bytes, stream: Stream, size: int, where: object) -> 
 def _map_in_data(stream: Stream, size: int, where: object) -> tuple[list[int], int]:
     """Version 1.0 writes the map before the data, as decimal numbers in lines, in whole blocks."""
     blocks: list[bytes] = []
-    lines, wanted = 0, 1
-    while lines < wanted:
+    lines, needed = 0, 1
+    while lines < needed:
         blocks.append(stream.read(BLOCK))
         if len(blocks[-1]) < BLOCK or len(blocks) * BLOCK > min(size, TAR_EXTENSION):
             raise _bad(where)
         lines += blocks[-1].count(b"\n")
-        if wanted == 1 and lines:
-            wanted += 2 * _number(b"".join(blocks).partition(b"\n")[0], where)
-    numbers = b"".join(blocks).split(b"\n", wanted)[1:wanted]
+        if needed == 1 and lines:
+            needed += 2 * _number(b"".join(blocks).partition(b"\n")[0], where)
+    numbers = b"".join(blocks).split(b"\n", needed)[1:needed]
     return [_number(line, where) for line in numbers], len(blocks) * BLOCK
 
 

@@ -37,8 +37,8 @@ class Answer(NamedTuple):
     def reason(self) -> str:
         """Why the client failed, in its own words and on one line: not only the last of its lines."""
         lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
-        told = [line for line in lines if not line.startswith(_NO_REASON)] or lines or self.output.split("\n")[-1:]
-        return " ".join(told).strip() or f"it failed with exit status {self.status} and printed no reason"
+        reasons = [line for line in lines if not line.startswith(_NO_REASON)] or lines or self.output.split("\n")[-1:]
+        return " ".join(reasons).strip() or f"it failed with exit status {self.status} and printed no reason"
 
 
 class Question:
