@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "builder"))
 
 from bench.layerbench_plugin import store_paths
 from lamina.planning.lock import Lock, lock_of

@@ -15,7 +15,7 @@ import sys
 from collections import deque
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "builder"))
 
 from lamina.image.hashing import known
 from lamina.image.layer import hashed
