@@ -11,7 +11,6 @@ from lamina.commands import interrupt
 from lamina.commands.parser import Command, parse
 from lamina.errors import LaminaError
 
-_MORE_MEMORY = "give the command more memory, or look for a smaller image"
 _EPILOG = """\
 `lamina help COMMAND` shows the options of a command, and an example.
 example: lamina build image.json -o image.tar && lamina inspect image.tar && docker load < image.tar
@@ -93,10 +92,7 @@ def _run(words: Sequence[str]) -> int:
         print(f"lamina: {error}", file=sys.stderr)
         return error.exit_status
     except MemoryError as error:
-        # Clearing up may need memory, too: what went wrong first is what the user has to know.
-        first = error.__context__
-        known = first if isinstance(first, LaminaError) else LaminaError("memory", "there is not enough", _MORE_MEMORY)
-        print(f"lamina: {known}", file=sys.stderr)
+        print(f"lamina: {_first_error(error)}", file=sys.stderr)
         _discard_output()
         return 1
     except BrokenPipeError:
@@ -106,6 +102,16 @@ def _run(words: Sequence[str]) -> int:
         print(f"lamina: {LaminaError(error.filename or 'output', error.strerror or str(error))}", file=sys.stderr)
         _discard_output()
         return 1
+
+
+def _first_error(error: MemoryError) -> LaminaError:
+    """The error that the user has to know. Clearing up after it may need memory, too, and fail in its turn."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, LaminaError):
+            return cause
+        cause = cause.__context__
+    return LaminaError("the command", "out of memory", "give the build more memory")
 
 
 def _discard_output() -> None:
