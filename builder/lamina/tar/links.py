@@ -24,9 +24,10 @@ def follow(
     links = 0
     while left:
         part = left.pop()
-        if part == b".." or part in (b"", b"."):
-            if part == b"..":
-                leave()
+        if part in (b"", b"."):
+            continue
+        if part == b"..":
+            leave()
             continue
         target = enter(part, not left)
         if target is None:
