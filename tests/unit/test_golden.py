@@ -24,7 +24,7 @@ from tests.support.trees import Link, Program, Store, Tree, make_tree
 # What is needed is read before the root changes, since Python itself is not in the new one.
 _BUILD = """
 import os, sys
-import lamina.media.read, lamina.image.base, lamina.media.classic, lamina.media.universal, lamina.media.write
+import lamina.media.read, lamina.image.base_files, lamina.media.classic, lamina.media.universal, lamina.media.write
 import lamina.commands.build, lamina.commands.errors, lamina.recipe.build, lamina.recipe.open, lamina.media.choice
 from lamina.data.blob import Bytes
 from lamina.commands.main import main

@@ -73,7 +73,9 @@ def test_building_without_a_base_needs_no_decoder(tmp_path: Path) -> None:
     tree = make_tree(tmp_path / "tree", {"f": b"x"})
     modules = imported("build", write_recipe(recipe(root_layer(tree)), tmp_path), "-o", tmp_path / "out.tar")
     assert "lamina.media.universal" in modules
-    readers = {f"lamina.{name}" for name in ("media.files", "media.docker_archive", "media.oci_layout", "image.base")}
+    readers = {
+        f"lamina.{name}" for name in ("media.files", "media.docker_archive", "media.oci_layout", "image.base_files")
+    }
     assert not (readers | {"lamina.media.clients", "subprocess", "multiprocessing"}) & modules
     assert not {"magic", "zstandard", "http", "ssl", "asyncio"} & modules
 

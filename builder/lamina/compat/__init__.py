@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lamina.compat import archive, docker, layers, oci, replays, v1
+from lamina.compat import archive, docker, layers, mesos, oci, replays
 from lamina.compat.check import ALL, CONSUMERS, Check, Finding
 from lamina.compat.facts import Facts
 from lamina.errors import BadUsage, printable, shortened
@@ -13,7 +13,7 @@ CHECKS: tuple[Check, ...] = (
     *archive.CHECKS,
     *docker.CHECKS,
     *oci.CHECKS,
-    *v1.CHECKS,
+    *mesos.CHECKS,
     *replays.CHECKS,
     *layers.CHECKS,
 )

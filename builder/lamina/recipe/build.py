@@ -27,7 +27,7 @@ from lamina.store.tree import Item, store_directories, store_items
 from lamina.store.tree_blob import TreeBlob
 
 if TYPE_CHECKING:
-    from lamina.image.base import BaseFiles
+    from lamina.image.base_files import BaseFiles
 
 NOTHING = Image(config={}, layers=(), history=())
 """What an image without a base is built on."""
@@ -37,7 +37,7 @@ def image_on(recipe: Recipe, base: Image, base_files: BaseFiles | None) -> Image
     """The image that the recipe describes, on its base, or on NOTHING. Its own layers are made when they are read.
 
     A store path that the base already contains is not added again. Files go to where the base keeps their directories
-    (`image/base.py`). Raises BadInput: the base is corrupt, or a path cannot be added to it.
+    (`image/base_files.py`). Raises BadInput: the base is corrupt, or a path cannot be added to it.
     """
     layers, history = list(base.layers), list(base.history)
     if base.layers:
@@ -119,7 +119,7 @@ def _root_items(requested: RootLayer, base_files: BaseFiles | None) -> list[Item
 def _tar_layer(requested: TarLayer, base_files: BaseFiles | None) -> Layer:
     from lamina.data.blob import FileRange, Source
     from lamina.data.compression import plain
-    from lamina.image.base import place_tar
+    from lamina.image.base_files import place_tar
 
     path = requested.tar.path
     source = Source.open(Path(path))

@@ -15,7 +15,7 @@ from lamina.limits import BASES
 from lamina.recipe.recipe import Base, Recipe, is_recipe, parse_recipe, read_recipe, starts_as_recipe
 
 if TYPE_CHECKING:
-    from lamina.image.base import BaseFiles
+    from lamina.image.base_files import BaseFiles
     from lamina.image.image import Image
     from lamina.image.layer import Layer
     from lamina.media.choice import Candidate
@@ -137,7 +137,7 @@ def open_base(base: Base, architecture: str | None) -> Image:
 
 def open_base_files(base: Base, architecture: str | None, *, data: bool = False) -> tuple[Image, BaseFiles]:
     """The base image, and the file system that it makes; `data`: with the content of its files. Raises BadInput."""
-    from lamina.image.base import BaseFiles
+    from lamina.image.base_files import BaseFiles
 
     image = open_base(base, architecture)
     return image, BaseFiles.of(image, base.path, data=data)
@@ -182,7 +182,7 @@ def _build(recipe: Recipe, depth: int) -> Image:
 
     if recipe.base is None:
         return image_on(recipe, NOTHING, None)
-    from lamina.image.base import BaseFiles
+    from lamina.image.base_files import BaseFiles
 
     base = _open_base(recipe.base, recipe.architecture, depth)
     return image_on(recipe, base, BaseFiles.of(base, recipe.base.path))

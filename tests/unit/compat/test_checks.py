@@ -168,7 +168,7 @@ def test_docker_s_own_ids_follow_from_the_content(alpine: Path) -> None:
 
 def test_skopeo_s_own_ids_do_too(tmp_path: Path) -> None:
     """A bottom layer and its ID out of an archive that skopeo 1.9 wrote."""
-    from lamina.compat.v1 import _derived
+    from lamina.compat.mesos import _derived
     from lamina.oci.digest import Digest
 
     diff_id = Digest("sha256:44f5e216ee8885a7a498f23dbc80b05f9617a0f385f7055c46bcc172ccba2966")

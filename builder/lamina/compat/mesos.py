@@ -1,4 +1,4 @@
-"""The legacy v1 images: `repositories`, and the chain of `<id>/json` that starts there.
+"""What Mesos and Docker up to 1.9 need: the v1 images, which are `repositories` and the chain of `<id>/json` below it.
 
 Read by Mesos (src/slave/containerizer/mesos/provisioner/docker/image_tar_puller.cpp and store.cpp, src/docker/spec.cpp)
 and by Docker up to 1.9 (graph/load.go, image/image.go).
