@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench bench-quick test test-all lint fuzz compat scores fresh clean
+.PHONY: help setup demo bench bench-quick test test-all lint fuzz judge compat scores fresh clean
 env := . dev/env.sh &&
 # Most of the time of a test of a daemon is waiting, so there are more processes than processors.
 pytest := $(env) pytest --numprocesses $(or $(WORKERS),4) --dist loadgroup
@@ -31,6 +31,10 @@ fuzz:           ## Feed every reader with damaged input for TIME seconds each: m
 	@bash dev/setup.sh
 	@.venv/bin/python -c 'import atheris' 2>/dev/null || .venv/bin/pip --disable-pip-version-check install -qq -e '.[fuzz]'
 	@$(env) python -m tests.fuzz --seconds $(or $(TIME),60)
+
+judge:          ## Compare our readers of tars and documents with Go's, GNU tar's and Python's for TIME seconds each
+	@bash dev/setup.sh
+	@$(env) for reader in tar documents; do python -m tests.judge --seconds $(or $(TIME),60) $$reader || exit; done
 
 compat:         ## Try every example in every consumer, and write docs/generated/compatibility.md; RELEASES=forky for some
 	@bash dev/setup.sh test-all

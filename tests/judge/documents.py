@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from random import Random
 from typing import Any
@@ -93,3 +94,62 @@ def _spelled(random: Random, key: str) -> str:
     if random.random() < 0.5:
         return change(key)
     return "".join(letters.get(letter, letter) if random.random() < 0.5 else letter for letter in key)
+
+
+_TEXTS = [
+    *(b"1.0 1e0 10e-1 -0 01 1e400 NaN 9223372036854775808 -9223372036854775809 +1 .5 0x1 TRUE nul 'a' [] {}").split(),
+    *(rb'"\u0000" "\ud800" "\uD83D\uDE00" "\udc00\ud800" "\/" "\x" "a" [1,] {"a":1,} {"a":1,"a":2}').split(),
+    *(rb'{"a":{},"A":1} {"\u0061":1,"a":2} /**/1 1// "a""b"').split(),
+    *(b'"%b"' % text for text in (b"a\tb", b"a\nb", b"\x7f", b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xef\xbf\xbd")),
+    *(b'"%b"' % text for text in (b"\xe2\x80\xa8", b"\xf4\x90\x80\x80", b"\0")),
+    b"1" * 30,
+    b"",
+]
+"""Values that parsers are known to understand differently, or to refuse."""
+
+_AROUND = [
+    *([b""] * 9),
+    b" ",
+    b"\n",
+    b"\t\r",
+    b"\0",
+    b"\v",
+    b"\f",
+    b"\xef\xbb\xbf",
+    b"\xc2\xa0",
+    b"{}",
+    b"]",
+    b",",
+    b"#",
+]
+"""What may stand before and behind a document."""
+
+_SPLIT = re.compile(rb'("(?:[^"\\]|\\.)*"|[0-9]+|true|null)')
+
+
+def doubtful_text(random: Random, shape: Shape) -> bytes:
+    """A document as text, in which a few keys or values are written in ways that parsers doubt."""
+    parts = _SPLIT.split(doubtful_document(random, shape))
+    places = range(1, len(parts), 2)
+    for _ in range(random.choice([0, 1, 1, 2])):
+        if places:
+            at = random.choice(places)
+            parts[at] = _escaped(random, parts[at]) if random.random() < 0.4 else random.choice(_TEXTS)
+    data = b"".join(parts)
+    if random.random() < 0.1:
+        data = random.choice(_AROUND) + data + random.choice(_AROUND)
+    return data
+
+
+def _escaped(random: Random, text: bytes) -> bytes:
+    """The same string with some characters as escapes; what is no string stays."""
+    if not text.startswith(b'"') or b"\\" in text:
+        return text
+    inner = text[1:-1].decode(errors="replace")
+    return (
+        b'"%b"'
+        % "".join(
+            f"\\u{ord(each):04{random.choice('xX')}}" if random.random() < 0.5 and ord(each) < 1 << 16 else each
+            for each in inner
+        ).encode()
+    )

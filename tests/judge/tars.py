@@ -205,7 +205,19 @@ def _member(random: Random, content: bytes) -> bytes:
         device=random.choice(NUMBERS) * 2 if random.random() < 0.2 else bytes(16),
         tail=random.choice([bytes(8) + b"tar\0", b"x" * 12]) if random.random() < 0.05 else bytes(12),
     )
-    return headers + made + padded(data)
+    return headers + (_summed_oddly(random, made) if random.random() < 0.1 else made) + padded(data)
+
+
+def _summed_oddly(random: Random, header: bytes) -> bytes:
+    """The header with its check sum, or nearly that, in another form."""
+    rest = header[:148] + header[156:]
+    total = sum(rest) + 8 * ord(" ")
+    signed = total - 256 * sum(byte > 127 for byte in rest)
+    forms = [b"%07o\0", b"%06o \0", b" %05o\0 ", b"%06o  ", b"%05o\0\0 ", b"%08o", b"0x%05x\0", b"\0%06o\0", b"-%06o\0"]
+    text = (random.choice(forms) % random.choice([total, total, signed, total + 1]))[:8].ljust(8)
+    if random.random() < 0.2:
+        text = b"\x80" + total.to_bytes(7, "big")
+    return header[:148] + text + header[156:]
 
 
 def _extension(random: Random) -> bytes:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.judge.documents import KINDS, disagreement, doubtful_document
+from lamina.oci.spelling import Shape
+from tests.judge.documents import KINDS, disagreement, doubtful_document, doubtful_text
 from tests.judge.readers import go
 from tests.support.needs import need
 
@@ -18,12 +20,13 @@ def _the_judge() -> None:
     need("go", "golang-go")
 
 
+@pytest.mark.parametrize("make", [doubtful_document, doubtful_text])
 @pytest.mark.parametrize("kind", KINDS)
-def test_doubtful_documents(kind: bytes) -> None:
-    @settings(max_examples=500)
+def test_doubtful_documents(kind: bytes, make: Callable[[Random, Shape], bytes]) -> None:
+    @settings(max_examples=300)
     @given(st.integers(0, 1 << 60))
     def try_it(number: int) -> None:
-        data = doubtful_document(Random(number), KINDS[kind])
+        data = make(Random(number), KINDS[kind])
         difference = disagreement(kind, data)
         assert not difference, (data, difference)
 

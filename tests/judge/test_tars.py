@@ -157,6 +157,7 @@ HIDDEN = {
     "GNU's old long name": block(b"x", b"N", 14) + padded(record(b"path", b"decoy")) + PLAIN,
     "more members behind a block of zeros": PLAIN + bytes(512) + PLAIN,
     "a NUL before a size": block(b"a", b"0", b"\00000000001\0\0") + PLAIN,
+    "a check sum in base 256": PLAIN[:148] + b"\x80\0\0\0" + int(PLAIN[148:154], 8).to_bytes(4, "big") + PLAIN[156:],
 }  # fmt: skip
 
 

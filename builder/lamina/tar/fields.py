@@ -73,8 +73,11 @@ def stored_name(block: bytes) -> bytes:
 
 
 def check_sum_is_right(block: bytes) -> bool:
-    """Whether the check sum is that of the block. Tars of old Unix systems add the bytes as signed numbers."""
-    stored = parse_number(block[148:156])
+    """Whether the check sum is that of the block. Tars of old Unix systems add the bytes as signed numbers.
+
+    Go reads it as octal digits only.
+    """
+    stored = parse_number(block[148:156]) if block[148] < 128 else None
     own = sum(block) - sum(block[148:156]) + 8 * ord(" ")
     if stored == own:
         return True
