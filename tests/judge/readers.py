@@ -77,7 +77,7 @@ def seen(name: bytes, kind: bytes, size: int, link: bytes, data: bytes | str | N
 def by_us(data: bytes) -> Listing:
     """Raises LaminaError: refused."""
     found = []
-    for entry in entries(Bytes(data), "it", need_end=False):
+    for entry in entries(Bytes(data), "it"):
         if entry.kind == SPARSE:
             found.append(seen(entry.name, SPARSE, 0, b"", None))
             continue

@@ -131,7 +131,7 @@ class Facts:
 def gather(archive: Archive, surveyed: Mapping[str, Survey]) -> Facts:
     """Read everything that checks need. `surveyed` has the surveys of layers already read, by their names in errors."""
     whole = FileRange(archive.source, 0, archive.source.size)
-    members = tuple(map(_bare, heads(whole, archive.where, need_end=True)))
+    members = tuple(map(_bare, heads(whole, archive.where)))
     by_name = {posixpath.normpath(head.name): head for head in members}
     manifest_json = _json(archive, "manifest.json", DOCKER_ARCHIVE)
     layout, index = _json(archive, "oci-layout", LAYOUT), _json(archive, "index.json", MANIFEST)

@@ -43,7 +43,7 @@ class Survey:
 
     def look(self, blob: Blob) -> Iterator[Head]:
         """Check each header of the layer, and pass it on. Raises BadInput: the tar is corrupt."""
-        for head in heads(blob, self.where, need_end=False):
+        for head in heads(blob, self.where):
             self._look(head)
             yield head
 

@@ -147,7 +147,7 @@ def place_tar(tar: Blob, base_files: BaseFiles, where: str) -> list[Item] | None
     """The members of a tar, each in the directory that the base has; None if none has to move. Raises BadInput."""
     items = []
     whole = spool(tar, where)
-    for entry in entries(whole, where, need_end=False):
+    for entry in entries(whole, where):
         found = member(entry, where)
         name, link = _clean(found.name), _clean(found.link) if found.kind == HARD_LINK else found.link
         if name or found.kind == DIRECTORY:

@@ -56,7 +56,7 @@ def _too_many(layer: Layer) -> BadInput:
 def _changes(layer: Layer, store: str, headers: Meter) -> Changes:
     added: set[str] = set()
     gone: set[str] = set()
-    for entry in entries(layer.blob, layer.where, need_end=False):
+    for entry in entries(layer.blob, layer.where):
         headers.count(1, layer.budget, layer.where)
         path = clean_path(entry.name)
         hidden = hidden_path(path)

@@ -113,7 +113,7 @@ def merged(layers: Iterable[Layer], *, data: bool = True) -> Node:
     for number, layer in enumerate(layers):
         work.where, work.budget = layer.where, layer.budget
         blob = _verified(layer) if data else layer.blob
-        for entry in entries(blob, layer.where, need_end=False):
+        for entry in entries(blob, layer.where):
             about = member(entry, layer.where)
             work.files(1)
             work.length(len(about.name) + len(about.link) + sum(len(key) + len(value) for key, value in about.xattrs))

@@ -178,8 +178,10 @@ def index_archive(source: Source, budget: Budget, compression: str | None = None
     """
     path = source.name
     found: dict[str, Entry] = {}
+    if not source.size:
+        raise BadInput(path, "an empty file", "give an image archive")
     length = 0
-    for count, entry in enumerate(entries(FileRange(source, 0, source.size), path, need_end=True), 1):
+    for count, entry in enumerate(entries(FileRange(source, 0, source.size), path), 1):
         length += len(entry.name) + len(entry.link)
         if count > MEMBERS or length > NAMES_BYTES:
             what = f"more than {MEMBERS} members, or than {NAMES_BYTES} bytes of names"

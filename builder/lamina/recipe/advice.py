@@ -60,6 +60,4 @@ def _layer_has(layer: RecipeLayer, places: tuple[str, ...]) -> bool:
     source = Source.open(Path(layer.tar.path))
     names = {place.encode() for place in places}
     whole = FileRange(source, 0, source.size)
-    return any(
-        entry.name.removeprefix(b"./").rstrip(b"/") in names for entry in entries(whole, layer.tar.path, need_end=False)
-    )
+    return any(entry.name.removeprefix(b"./").rstrip(b"/") in names for entry in entries(whole, layer.tar.path))

@@ -147,7 +147,7 @@ def _extract(layers: Sequence[Layer], name: str, target: Path) -> str | None:
     parents = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
     for layer in reversed(layers):
         found, hidden = None, False
-        for entry in entries(layer.blob, layer.where, need_end=False):
+        for entry in entries(layer.blob, layer.where):
             path = clean_path(entry.name)
             if path == name:
                 found = entry

@@ -218,7 +218,7 @@ class _Check:
         return measured
 
     def _counted(self, blob: Blob, layer: Layer) -> Iterator[Entry]:
-        for entry in entries(blob, layer.where, need_end=False):
+        for entry in entries(blob, layer.where):
             self._headers.count(1, layer.budget, layer.where)
             yield entry
 

@@ -41,11 +41,11 @@ class Head:
         return self.entry.link.decode(errors="surrogateescape")
 
 
-def heads(archive: Blob, where: object, *, need_end: bool) -> Iterator[Head]:
+def heads(archive: Blob, where: object) -> Iterator[Head]:
     """The members of a tar in order, as `entries` reads it, whose errors it raises."""
     window = _Seekable(archive) if isinstance(archive, FileRange) else _Window(archive)
     end = 0
-    for entry in entries(window.blob, where, need_end=need_end):
+    for entry in entries(window.blob, where):
         yield _head(entry, window.between(end, entry.offset))
         end = entry.offset + entry.size + -entry.size % BLOCK
         window.floor = end

@@ -47,15 +47,15 @@ class Entry:
     records: Mapping[bytes, bytes] = attrs.field(factory=dict)
 
 
-def entries(archive: Blob, where: object, *, need_end: bool) -> Iterator[Entry]:
+def entries(archive: Blob, where: object) -> Iterator[Entry]:
     """The members of a tar, in order.
 
-    With `need_end` the two closing blocks must be there: without them nobody can tell a whole archive from one
-    cut short between members. Raises BadInput naming `where`.
+    It ends with two blocks of zeros, or one, or none, as for Go's archive/tar, GNU tar and Python's tarfile: whoever
+    looks for members misses those that were cut off. Raises BadInput naming `where`.
     """
     stream = Stream(archive)
     extensions = Extensions()
-    while block := _next_block(stream, where, need_end):
+    while block := _next_block(stream, where):
         kind = block[156:157]
         size = number(block[124:136], where)
         if kind in KINDS:
@@ -109,12 +109,12 @@ def _no_tar(where: object) -> BadInput:
     return BadInput(where, "no tar archive", remedy)
 
 
-def _next_block(stream: Stream, where: object, need_end: bool) -> bytes:
+def _next_block(stream: Stream, where: object) -> bytes:
     """The next header block; nothing at the end of the archive."""
     start = stream.position
     block = stream.read(BLOCK)
     if len(block) < BLOCK:
-        if block or need_end:
+        if block:
             raise _cut_short(where) if start else _no_tar(where)
         return b""
     if any(block):
@@ -124,7 +124,7 @@ def _next_block(stream: Stream, where: object, need_end: bool) -> bytes:
         check_block(block, where)
         return block
     second = stream.read(BLOCK)
-    if second != bytes(BLOCK) and (second or need_end):  # Go reads on, others stop at the first block of zeros
+    if second not in (b"", bytes(BLOCK)):  # Go reads on, others stop at the first block of zeros
         raise _cut_short(where)
     return b""
 

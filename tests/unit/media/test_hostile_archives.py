@@ -335,11 +335,18 @@ def test_control_characters_are_never_printed(tmp_path: Path) -> None:
 
 
 def test_an_archive_cut_at_every_block(tmp_path: Path) -> None:
+    """Between members a cut shows by what is missing."""
     data = tar_of(SAVED)
     path = tmp_path / "it.tar"
+    end = len(data) - 1024
+    needed = end - 1024  # the last member is `repositories`, without which an image can be read
+    reasons = "the tar archive is cut short|no tar archive|an empty file|no member|no manifest.json and no index.json"
     for cut in sorted({*range(0, len(data), 512), *range(255, len(data), 1024), len(data) - 1}):
         path.write_bytes(data[:cut])
-        with pytest.raises(BadInput, match=f"{path}: (the tar archive is cut short|no tar archive)"):
+        if cut in (needed, end, end + 512):
+            assert read_image(path).diff_ids
+            continue
+        with pytest.raises(BadInput, match=f"{path}: ({reasons})"):
             read_image(path)
 
 

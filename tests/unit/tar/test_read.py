@@ -21,8 +21,8 @@ LONG = "/".join(["directory" * 10] * 4)
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 
 
-def index(data: bytes, *, need_end: bool = True) -> list[Entry]:
-    return list(entries(Bytes(data), "it.tar", need_end=need_end))
+def index(data: bytes) -> list[Entry]:
+    return list(entries(Bytes(data), "it.tar"))
 
 
 def seal(block: bytearray) -> bytes:
@@ -135,40 +135,48 @@ def test_what_comes_after_a_sparse_member_is_found(options: tuple[str, ...], isl
 SMALL = tar_of([Piece("d", directory=True), Piece("d/empty"), Piece("d/file", b"x" * 600), Piece("s", link="d")])
 
 
-def test_cut_at_any_byte_it_is_an_error() -> None:
+WHOLE_MEMBERS = {0: 0, BLOCK: 1, 2 * BLOCK: 2, 5 * BLOCK: 3, 6 * BLOCK: 4, 7 * BLOCK: 4}
+"""How many members SMALL has where it can be cut so that readers do not notice."""
+
+
+def test_cut_at_any_byte_but_between_members_it_is_an_error() -> None:
     for cut in range(len(SMALL)):
+        if cut in WHOLE_MEMBERS:
+            assert index(SMALL[:cut]) == index(SMALL)[: WHOLE_MEMBERS[cut]]
+            continue
         with pytest.raises(BadInput, match=r"cut short|no tar archive"):
             index(SMALL[:cut])
     assert len(index(SMALL)) == 4
 
 
+@pytest.mark.parametrize("cut", [cut for cut in WHOLE_MEMBERS if cut])
+def test_gnu_tar_and_tarfile_do_not_notice_either(cut: int) -> None:
+    listed = subprocess.run(["tar", "-tf", "-"], input=SMALL[:cut], capture_output=True, check=True).stdout
+    assert len(listed.splitlines()) == WHOLE_MEMBERS[cut]
+    with tarfile.open(fileobj=io.BytesIO(SMALL[:cut])) as archive:
+        assert len(archive.getmembers()) == WHOLE_MEMBERS[cut]
+
+
 def test_cut_at_any_byte_of_a_file_it_is_an_error(tmp_path: Path) -> None:
     """A range of a file is skipped through without being read, which must not hide the end."""
     path = tmp_path / "cut.tar"
-    for cut in range(0, len(SMALL), 64):
+    for cut in set(range(0, len(SMALL), 64)) - set(WHOLE_MEMBERS):
         path.write_bytes(SMALL[:cut])
         source = Source.open(path)
         with pytest.raises(BadInput, match=r"cut short|no tar archive"):
-            list(entries(FileRange(source, 0, source.size), path, need_end=True))
+            list(entries(FileRange(source, 0, source.size), path))
 
 
-@pytest.mark.parametrize("cut", [BLOCK, BLOCK + 1, len(SMALL) - 1])
+@pytest.mark.parametrize("cut", [BLOCK + 1, 3 * BLOCK, len(SMALL) - 1])
 def test_an_archive_that_began_well_is_called_cut_short(cut: int) -> None:
     with pytest.raises(BadInput, match=r"it\.tar: the tar archive is cut short; copy or pull it again"):
         index(SMALL[:cut])
 
 
-def test_without_need_for_the_end_a_layer_may_lack_it() -> None:
-    """Some tools write layers so, and the diff ID covers every byte anyway."""
-    whole = index(SMALL)
-    assert index(SMALL[: -len(END)], need_end=False) == whole
-    assert index(SMALL[:-BLOCK], need_end=False) == whole
-
-
-def test_a_lone_block_of_zeros_ends_nothing() -> None:
-    lone = SMALL[: -len(END)] + bytes(BLOCK) + SMALL
+@pytest.mark.parametrize("more", [SMALL, b"junk", bytes(100)], ids=["another tar", "junk", "part of a block"])
+def test_behind_a_lone_block_of_zeros_there_is_nothing(more: bytes) -> None:
     with pytest.raises(BadInput, match="cut short"):
-        index(lone)
+        index(SMALL[: -len(END)] + bytes(BLOCK) + more)
 
 
 def test_what_follows_the_end_is_padding() -> None:
@@ -192,7 +200,7 @@ def test_a_check_sum_of_signed_bytes_is_taken() -> None:
     assert [entry.name for entry in index(bytes(block) + END)] == [b"caf\xe9"]
 
 
-@pytest.mark.parametrize("data", [b"", b"x", b"hello, I am no tar. " * 100, b"{}" * 256, bytes(range(256)) * 8])
+@pytest.mark.parametrize("data", [b"x", b"hello, I am no tar. " * 100, b"{}" * 256, bytes(range(256)) * 8])
 def test_what_is_no_tar_is_called_so(data: bytes) -> None:
     with pytest.raises(BadInput, match=r"it\.tar: no tar archive; give "):
         index(data)
@@ -235,10 +243,10 @@ def test_an_extension_without_bounds_is_refused(kind: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", [b"x", b"L"])
-def test_an_extension_that_is_cut_off_is_an_error_even_where_the_end_may_lack(kind: bytes) -> None:
+def test_an_extension_that_is_cut_off_is_an_error(kind: bytes) -> None:
     for data in (b"", b"a" * 100):
         with pytest.raises(BadInput, match="cut short"):
-            index(header(Member(b"e", kind, 512)) + data, need_end=False)
+            index(header(Member(b"e", kind, 512)) + data)
 
 
 @pytest.mark.parametrize("record", [b"11 path=ab\n", b"15 linkpath=ab\n", b"9 size=0\n"])
@@ -291,7 +299,7 @@ def test_a_number_that_is_none_is_refused() -> None:
 
 @pytest.mark.parametrize("make", [Bytes, lambda data: Chopped(data)], ids=["whole", "byte by byte"])
 def test_the_pieces_that_bytes_come_in_change_nothing(make: Callable[[bytes], Blob]) -> None:
-    assert list(entries(make(SMALL), "it.tar", need_end=True)) == index(SMALL)
+    assert list(entries(make(SMALL), "it.tar")) == index(SMALL)
 
 
 class Chopped(Bytes):
@@ -305,7 +313,7 @@ def test_a_member_past_the_end_of_the_data_is_cut_short() -> None:
     for size in (1, 512, 1 << 40, 1 << 62):
         block = changed(Member(b"a"), 124, b"\x80" + size.to_bytes(11, "big"))
         with pytest.raises(BadInput, match="cut short"):
-            index(block, need_end=False)
+            index(block)
 
 
 def test_an_empty_archive_has_no_members() -> None:
