@@ -63,7 +63,8 @@ def test_a_recipe_is_made_without_what_only_building_needs(store: Store, tmp_pat
     own = f"""
         {ALWAYS} commands.recipe data.destination data.output
         oci oci.config oci.digest oci.reference oci.spelling oci.strict_json oci.timestamps
-        recipe recipe.advice recipe.derivation recipe.open recipe.recipe store store.closure store.ownership
+        recipe recipe.advice recipe.derivation recipe.open recipe.recipe recipe.references
+        store store.closure store.ownership
     """
     assert {name for name in modules if name.startswith("lamina.")} == {f"lamina.{name}" for name in own.split()}
     assert not (HEAVY | {"inspect", "secrets", "random", "shutil", "tempfile", "dataclasses"}) & modules

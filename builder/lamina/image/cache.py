@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -57,8 +58,22 @@ class Cache:
 
     def remember(self, key: str, diff_id: Digest, size: int) -> None:
         """Remember the digest of bytes that were read just now."""
-        entry: Json = {"key": key, "diffId": diff_id, "size": size}
-        self._write(*_layer_file(key), data=canonical({**entry, "sum": sha256(canonical(entry))}))
+        self._write_entry(*_layer_file(key), entry={"key": key, "diffId": diff_id, "size": size})
+
+    def sizes(self, key: str, count: int) -> list[tuple[int, int]] | None:
+        """For each store path of the layer with that key, in their order, its bytes in the tar and its members."""
+        with contextlib.suppress(LaminaError):
+            entry = self._read("sizes", key[:2], key[2:], limit=DOCUMENT_BYTES)
+            pairs = expect(entry.get("sizes"), list, "sizes", "an entry")
+            numbers = [number for pair in pairs for number in expect(pair, list, "a size", "an entry")]
+            if entry.get("key") == key and (len(pairs), len(numbers)) == (count, 2 * count):
+                numbers = [expect(number, int, "a size", "an entry") for number in numbers]
+                return list(zip(numbers[::2], numbers[1::2], strict=True))
+        return None
+
+    def remember_sizes(self, key: str, sizes: Sequence[tuple[int, int]]) -> None:
+        """Remember the sizes of store paths that were looked at just now."""
+        self._write_entry("sizes", key[:2], key[2:], entry={"key": key, "sizes": [list(pair) for pair in sizes]})
 
     def layers_of_manifest(self, digest: Digest) -> list[Digest]:
         """The layers of a manifest that was loaded into a daemon; nothing if the manifest is not remembered.
@@ -78,9 +93,9 @@ class Cache:
         """Remember a manifest that a daemon has, with all its layers."""
         self._write("manifests", hex_of(sha256(manifest)), data=manifest)
 
-    def _read(self, *parts: str) -> Json:
+    def _read(self, *parts: str, limit: int = _ENTRY_BYTES) -> Json:
         """An entry without its checksum. Raises BadInput: it is missing or damaged."""
-        data = self._bytes(*parts, limit=_ENTRY_BYTES)
+        data = self._bytes(*parts, limit=limit)
         if data is None:
             raise BadInput("an entry", "is missing")
         entry = expect(parse_json(data, "an entry"), dict, "a cache entry", "an entry")
@@ -90,6 +105,9 @@ class Cache:
 
     def _bytes(self, *parts: str, limit: int) -> bytes | None:
         return PrivateDirectory(self.directory).read(*parts, limit=limit) if self.directory else None
+
+    def _write_entry(self, *parts: str, entry: Json) -> None:
+        self._write(*parts, data=canonical({**entry, "sum": sha256(canonical(entry))}))
 
     def _write(self, *parts: str, data: bytes) -> None:
         """Write an entry, if possible: a cache that cannot be written to is no error."""

@@ -61,17 +61,17 @@ def _changes(layer: Layer, store: str, headers: Meter) -> Changes:
         path = clean_path(entry.name)
         hidden = hidden_path(path)
         if hidden is not None:
-            gone |= _deleted(hidden, store)
+            gone |= deleted_from_store(hidden, store)
         elif store == path or store.startswith(path + "/"):
             gone |= set() if entry.kind == DIRECTORY else {""}
-        elif name := _in_store(path, store):
+        elif name := name_in_store(path, store):
             added.add(name)
         if len(added) + len(gone) > STORE_PATHS:
             raise _too_many(layer)
     return frozenset(added), frozenset(gone)
 
 
-def _deleted(hidden: Hidden, store: str) -> set[str]:
+def deleted_from_store(hidden: Hidden, store: str) -> set[str]:
     """What a whiteout deletes from the store: one `HASH-NAME`, everything (""), or nothing."""
     if hidden.path == store or hidden.covers(store):
         return {""}
@@ -79,7 +79,7 @@ def _deleted(hidden: Hidden, store: str) -> set[str]:
     return {first} if first else set()
 
 
-def _in_store(path: str, store: str) -> str | None:
+def name_in_store(path: str, store: str) -> str | None:
     """The `HASH-NAME` of a path inside the store."""
     if not path.startswith(store + "/"):
         return None

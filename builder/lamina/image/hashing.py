@@ -35,7 +35,7 @@ class LayerWorkers:
         """Run one task on the layers at the positions in `arguments`. Raises BadInput: a layer cannot be read."""
         layers = list(self.layers)
         for position, result in self.crew.do(task, arguments, progress).items():
-            layers[position] = attrs.evolve(result, blob=layers[position].blob)
+            layers[position] = attrs.evolve(result, blob=layers[position].blob, origin=layers[position].origin)
         self.layers = tuple(layers)
 
 
@@ -47,7 +47,7 @@ def layer_workers(
 
     def job(task: LayerTask, position: int, argument: Any, count: Counter) -> Layer:
         # A blob may hold an open file, so it does not travel from one process to another.
-        return attrs.evolve(task(layers[position], argument, count), blob=_NOTHING)
+        return attrs.evolve(task(layers[position], argument, count), blob=_NOTHING, origin=None)
 
     weights = [layers[position].size or layers[position].weight for position in positions]
     workers = processors() if sum(weights) >= _WORTH_FORKING else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import attrs
 
@@ -11,6 +12,20 @@ from lamina.data.blob import Blob
 from lamina.data.budget import Budget
 from lamina.errors import BadInput
 from lamina.oci.digest import Digest
+from lamina.store.closure import PathInfo
+
+
+class Origin(NamedTuple):
+    """What a recipe says about a layer of its own: `kind` is "store", "root" or "tar".
+
+    `paths` are the store paths of which it is made, with their references if `has_references`. `reason` says why they
+    share a layer.
+    """
+
+    kind: str
+    paths: tuple[PathInfo, ...] = ()
+    reason: str = ""
+    has_references: bool = False
 
 
 @attrs.frozen
@@ -22,7 +37,8 @@ class Layer:
     config claims, which is compared whenever the layer is read. `size` is the tar's length in bytes, or None if only
     reading can find it out, as for compressed layers; `weight` is then a guess of it. `where` is the name of the layer
     in errors. `key` identifies everything that determines the bytes of a layer that Lamina makes (`cache.py`).
-    `budget` is that of the archive from which the layer comes.
+    `budget` is that of the archive from which the layer comes. `origin` is for reports, and None for layers that were
+    read.
     """
 
     blob: Blob
@@ -32,6 +48,7 @@ class Layer:
     key: str | None = None
     weight: int = 32 << 20
     budget: Budget | None = attrs.field(default=None, eq=False, repr=False)
+    origin: Origin | None = attrs.field(default=None, eq=False, repr=False)
 
     @classmethod
     def of(cls, blob: Blob, where: str, diff_id: Digest | None = None, *, budget: Budget | None = None) -> Layer:

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
+
 from lamina.errors import BadInput
 from lamina.image.document import complete_history
 from lamina.image.image import Image
-from lamina.image.layer import Layer
+from lamina.image.layer import Layer, Origin
 from lamina.oci.config import check_types, inherit
 from lamina.oci.strict_json import Json
 from lamina.recipe.keys import NarHashes, layer_key, nar_hashes, root_key
@@ -55,7 +57,12 @@ def image_on(recipe: Recipe, base: Image, base_files: BaseFiles | None) -> Image
 def layers_on(recipe: Recipe, base_files: BaseFiles | None) -> list[Layer | None]:
     """The recipe's own layers, in its order; None for one whose content the base already has."""
     known = nar_hashes(recipe.layers)
-    return [_layer(described, base_files, known) for described in recipe.layers]
+    layers = [_layer(described, base_files, known) for described in recipe.layers]
+    return [_with_references(layer) for layer in layers] if recipe.has_references else layers
+
+
+def _with_references(layer: Layer | None) -> Layer | None:
+    return layer and attrs.evolve(layer, origin=layer.origin and layer.origin._replace(has_references=True))
 
 
 def _layer(requested: RecipeLayer, base_files: BaseFiles | None, known: NarHashes) -> Layer | None:
@@ -79,7 +86,8 @@ def _store_layer(requested: StoreLayer, base_files: BaseFiles | None) -> Layer |
         if placed != directories:  # the base keeps the store elsewhere, or with another owner or mode
             return _moved_store_layer(requested, base_files, placed)
     blob = TreeBlob(lambda: store_items(paths, stamp))
-    return Layer(blob, _title(infos), key=layer_key(requested), weight=_weight(infos))
+    origin = Origin("store", infos, requested.reason)
+    return Layer(blob, _title(infos), key=layer_key(requested), weight=_weight(infos), origin=origin)
 
 
 def _moved_store_layer(requested: StoreLayer, base_files: BaseFiles, directories: list[Item]) -> Layer:
@@ -88,7 +96,8 @@ def _moved_store_layer(requested: StoreLayer, base_files: BaseFiles, directories
     blob = TreeBlob(lambda: base_files.place(store_items(paths, requested.stamp)))
     is_partly_there = any(base_files.has(os.fsencode(path).lstrip(b"/")) for path in paths)
     key = None if is_partly_there else layer_key(requested, directories)
-    return Layer(blob, _title(requested.paths), key=key, weight=_weight(requested.paths))
+    origin = Origin("store", requested.paths, requested.reason)
+    return Layer(blob, _title(requested.paths), key=key, weight=_weight(requested.paths), origin=origin)
 
 
 def _title(infos: Sized) -> str:
@@ -97,12 +106,13 @@ def _title(infos: Sized) -> str:
 
 def _root_layer(requested: RootLayer, base_files: BaseFiles | None, known: NarHashes) -> Layer:
     """The trees are looked at now: which files there are, and in which store paths, is a part of the key."""
-    where, weight = "the layer of files at the root", _weight(requested.trees)
+    where, weight, origin = "the layer of files at the root", _weight(requested.trees), Origin("root", requested.trees)
     try:
         items = _root_items(requested, base_files)
     except BadInput:  # raised again when the layer is read
-        return Layer(TreeBlob(lambda: _root_items(requested, base_files)), where, weight=weight)
-    return Layer(TreeBlob(lambda: items), where, key=root_key(requested, items, known), weight=weight)
+        return Layer(TreeBlob(lambda: _root_items(requested, base_files)), where, weight=weight, origin=origin)
+    key = root_key(requested, items, known)
+    return Layer(TreeBlob(lambda: items), where, key=key, weight=weight, origin=origin)
 
 
 def _root_items(requested: RootLayer, base_files: BaseFiles | None) -> list[Item]:
@@ -126,8 +136,10 @@ def _tar_layer(requested: TarLayer, base_files: BaseFiles | None) -> Layer:
     tar = plain(FileRange(source, 0, source.size), path)
     moved = place_tar(tar, base_files, path) if base_files else None
     if moved:
-        return Layer(TreeBlob.of(moved), path, key=layer_key(requested, moved), weight=requested.tar.nar_size)
-    return Layer(tar, path, key=layer_key(requested), size=tar.size, weight=requested.tar.nar_size)
+        key = layer_key(requested, moved)
+        return Layer(TreeBlob.of(moved), path, key=key, weight=requested.tar.nar_size, origin=Origin("tar"))
+    size, weight = tar.size, requested.tar.nar_size
+    return Layer(tar, path, key=layer_key(requested), size=size, weight=weight, origin=Origin("tar"))
 
 
 def _weight(infos: Iterable[PathInfo]) -> int:

@@ -33,6 +33,7 @@ from lamina.recipe.recipe import (
     parse_recipe,
     parse_rule,
     recipe_json,
+    with_references,
 )
 from lamina.store.closure import Graph, PathInfo, parse_graph, reachable, store_path_in
 from lamina.store.ownership import Stamp
@@ -133,7 +134,8 @@ def _recipe(attributes: Attributes) -> Recipe:
     taken = {info.path for layer in below if isinstance(layer, StoreLayer) for info in layer.paths}
     missing = [info for info in needed if info.path not in taken]
     room = _room(attributes, image, len(below) + len(at_root) + bool(attributes.fields.get("nixDB")))
-    layers = [*below, *_planned(attributes, missing, room), *at_root]
+    references = {info.path: info.references for info in attributes.graph.values()}
+    layers = with_references([*below, *_planned(attributes, missing, room), *at_root], references)
     return parse_recipe(_document(attributes, image, Path(config), layers), attributes.subject)
 
 
@@ -301,7 +303,7 @@ def _read_layers(path: Path) -> list[RecipeLayer]:
 
 
 def _document(attributes: Attributes, image: Json, config: Path, layers: list[RecipeLayer]) -> Json:
-    empty = Recipe(names=(), architecture="", created="", config={}, layers=tuple(layers))
+    empty = Recipe(names=(), architecture="", created="", config={}, layers=tuple(layers), has_references=True)
     own = read_json_file(config)
     created = expect(image.get("created"), str, "created", config)
     return {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from lamina.oci.config import INHERIT, check_config
 from lamina.oci.reference import Reference, make_reference
 from lamina.oci.strict_json import Json, expect, file_name, read_json_file
 from lamina.oci.timestamps import check_timestamp
+from lamina.recipe.references import named, numbered
 from lamina.store.closure import PathInfo, parse_path_info, split_store_path
 from lamina.store.ownership import Rule, Stamp
 
@@ -65,8 +66,9 @@ class Recipe(NamedTuple):
     """Everything that determines an image, as a Nix derivation wrote it: the input of `build_image`.
 
     `architecture` is in Go's words (`amd64`). `created` is a time of RFC 3339. `config` is the image's own config,
-    before it inherits from the base. `layers` go from the bottom to the top, above those of the base. `inherit` is
-    `docker` (every field, as `FROM` does) or `env` (only Env, as dockerTools does).
+    before it inherits from the base. `layers` go from the bottom to the top, above those of the base; their store paths
+    have references if `has_references`. `inherit` is `docker` (every field, as `FROM` does) or `env` (only Env, as
+    dockerTools does).
 
     Source of the format: `docs/design/recipe.md` and the JSON schema beside it.
     """
@@ -78,6 +80,7 @@ class Recipe(NamedTuple):
     layers: tuple[RecipeLayer, ...]
     base: Base | None = None
     inherit: str = "docker"
+    has_references: bool = False
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -105,7 +108,7 @@ def parse_recipe(value: object, where: object) -> Recipe:
     if type(version) is not int or version != VERSION:
         remedy = f"this Lamina reads version {VERSION}: build the recipe again"
         raise BadInput(where, f"recipe of version {version!r:.20}", remedy)
-    known = ("version", "names", "architecture", "created", "config", "layers", "base", "inherit")
+    known = ("version", "names", "architecture", "created", "config", "layers", "base", "inherit", "references")
     _only(fields, known, "the recipe", where)
     rule = fields.get("inherit", "docker")
     if rule not in INHERIT:
@@ -114,20 +117,44 @@ def parse_recipe(value: object, where: object) -> Recipe:
     if len(expect(fields.get("layers"), list, "layers", where)) > LAYERS:
         raise BadInput(where, f"{len(fields['layers'])} layers", f"Linux mounts at most {LAYERS} over each other")
     names = [_name(item, where) for item in expect(fields.get("names"), list, "names", where)]
+    layers = [parse_layer(item, where) for item in fields["layers"]]
+    has_references = fields.get("references") is not None
+    if has_references:
+        listed = named(fields["references"], _store_paths(layers), where)
+        layers = with_references(layers, listed)
     return Recipe(
         names=tuple(dict.fromkeys(names)),  # one that stands twice is one
         architecture=expect(fields.get("architecture"), str, "architecture", where),
         created=check_timestamp(fields.get("created"), "created", where),
         config=check_config(expect(fields.get("config"), dict, "config", where), where),
-        layers=tuple(parse_layer(item, where) for item in fields["layers"]),
+        layers=tuple(layers),
         base=None if base is None else parse_base(base, where),
         inherit=rule,
+        has_references=has_references,
     )
+
+
+def with_references(layers: Iterable[RecipeLayer], references: Mapping[str, tuple[str, ...]]) -> list[RecipeLayer]:
+    """The layers, whose store paths have these references."""
+
+    def completed(info: PathInfo) -> PathInfo:
+        return info._replace(references=references.get(info.path, ()))
+
+    return [
+        layer._replace(paths=tuple(map(completed, layer.paths))) if isinstance(layer, StoreLayer) else layer
+        for layer in layers
+    ]
+
+
+def _store_paths(layers: Iterable[RecipeLayer]) -> Iterator[PathInfo]:
+    return (info for layer in layers if isinstance(layer, StoreLayer) for info in layer.paths)
 
 
 def recipe_json(recipe: Recipe) -> Json:
     """The recipe as JSON: `parse_recipe` of it gives the recipe back."""
+    references = {"references": numbered(_store_paths(recipe.layers))} if recipe.has_references else {}
     return {
+        **references,
         "version": VERSION,
         "names": [{"name": name.familiar_name, "tag": name.tag} for name in recipe.names],
         "architecture": recipe.architecture,

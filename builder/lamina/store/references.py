@@ -20,12 +20,12 @@ from lamina.store.tree import Item
 from lamina.tar.write import DIRECTORY, FILE, SYMLINK
 
 _ALPHABET = b"0123456789abcdfghijklmnpqrsvwxyz"
-_LENGTH = 32
+HASH_LENGTH = 32
 """A store path's hash: 32 digits of Nix's base-32."""
 
 _STEP = 8
 _KINDS = bytes(ord("a") if byte in _ALPHABET else 0 for byte in range(256))
-_SAMPLES = b"a" * (_LENGTH // _STEP)
+_SAMPLES = b"a" * (HASH_LENGTH // _STEP)
 """A hash covers four of every eighth byte, so only there, a few places in a megabyte, each byte is looked at."""
 
 _RUN = re.compile(rb"[%b]{32,}" % _ALPHABET)
@@ -101,32 +101,38 @@ def _linked(trees: Sequence[PathInfo], placed: Iterable[_Placed], hashes: Mappin
     for index, item in placed:
         source = item.source
         if item.member.kind == FILE or (based and item.member.kind == SYMLINK and os.path.isdir(source)):
-            found |= _hashes(os.fsencode(trees[index].path), hashes)
+            found |= hashes_in(os.fsencode(trees[index].path), hashes)
         if item.member.kind == SYMLINK:
-            found |= _hashes(item.member.link, hashes)
+            found |= hashes_in(item.member.link, hashes)
     return {hashes[digest] for digest in found}
 
 
 def _searched(items: Iterable[Item], hashes: Mapping[bytes, str]) -> set[str]:
     found = set[bytes]()
     for item in items:
-        found |= _hashes(item.member.name + b"\0" + item.member.link, hashes)
+        found |= hashes_in(item.member.name + b"\0" + item.member.link, hashes)
         if item.member.kind == FILE:
-            for data in _overlapping(item.source):
-                found |= _hashes(data, hashes)
+            for data in overlapping(file_data(item.source)):
+                found |= hashes_in(data, hashes)
     return {hashes[digest] for digest in found}
 
 
-def _overlapping(source: bytes) -> Iterator[bytes]:
-    """The file in pieces that have enough in common for a hash that lies on the border."""
+def overlapping(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces with the end of the piece before, so that a hash that lies on the border is in one of them."""
     before = b""
+    for data in pieces:
+        yield before + data
+        before = (before + data)[1 - HASH_LENGTH :]
+
+
+def file_data(source: bytes) -> Iterator[bytes]:
+    """The data of a file, in pieces. Raises OSError."""
     with open(source, "rb") as file:
         while data := file.read(_CHUNK):
-            yield before + data
-            before = (before + data)[1 - _LENGTH :]
+            yield data
 
 
-def _hashes(data: bytes, hashes: Mapping[bytes, str]) -> set[bytes]:
+def hashes_in(data: bytes, hashes: Mapping[bytes, str]) -> set[bytes]:
     """Those of the hashes that occur in the data."""
     found = set[bytes]()
     samples = data[::_STEP].translate(_KINDS) + b"\0"
@@ -135,7 +141,7 @@ def _hashes(data: bytes, hashes: Mapping[bytes, str]) -> set[bytes]:
         end = samples.find(b"\0", start)
         part = data[max(0, (start - 1) * _STEP) : end * _STEP]
         for run in _RUN.findall(part):
-            windows = (run[i : i + _LENGTH] for i in range(len(run) - _LENGTH + 1))
+            windows = (run[i : i + HASH_LENGTH] for i in range(len(run) - HASH_LENGTH + 1))
             found.update(window for window in windows if window in hashes)
         start = samples.find(_SAMPLES, end)
     return found

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.store.closure import PathInfo
-from lamina.store.references import _hashes, root_files
+from lamina.store.references import hashes_in, root_files
 from tests.support.trees import Link, Program, Store, Tree
 
 ALPHABET = "0123456789abcdfghijklmnpqrsvwxyz"
@@ -104,10 +104,10 @@ def test_links_and_names_count(store: Store) -> None:
 )
 def test_a_hash_is_found_wherever_it_lies(digest: str, before: bytes, after: bytes, text: str) -> None:
     wanted = {digest.encode(): "x"}
-    assert _hashes(before + digest.encode() + after, wanted) == set(wanted)
-    assert _hashes(text.encode() + digest.encode() + text.encode(), wanted) == set(wanted)
+    assert hashes_in(before + digest.encode() + after, wanted) == set(wanted)
+    assert hashes_in(text.encode() + digest.encode() + text.encode(), wanted) == set(wanted)
     data = before + text.encode() + after
-    assert _hashes(data, wanted) == ({digest.encode()} if digest.encode() in data else set())
+    assert hashes_in(data, wanted) == ({digest.encode()} if digest.encode() in data else set())
 
 
 @pytest.mark.parametrize("place", [(1 << 20) - 33, (1 << 20) - 32, (1 << 20) - 1, 1 << 20, (2 << 20) - 5])

@@ -1,0 +1,205 @@
+"""What an image contains, as every report sees it: layers, the store paths in them, and files that are in none.
+
+For an image of Lamina's, the recipe says everything. Of others, the headers of the layers' members say which store
+paths there are and how large; what Nix knows of these is in the image's own Nix database, if it has one. References can
+then be searched for in the files (`references.py`). What is not known is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from lamina.image.cache import Cache
+from lamina.image.image import Image
+from lamina.image.layer import Origin
+from lamina.oci.digest import Digest
+from lamina.report.members import File, HeldPath, Members, members_of
+from lamina.store.names import PackageName, package_name
+
+HASH_LENGTH = 32
+
+
+@attrs.frozen
+class StorePath:
+    """A store path of an image. `references` are full paths, and contain the path itself if it refers to itself.
+
+    `hidden`: a higher layer deletes the path or parts of it, so the image's file system does not have it as a whole.
+    """
+
+    path: str
+    package: PackageName
+    nar_hash: str | None = None
+    nar_size: int | None = None
+    references: tuple[str, ...] | None = None
+    hidden: bool = False
+
+    @property
+    def base(self) -> str:
+        """`HASH-NAME`."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def full_name(self) -> str:
+        """The part after the hash: `hello-2.12`."""
+        return self.base[HASH_LENGTH + 1 :]
+
+
+@attrs.frozen
+class LayerContents:
+    """A layer. `size` is the bytes of its tar, `stored` those of the compressed layer in the file, if it is compressed.
+
+    `paths` are the store paths with their bytes in the tar, in the order of the tar; `files` what is in no store path,
+    without directories; None if they were not asked for. `file_bytes` is what these files take in the tar, and
+    `file_count` their number. `created_by` is the history's entry.
+    """
+
+    diff_id: Digest | None
+    size: int | None
+    stored: int | None
+    origin: Origin | None
+    created_by: str
+    paths: tuple[HeldPath, ...]
+    files: tuple[File, ...] | None
+    file_bytes: int
+    file_count: int
+    has_database: bool = False
+
+
+@attrs.frozen
+class Contents:
+    """An image with its layers, bottom first, and its store paths, each once, by their full paths."""
+
+    image: Image
+    layers: tuple[LayerContents, ...]
+    paths: Mapping[str, StorePath]
+
+    @property
+    def has_references(self) -> bool:
+        """Whether the references of all store paths are known."""
+        return all(path.references is not None for path in self.paths.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes of all layers' tars, as far as they are known."""
+        return sum(layer.size or 0 for layer in self.layers)
+
+    def layer_of(self) -> dict[str, int]:
+        """For each store path the lowest layer that has it, from 0."""
+        result: dict[str, int] = {}
+        for number, layer in enumerate(self.layers):
+            for held in layer.paths:
+                result.setdefault(held.path, number)
+        return result
+
+    def sizes(self) -> dict[str, int | None]:
+        """For each store path its bytes in all layers' tars; None if its files are not on this machine."""
+        result: dict[str, int | None] = {}
+        for layer in self.layers:
+            for held in layer.paths:
+                before = result.get(held.path, 0)
+                result[held.path] = None if before is None or held.size is None else before + held.size
+        return result
+
+
+def contents_of(image: Image, *, files: bool = False, cache: Cache | None = None) -> Contents:
+    """The contents of an image; with `files`, also the list of files that are in no store path.
+
+    Reads the headers of layers that are in a file, and looks at the files of layers that are made from the store,
+    unless the cache has what was seen there. Raises BadInput: a layer cannot be read, or asks for too much.
+    """
+    read = members_of(image.layers, files=files, cache=cache)
+    created = _created_by(image)
+    layers = tuple(
+        LayerContents(
+            diff_id=layer.diff_id,
+            size=layer.size,
+            stored=_stored(layer.blob),
+            origin=layer.origin,
+            created_by=created[number] if number < len(created) else "",
+            paths=tuple(members.paths),
+            files=None if members.files is None else tuple(members.files),
+            file_bytes=members.file_bytes,
+            file_count=members.file_count,
+            has_database=members.has_database,
+        )
+        for number, (layer, members) in enumerate(zip(image.layers, read, strict=True))
+    )
+    return Contents(image, layers, _store_paths(image, read))
+
+
+def _store_paths(image: Image, read: list[Members]) -> dict[str, StorePath]:
+    """Every store path once. The recipe's word on it counts, wherever the path is."""
+    hidden = _hidden(read)
+    found: dict[str, StorePath] = {}
+    for members in read:
+        for held in members.paths:
+            if held.path not in found:
+                name = package_name(held.path.rpartition("/")[2][HASH_LENGTH + 1 :])
+                found[held.path] = StorePath(held.path, name, hidden=held.path in hidden)
+    for origin in (layer.origin for layer in image.layers if layer.origin):
+        for info in origin.paths if origin.kind == "store" else ():
+            references = info.references if origin.has_references else None
+            known = attrs.evolve(
+                found[info.path], nar_hash=info.nar_hash, nar_size=info.nar_size, references=references
+            )
+            found[info.path] = known
+    missing = any(path.references is None for path in found.values())
+    if missing and any(members.has_database for members in read):
+        return _registered(image, found)
+    return found
+
+
+def _registered(image: Image, paths: dict[str, StorePath]) -> dict[str, StorePath]:
+    """The paths, with what the image's own Nix database says about them. Raises BadInput: it is damaged."""
+    from lamina.recipe.base_database import registered_in  # sqlite, which few images need
+
+    result = paths.copy()
+    held = {path.base for path in paths.values()}
+    for row in registered_in(image.layers, held):
+        known = result.get(row.path)
+        if known and known.references is None:
+            result[row.path] = attrs.evolve(
+                known, nar_hash=row.nar_hash, nar_size=row.nar_size, references=row.references
+            )
+    return result
+
+
+def _hidden(read: list[Members]) -> set[str]:
+    """The store paths that no layer shows as a whole: a layer above the last that has one deletes or spoils it."""
+    visible: set[str] = set()
+    everything: set[str] = set()
+    deleted: set[str] = set()
+    for members in reversed(read):
+        for held in members.paths:
+            everything.add(held.path)
+            if not {"", held.path.rpartition("/")[2]} & deleted:
+                visible.add(held.path)
+        deleted |= members.deleted
+    return everything - visible
+
+
+def _stored(blob: object) -> int | None:
+    """The bytes of a compressed layer in its file."""
+    packed = getattr(blob, "packed", None)
+    size = getattr(packed, "size", None)
+    return size if isinstance(size, int) else None
+
+
+def _created_by(image: Image) -> list[str]:
+    """The history's words on each layer."""
+    entries = (entry for entry in image.history if isinstance(entry, dict) and not entry.get("empty_layer"))
+    return [str(entry.get("created_by") or entry.get("comment") or "") for entry in entries]
+
+
+def closure(paths: Mapping[str, StorePath], start: Iterable[str]) -> set[str]:
+    """What these store paths refer to, directly or not, within the image, with the paths themselves."""
+    found: set[str] = set()
+    waiting = [path for path in start if path in paths]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += [name for name in paths[path].references or () if name in paths]
+    return found

@@ -1,0 +1,167 @@
+"""The members of each layer, by the store path that contains them: names, sizes, and what a layer deletes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from lamina.data.budget import Meter
+from lamina.errors import BadInput
+from lamina.image.cache import Cache
+from lamina.image.contents import deleted_from_store, name_in_store
+from lamina.image.layer import Layer
+from lamina.limits import FILES, LAYER_MEMBERS, LAYER_NAMES, STORE_PATHS
+from lamina.store.tree_blob import TreeBlob
+from lamina.tar.read import entries
+from lamina.tar.whiteout import clean_path, hidden_path
+from lamina.tar.write import BLOCK, DIRECTORY, stored_size
+
+STORE = "nix/store"
+_DATABASE = "nix/var/nix/db/db.sqlite"
+
+
+@attrs.frozen
+class HeldPath:
+    """A store path in a layer: its bytes in the tar, headers and padding too, and the number of its members.
+
+    Both are None if the path's files are not on this machine.
+    """
+
+    path: str
+    size: int | None = None
+    count: int | None = None
+
+
+@attrs.frozen
+class File:
+    """A member that is in no store path: its path without a slash before it, its type in tar, and its size.
+
+    `stored` is its bytes in the tar. `link` is what a link refers to. A whiteout is a file.
+    """
+
+    path: str
+    kind: bytes
+    size: int
+    stored: int
+    link: str = ""
+
+
+@attrs.define
+class Members:
+    """The members of one layer. `deleted` has names in the store, "" for everything in it."""
+
+    paths: list[HeldPath] = attrs.field(factory=list)
+    files: list[File] | None = None
+    file_bytes: int = 0
+    file_count: int = 0
+    deleted: set[str] = attrs.field(factory=set)
+    has_database: bool = False
+
+
+@attrs.define
+class _Reader:
+    """Reads layers with common limits; of a layer that occurs twice, the second time nothing."""
+
+    files: bool
+    cache: Cache | None
+    headers: Meter = attrs.field(factory=lambda: Meter(LAYER_MEMBERS))
+    kept: Meter = attrs.field(factory=lambda: Meter(FILES))
+    names: Meter = attrs.field(factory=lambda: Meter(LAYER_NAMES))
+    total: int = 0
+    seen: dict[object, Members] = attrs.field(factory=dict)
+
+    def read(self, layer: Layer) -> Members:
+        identity = (layer.diff_id, layer.where) if layer.diff_id else object()
+        if identity not in self.seen:
+            self.seen[identity] = self._members(layer)
+        return self.seen[identity]
+
+    def _members(self, layer: Layer) -> Members:
+        if layer.origin and layer.origin.kind == "store":
+            return Members(paths=_in_the_store(layer, self.cache), files=[] if self.files else None)
+        found = Members(files=[] if self.files else None)
+        sizes: dict[str, list[int]] = {}
+        for path, kind, size, stored, link in _items(layer):
+            self.headers.count(1, layer.budget, layer.where)
+            self._add(found, sizes, layer, File(path, kind, size, stored, link))
+        found.paths = [HeldPath(f"/{STORE}/{base}", *numbers) for base, numbers in sizes.items()]
+        self.total += len(found.paths) + len(found.deleted)
+        if self.total > STORE_PATHS:
+            remedy = "no store contains so many: it is hostile"
+            raise BadInput(layer.where, f"more than {STORE_PATHS} store paths", remedy)
+        return found
+
+    def _add(self, found: Members, sizes: dict[str, list[int]], layer: Layer, file: File) -> None:
+        if hidden := hidden_path(file.path):
+            found.deleted |= deleted_from_store(hidden, STORE)
+        elif base := name_in_store(file.path, STORE):
+            numbers = sizes.setdefault(base, [0, 0])
+            numbers[0] += file.stored
+            numbers[1] += 1
+            return
+        elif file.kind == DIRECTORY:
+            return
+        elif file.path == STORE or STORE.startswith(file.path + "/"):
+            found.deleted.add("")
+        found.has_database |= file.path == _DATABASE
+        found.file_bytes += file.stored
+        found.file_count += 1
+        if found.files is not None:
+            self.kept.count(1, layer.budget, layer.where)
+            self.names.count(len(file.path) + len(file.link), layer.budget, layer.where)
+            found.files.append(file)
+
+
+def members_of(layers: Iterable[Layer], *, files: bool, cache: Cache | None = None) -> list[Members]:
+    """The members of each layer; with `files`, each of those that are in no store path. Raises BadInput."""
+    reader = _Reader(files, cache)
+    return [reader.read(layer) for layer in layers]
+
+
+def _items(layer: Layer) -> Iterator[tuple[str, bytes, int, int, str]]:
+    """Path, type, size, bytes in the tar and link of each member. A layer that is made later is not read for it."""
+    if isinstance(layer.blob, TreeBlob):
+        for item in layer.blob.find():
+            member = item.member
+            link = os.fsdecode(member.link)
+            yield clean_path(member.name), member.kind, member.size, stored_size(member), link
+        return
+    start = 0
+    for entry in entries(layer.blob, layer.where, need_end=False):
+        end = entry.offset + entry.size
+        end += -end % BLOCK
+        yield clean_path(entry.name), entry.kind, entry.size, end - start, os.fsdecode(entry.link)
+        start = end
+
+
+def _in_the_store(layer: Layer, cache: Cache | None) -> list[HeldPath]:
+    """The paths of a layer that is made from the store, with their sizes: remembered, or from looking at each file."""
+    assert layer.origin
+    paths = sorted({info.path for info in layer.origin.paths})
+    if cache and layer.key and (remembered := cache.sizes(layer.key, len(paths))):
+        return [HeldPath(path, *numbers) for path, numbers in zip(paths, remembered, strict=True)]
+    try:
+        sizes = _sizes(layer, paths)
+    except BadInput:  # a file is not on this machine
+        return [HeldPath(path) for path in paths]
+    if cache and layer.key:
+        cache.remember_sizes(layer.key, sizes)
+    return [HeldPath(path, *numbers) for path, numbers in zip(paths, sizes, strict=True)]
+
+
+def _sizes(layer: Layer, paths: list[str]) -> list[tuple[int, int]]:
+    """Bytes and number of the members of each path. Members have the paths' order. Raises BadInput."""
+    assert isinstance(layer.blob, TreeBlob)
+    found = {os.fsencode(path): [0, 0] for path in paths}
+    top, numbers = b"", [0, 0]
+    for item in layer.blob.find():
+        source = item.source
+        if source in found:
+            top, numbers = source, found[source]
+        elif not source.startswith(top + b"/"):
+            continue  # a directory above the paths
+        numbers[0] += stored_size(item.member)
+        numbers[1] += 1
+    return [(bytes_, count) for bytes_, count in found.values()]
