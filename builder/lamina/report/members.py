@@ -129,7 +129,7 @@ def _items(layer: Layer) -> Iterator[tuple[str, bytes, int, int, str]]:
             yield clean_path(member.name), member.kind, member.size, stored_size(member), link
         return
     start = 0
-    for entry in entries(layer.blob, layer.where, need_end=False):
+    for entry in entries(layer.blob, layer.where):
         end = entry.offset + entry.size
         end += -end % BLOCK
         yield clean_path(entry.name), entry.kind, entry.size, end - start, os.fsdecode(entry.link)

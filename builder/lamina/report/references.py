@@ -87,7 +87,7 @@ def _data(layer: Layer, progress: Progress) -> Iterator[tuple[str, bytes]]:
         return
     # Data is read where a header says it is: a compressed layer becomes a temporary file first.
     blob = layer.blob if isinstance(layer.blob, FileRange) else spool(layer.blob, layer.where)
-    for entry in entries(blob, layer.where, need_end=False):
+    for entry in entries(blob, layer.where):
         path = clean_path(entry.name)
         yield path, _names(path) + b"\0" + entry.link
         if entry.kind == FILE:
