@@ -32,9 +32,9 @@ fuzz:           ## Feed every reader with damaged input for TIME seconds each: m
 	@.venv/bin/python -c 'import atheris' 2>/dev/null || .venv/bin/pip --disable-pip-version-check install -qq -e '.[fuzz]'
 	@$(env) python -m tests.fuzz --seconds $(or $(TIME),60)
 
-judge:          ## Compare our readers of tars and documents with Go's, GNU tar's and Python's for TIME seconds each
+judge:          ## Compare our readers with Go's, GNU tar's and Python's for TIME seconds each
 	@bash dev/setup.sh
-	@$(env) for reader in tar documents; do python -m tests.judge --seconds $(or $(TIME),60) $$reader || exit; done
+	@$(env) for reader in tar documents compressed; do python -m tests.judge --seconds $(or $(TIME),60) $$reader || exit; done
 
 compat:         ## Try every example in every consumer, and write docs/generated/compatibility.md; RELEASES=forky for some
 	@bash dev/setup.sh test-all

@@ -1,4 +1,4 @@
-"""Compare the readers for a long time: `python -m tests.judge --seconds 1800 tar`, or `documents`.
+"""Compare the readers for a long time: `python -m tests.judge --seconds 1800 tar`, `documents` or `compressed`.
 
 Prints how many inputs all readers read alike, how many ours refuses, and how many disagreements there were. An input
 with a disagreement is kept in a file.
@@ -19,7 +19,7 @@ from random import Random
 from lamina.oci.spelling import Shape
 from tests.fuzz.seeds import LAYER, WHITEOUTS, long_names
 from tests.fuzz.targets import with_check_sums
-from tests.judge import documents, readers
+from tests.judge import compressed, documents, readers
 from tests.judge.tars import doubtful_tar, sparse_tar
 
 _SEEDS = (LAYER, WHITEOUTS, long_names())
@@ -52,6 +52,14 @@ def _document(kind: bytes, make: Callable[[Random, Shape], bytes]) -> Try:
     return one
 
 
+def _compressed(kind: bytes) -> Try:
+    def one(random: Random) -> tuple[bytes, str | None]:
+        data = compressed.doubtful_data(random, kind)
+        return kind + data, compressed.disagreement(kind, data)
+
+    return one
+
+
 READERS: dict[str, dict[str, Try]] = {
     "tar": {make.__name__: _tar(make) for make in (doubtful_tar, sparse_tar, changed_tar)},
     "documents": {
@@ -59,6 +67,7 @@ READERS: dict[str, dict[str, Try]] = {
         for kind in documents.KINDS
         for make in (documents.doubtful_document, documents.doubtful_text)
     },
+    "compressed": {name: _compressed(kind) for kind, name in compressed.KINDS.items()},
 }
 """By reader, the ways to make inputs for it."""
 

@@ -1,5 +1,5 @@
-// The judge: reads tars and documents of images with Go's own archive/tar and encoding/json, which docker, podman,
-// containerd, Skopeo and umoci use, and prints what it saw.
+// The judge: reads tars, documents and compressed data of images with Go's own archive/tar, encoding/json, compress/gzip
+// and compress/bzip2, which docker, podman, containerd, Skopeo and umoci use, and prints what it saw.
 //
 // Requests come on standard input: one byte for the kind, four bytes (big endian) for the length, the data.
 // Each answer is one line of JSON.
@@ -9,6 +9,8 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
+	"compress/bzip2"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -193,6 +195,18 @@ func readDocument(data []byte, value interface{}) answer {
 	return answer{value, ""}
 }
 
+// The digest of all that compressed data unpack to.
+func unpack(reader io.Reader, err error) answer {
+	hash := sha256.New()
+	if err == nil {
+		_, err = io.Copy(hash, reader)
+	}
+	if err != nil {
+		return answer{nil, err.Error()}
+	}
+	return answer{hex.EncodeToString(hash.Sum(nil)), ""}
+}
+
 func judge(kind byte, data []byte) interface{} {
 	switch kind {
 	case 'm':
@@ -205,6 +219,11 @@ func judge(kind byte, data []byte) interface{} {
 		return readDocument(data, &layout{})
 	case 'r':
 		return readDocument(data, &map[string]map[string]string{})
+	case 'g':
+		reader, err := gzip.NewReader(bytes.NewReader(data))
+		return unpack(reader, err)
+	case 'b':
+		return unpack(bzip2.NewReader(bytes.NewReader(data)), nil)
 	default:
 		return readTar(data)
 	}

@@ -222,7 +222,8 @@ CONSTRUCTS: dict[str, tuple[Construct, int, int]] = {
 
 def squeezed(data: bytes) -> bytes:
     """The archive in few bytes: gzip and zstd take a thousandth of what repeats, and once more of that."""
-    return min(gzip.compress(data, 9, mtime=0), zstandard.ZstdCompressor(level=19).compress(data), key=len)
+    level = 19 if len(data) < 16 << 20 else 9
+    return min(gzip.compress(data, 9, mtime=0), zstandard.ZstdCompressor(level=level).compress(data), key=len)
 
 
 def tar_written_by_python(names: Sequence[str]) -> bytes:

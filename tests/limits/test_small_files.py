@@ -2,66 +2,67 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lamina.commands.main import COMMANDS, INTERNAL_COMMANDS
+from tests.limits.commands import NOT_MEASURED, clients, command_lines
 from tests.limits.constructs import CONSTRUCTS, squeezed
-from tests.limits.measured import answer_of
-from tests.support.recipes import recipe, write_recipe
+from tests.limits.measured import Answer, answer_of
 
-COMMANDS: dict[str, Callable[[Path, Path], list[object]]] = {
-    "inspect": lambda image, _: ["inspect", "--json", image],
-    "verify": lambda image, _: ["verify", image],
-    "verify for all": lambda image, _: ["verify", "--for", "all", image],
-    "merge": lambda image, directory: ["merge", image, image, "-o", directory / "merged.tar"],
-    "export": lambda image, directory: ["export", image, "--name", "x/y", "-o", directory / "exported.tar"],
-    "build": lambda image, directory: ["build", _on(image), "-o", directory / "built.tar"],
-}
-
-
-def _on(image: Path) -> Path:
-    """A recipe for an image on this base."""
-    return write_recipe(recipe(base={"path": str(image), "name": "x/y", "tag": None}), image.parent)
-
-
-WORST = ("verify for all", "export")
-"""The commands that look closest."""
+LINES = command_lines()
 
 QUICK = ("one_config_many_times", "v1_links_to_one_document", "links_of_a_layer", "implied_directories", "history")
 """Constructs whose archives are made in no time; `make test-all` tries the others and all commands, too."""
 
-CASES = [
-    pytest.param(construct, command, marks=() if construct in QUICK and command in WORST else pytest.mark.thorough)
-    for construct in CONSTRUCTS
-    for command in COMMANDS
-]
+WORST = ("verify --for all", "export --name x/y")
+"""The command lines that look closest."""
 
 
-@pytest.mark.parametrize(("construct", "command"), CASES)
-def test_far_beyond_all_limits(construct: str, command: str, tmp_path: Path) -> None:
+def _marks(construct: str, line: str) -> Any:
+    """In `make test` the commands that look closest read the quick constructs, and each other command reads one."""
+    first = construct == QUICK[0] or (construct in QUICK and line in WORST)
+    return () if first else pytest.mark.thorough
+
+
+CASES = [pytest.param(construct, line, marks=_marks(construct, line)) for construct in CONSTRUCTS for line in LINES]
+
+
+def cost(line: str, data: bytes, directory: Path, name: str = "it") -> Answer:
+    """What a command takes for an archive."""
+    image = directory / f"{name}.tar"
+    image.write_bytes(data)
+    path = f"{clients(directory / 'bin')}:{os.environ['PATH']}"
+    return answer_of(
+        *LINES[line](image, directory), environment={"PATH": path, "XDG_CACHE_HOME": str(directory / name)}
+    )
+
+
+@pytest.mark.parametrize(("construct", "line"), CASES)
+def test_far_beyond_all_limits(construct: str, line: str, tmp_path: Path) -> None:
     make, _, large = CONSTRUCTS[construct]
-    image = tmp_path / "it.tar"
-    image.write_bytes(squeezed(make(large)))
-    answer = answer_of(*COMMANDS[command](image, tmp_path))
+    answer = cost(line, squeezed(make(large)), tmp_path)
     assert not answer.fault, answer.fault
 
 
-@pytest.mark.parametrize(("construct", "command"), CASES)
-def test_twice_as_much_costs_twice_at_most(construct: str, command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("construct", "line"), CASES)
+def test_twice_as_much_costs_twice_at_most(construct: str, line: str, tmp_path: Path) -> None:
     """But for what starting costs, and some noise."""
     make, small, _ = CONSTRUCTS[construct]
-    answers = []
-    for number in (small, 2 * small):
-        image = tmp_path / f"{number}.tar"
-        image.write_bytes(squeezed(make(number)))
-        answers.append(answer_of(*COMMANDS[command](image, tmp_path)))
-    once, twice = answers
-    assert not once.fault and not twice.fault, answers
-    assert twice.seconds < 2.2 * once.seconds + 0.3, answers
-    assert twice.megabytes < 2 * once.megabytes + 20, answers
+    once, twice = (cost(line, squeezed(make(number)), tmp_path, str(number)) for number in (small, 2 * small))
+    assert not once.fault and not twice.fault, (once, twice)
+    assert twice.seconds < 2.2 * once.seconds + 0.3, (once, twice)
+    assert twice.megabytes < 2 * once.megabytes + 20, (once, twice)
+
+
+def test_every_command_is_measured_or_does_not_read_images() -> None:
+    names = {command.name for command in (*COMMANDS, *INTERNAL_COMMANDS)}
+    assert names == {line.split()[0] for line in LINES} | set(NOT_MEASURED)
 
 
 def a_value_of_gigabytes(connection: sqlite3.Connection) -> None:

@@ -39,6 +39,8 @@ _UNKNOWN_KINDS = {
 }
 
 
+_DIFFER = "readers would differ: make the archive again"
+
 _FEED = 4 << 10
 _FEED_ZSTD = 1 << 10
 """Bytes given to a decoder at a time. With zstd they limit the output too: 4 bytes give up to 128 KiB."""
@@ -83,10 +85,19 @@ def detect(blob: Blob, where: object) -> str | None:
         raise BadInput(where, f"{_UNKNOWN_KINDS[magic]} data", remedy)
     kind = _KINDS.get(magic)
     start = next((name for start, name in _STARTS.items() if head.startswith(start)), None)
-    if start and start != kind:
-        what = f"data that begin like {start} and are {kind or 'something else'}"
-        raise BadInput(where, what, "readers would differ: make the archive again")
+    if (start and start != kind) or (kind and _is_tar(head)):
+        what = f"data that begin like {start or kind} and are {'a tar' if _is_tar(head) else kind or 'something else'}"
+        raise BadInput(where, what, _DIFFER)
     return kind
+
+
+def _is_tar(head: bytes) -> bool:
+    """Whether the first block has the check sum of a tar header, of which some readers make the bytes signed."""
+    block, digits = head[:512], head[148:156].strip(b" \0")
+    if len(block) < 512 or not digits or digits.strip(b"01234567"):
+        return False
+    others = block[:148] + b" " * 8 + block[156:]
+    return int(digits, 8) in (sum(others), sum(others) - 256 * sum(byte > 127 for byte in others))
 
 
 @functools.cache
@@ -123,13 +134,16 @@ class Decompressed(Blob):
     def _decoded(self) -> Iterator[bytes]:
         make = _decoder(self.kind)
         decoder: _Decoder | None = None
+        zeros = 0
         for data in _small(self.packed.chunks(), _FEED_ZSTD if self.kind == "zstd" else _FEED):
             while data:
-                if decoder is None:
-                    data = data.lstrip(b"\0")  # zeros after a frame are padding, which all tools ignore
+                if decoder is None and self.kind == "xz":
+                    zeros += len(data) - len(data := data.lstrip(b"\0"))
                     if not data:
                         break
-                    decoder = make()
+                if decoder is None:
+                    self._check_padding(zeros)
+                    zeros, decoder = 0, make()
                 try:
                     yield from _stepwise(decoder, data)
                 except Exception as error:  # each library has exceptions of its own
@@ -138,6 +152,12 @@ class Decompressed(Blob):
                 decoder = None if decoder.eof else decoder
         if decoder is not None:
             raise BadInput(self.where, f"the {self.kind} data is cut short", "copy or pull it again")
+        self._check_padding(zeros)
+
+    def _check_padding(self, zeros: int) -> None:
+        """xz allows zeros after a stream, in fours. After gzip data gzip and pigz ignore them, Go does not."""
+        if zeros % 4:
+            raise BadInput(self.where, f"{zeros} zeros after the {self.kind} data", _DIFFER)
 
 
 @attrs.frozen

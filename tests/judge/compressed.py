@@ -1,0 +1,59 @@
+"""Compressed data at the edges of the formats, unpacked by Go's compress/gzip and compress/bzip2 and by us."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import zlib
+from random import Random
+
+from lamina.data.blob import Bytes
+from lamina.data.budget import Budget
+from lamina.data.compression import Decompressed
+from lamina.errors import LaminaError
+from tests.judge.readers import go
+
+KINDS = {b"g": "gzip", b"b": "bzip2"}
+"""By the judge's letter for it."""
+
+_BEHIND = [*([b""] * 12), b"\0", bytes(4), bytes(512), b"x", b"\x1f\x8b", b"BZh9", b"\x1f\x8b\x08" + bytes(7)]
+
+
+def disagreement(kind: bytes, data: bytes) -> str | None:
+    """What Go unpacks that we do not; "" where both unpack the same; None where we refuse."""
+    try:
+        ours = b"".join(Decompressed(Bytes(data), KINDS[kind], "it", Budget(len(data))).chunks())
+    except LaminaError:
+        return None
+    answer = go().ask(kind, data)
+    if answer["error"]:
+        return f"Go refuses what we unpack: {answer['error']}"
+    same = answer["value"] == hashlib.sha256(ours).hexdigest()
+    return "" if same else f"we unpack {len(ours)} bytes, Go others"
+
+
+def doubtful_data(random: Random, kind: bytes) -> bytes:
+    """One to three streams behind each other, some with other headers, changed bytes, or something behind them."""
+    data = b"".join(_stream(random, kind) for _ in range(random.randint(1, 3))) + random.choice(_BEHIND)
+    if random.random() < 0.3:
+        at = random.randrange(len(data)) if random.random() < 0.5 else random.randrange(min(20, len(data)))
+        data = data[:at] + bytes([random.randrange(256)]) * random.randint(0, 1) + data[at + random.randint(0, 1) :]
+    return data
+
+
+def _stream(random: Random, kind: bytes) -> bytes:
+    content = random.choice([b"", b"a", b"tar" * 700, random.randbytes(50)])
+    if kind == b"b":
+        return bz2.compress(content, random.randint(1, 9))
+    packed = gzip.compress(content, random.choice([0, 6]), mtime=0)
+    flags = random.choice([0, 0, 0, 0, 1, 2, 4, 8, 16, 24, 26, 32])
+    more = (b"\x02\0ab" if flags & 4 else b"") + (b"name\0" if flags & 8 else b"") + (b"note\0" if flags & 16 else b"")
+    head = packed[:3] + bytes([flags]) + packed[4:10] + more
+    if flags & 2:
+        head += _header_sum(head) if random.random() < 0.7 else b"ab"
+    return head + packed[10:]
+
+
+def _header_sum(head: bytes) -> bytes:
+    return (zlib.crc32(head) & 0xFFFF).to_bytes(2, "little")
