@@ -9,6 +9,8 @@ from random import Random
 from typing import Any
 
 from lamina.errors import LaminaError
+from lamina.image.document import claimed_diff_ids, make_image
+from lamina.oci.config import document_faults
 from lamina.oci.spelling import (
     ANY_KEY,
     CONFIG_DOCUMENT,
@@ -40,12 +42,25 @@ def disagreement(kind: bytes, data: bytes) -> str | None:
     try:
         ours = parse_json(data, "it")
         check_spelling(ours, KINDS[kind], "it")
+        if kind == b"c" and _is_refused_by_verify(ours):
+            return None
     except LaminaError:
         return None
     answer = go().ask(kind, data)
     if answer["error"]:
-        return ""
+        # Go does not decode escapes in times, and whoever reads the value cannot see them.
+        is_fault = kind == b"c" and not answer["error"].lower().startswith("parsing time")
+        return f"Go refuses what we read: {answer['error']}" if is_fault else ""
     return "" if _same(ours, answer["value"], KINDS[kind]) else f"we read {ours!r}\nGo reads {answer['value']!r}"
+
+
+def _is_refused_by_verify(document: Any) -> bool:
+    """By its types, or before that."""
+    if not isinstance(document, dict) or not isinstance(document.get("rootfs"), dict):
+        return True
+    claimed_diff_ids(document, "it")
+    make_image(b"", document, [], [], "it")
+    return any(document_faults(document))
 
 
 def _same(ours: Any, theirs: Any, shape: Shape) -> bool:
@@ -59,6 +74,20 @@ def _same(ours: Any, theirs: Any, shape: Shape) -> bool:
         return len(ours) == len(theirs) and all(_same(*pair, inner) for pair in zip(ours, theirs, strict=True))
     return ours == theirs or (not ours and not theirs)
 
+
+_USUAL: dict[str, Any] = {
+    **{key: ["x"] for key in ("Env", "Cmd", "Entrypoint", "OnBuild", "Shell", "Test", "os.features")},
+    **{key: ["x"] for key in ("RepoTags", "Layers")},
+    **dict.fromkeys(("empty_layer", "ArgsEscaped", "AttachStdin", "Tty", "OpenStdin", "NetworkDisabled"), True),
+    **dict.fromkeys(("AttachStdout", "AttachStderr", "StdinOnce", "PublishService"), False),
+    **dict.fromkeys(("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries", "StopTimeout", "Memory"), 5),
+    **dict.fromkeys(("MemorySwap", "CpuShares", "Size", "size", "schemaVersion"), 5),
+    **{key: {"1/tcp": {}} for key in ("ExposedPorts", "Volumes")},
+    "created": "2020-01-01T00:00:00.5Z",
+    "Labels": {"a": "b"},
+    "diff_ids": ["sha256:" + "0" * 64],
+}
+"""What tools write as the values of some keys; of the others it is a text."""
 
 _VALUES = ["a", "", 0, 5, None, True, [], {}, ["x"], ["x", None], [{}], {"a": "b"}, {"A": {}, "a": {}}]
 
@@ -82,7 +111,11 @@ def _value(random: Random, shape: Shape, odd: bool) -> Any:
         }
     result = {}
     for key in random.sample(sorted(shape), min(len(shape), random.randint(0, 5))):
-        result[_spelled(random, key) if odd and random.random() < 0.3 else key] = _value(random, shape[key], odd)
+        spelled = _spelled(random, key) if odd and random.random() < 0.3 else key
+        is_usual = (key in _USUAL or shape[key] is None) and random.random() < 0.9
+        result[spelled] = _USUAL.get(key, "a") if is_usual else _value(random, shape[key], odd)
+    if "rootfs" in shape and random.random() < 0.9:
+        result["rootfs"] = result.get("rootfs") or {"type": "layers", "diff_ids": []}
         if odd and random.random() < 0.1:
             result[random.choice(["x", "X", "twice", "\u00e4", "\u00c4"])] = random.choice(_VALUES)
     return result

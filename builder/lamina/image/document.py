@@ -17,6 +17,8 @@ from lamina.oci.strict_json import Json, expect, strings
 def claimed_diff_ids(document: Json, where: str) -> list[Digest]:
     """The diff IDs that a config document lists, from the bottom to the top. Raises BadInput."""
     rootfs = expect(document.get("rootfs"), dict, "rootfs", where)
+    if rootfs.get("type") is not None:
+        expect(rootfs["type"], str, "rootfs.type", where)
     claimed = strings(rootfs.get("diff_ids"), "rootfs.diff_ids", where)
     if len(claimed) > LAYERS:
         raise BadInput(where, f"{len(claimed)} layers", f"Linux mounts at most {LAYERS} over each other")

@@ -58,12 +58,13 @@ class Listed:
 
 @attrs.frozen(eq=False)
 class Contents:
-    """What a layout lists: images, each to be read; other things as descriptors of their blobs; what is not checked.
+    """What a layout lists: images, each to be read; `others` that it has; their `blobs`; what is not checked.
 
     `problems` are those of indexes, which hide what they list.
     """
 
     images: tuple[tuple[Listed, Callable[[], Image]], ...]
+    others: tuple[Listed, ...]
     blobs: tuple[Descriptor, ...]
     unchecked: tuple[str, ...]
     problems: tuple[str, ...]
@@ -73,6 +74,7 @@ def contents(members: Members) -> Contents:
     """Walk through all indexes. Raises BadInput: `index.json` cannot be read, or lists more than any layout."""
     found, problems = _walk(members)
     images: list[tuple[Listed, Callable[[], Image]]] = []
+    others: list[Listed] = []
     blobs: list[Descriptor] = []
     unchecked: list[str] = []
     partly = {index for each in found if blob_path(each.descriptor.digest) in members for index in each.indexes}
@@ -85,19 +87,21 @@ def contents(members: Members) -> Contents:
                 problems.append(str(BadInput(members.where, f"lists {each.shown}, which is missing", "pull it again")))
         elif descriptor.media_type not in MANIFESTS_OF:
             unchecked.append(f"{each.shown}: of media type {descriptor.media_type!r:.80}, which is no image")
+            others.append(each)
             blobs.append(descriptor)
         else:
             try:
                 document = read_manifest(members, descriptor)
                 if not is_image(document):
                     unchecked.append(f"{each.shown}: not an image, but an artifact")
+                    others.append(each)
                     blobs += _descriptors(document, members.where)
                     continue
             except LaminaError as error:
                 problems.append(str(error))
                 continue
             images.append((each, functools.partial(read_image, members, document, each.names)))
-    return Contents(tuple(images), tuple(blobs), tuple(unchecked), tuple(problems))
+    return Contents(tuple(images), tuple(others), tuple(blobs), tuple(unchecked), tuple(problems))
 
 
 def _walk(members: Members) -> tuple[list[Listed], list[str]]:

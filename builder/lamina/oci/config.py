@@ -14,6 +14,7 @@ from typing import NamedTuple
 from lamina.errors import BadInput
 from lamina.oci.spelling import fold
 from lamina.oci.strict_json import Json
+from lamina.oci.timestamps import is_timestamp
 
 _TEXTS = ("User", "WorkingDir", "StopSignal", "Hostname", "Domainname", "Image", "MacAddress")
 _LISTS = ("Env", "Cmd", "Entrypoint", "OnBuild", "Shell")
@@ -32,6 +33,10 @@ _MARKS = ("ExposedPorts", "Volumes")
 """Sets of strings, which Go writes as objects whose values are empty objects."""
 _MERGED = ("Labels", *_MARKS)
 _DURATIONS = ("Interval", "Timeout", "StartPeriod", "StartInterval")
+_DOCUMENT_TEXTS = (
+    *("id", "parent", "comment", "author", "architecture", "os", "os.version", "variant", "container"),
+    "docker_version",
+)
 _HEALTHCHECK = ("Test", "Retries", *_DURATIONS)
 _KNOWN = (*_TEXTS, *_LISTS, *_FLAGS, *_NUMBERS, *_MERGED, "Healthcheck")
 
@@ -102,6 +107,32 @@ def _without_nulls(key: str, value: object) -> object:
     if key == "Healthcheck" and isinstance(value, dict):
         return {name: inner for name, inner in value.items() if inner is not None}
     return value
+
+
+def document_faults(document: Json) -> Iterator[Fault]:
+    """Fields of a config document, without `rootfs`, that Go does not decode."""
+    for key in _DOCUMENT_TEXTS:
+        yield from _expect(key, document.get(key), _is_optional(str), "a string")
+    yield from _time_faults("created", document.get("created"))
+    if document.get("os.features") is not None:
+        yield from _list_faults("os.features", document["os.features"])
+    config = document.get("config")
+    yield from _expect("config", config, _is_optional(dict), "an object")
+    if isinstance(config, dict):
+        yield from type_faults(config)
+    for entry in document.get("history") or []:
+        for key in ("created_by", "author", "comment"):
+            yield from _expect(f"history.{key}", entry.get(key), _is_optional(str), "a string")
+        yield from _time_faults("history.created", entry.get("created"))
+        yield from _expect("history.empty_layer", entry.get("empty_layer"), _is_optional(bool), "true or false")
+
+
+def _time_faults(field: str, value: object) -> Iterator[Fault]:
+    yield from _expect(field, value, lambda it: it is None or is_timestamp(it), "a time like 1970-01-01T00:00:01Z")
+
+
+def _is_optional(kind: type) -> Callable[[object], bool]:
+    return lambda value: value is None or isinstance(value, kind)
 
 
 def type_faults(config: Json) -> Iterator[Fault]:

@@ -18,11 +18,18 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d
 def check_timestamp(value: object, what: str, where: object) -> str:
     """`value`, which must be an RFC 3339 time: all readers of `created` require that. Raises BadInput."""
     text = expect(value, str, what, where)
-    if _RFC3339.fullmatch(text):
-        with contextlib.suppress(ValueError):
-            _moment(text)
-            return text
+    if is_timestamp(text):
+        return text
     raise BadInput(where, f"{what} is {text!r:.60}, not an RFC 3339 time", "write it like 1970-01-01T00:00:01Z")
+
+
+def is_timestamp(value: object) -> bool:
+    """Whether it is a text that is an RFC 3339 time."""
+    if isinstance(value, str) and _RFC3339.fullmatch(value):
+        with contextlib.suppress(ValueError):
+            _moment(value)
+            return True
+    return False
 
 
 def any_time(text: str, what: str, where: object) -> str:

@@ -12,7 +12,8 @@ import attrs
 from lamina.errors import BadInput
 from lamina.image.image import Image
 from lamina.oci.digest import Digest, sha256
-from lamina.oci.documents import CONTAINERD_NAME, REF_NAME
+from lamina.oci.documents import CONTAINERD_NAME, REF_NAME, Descriptor
+from lamina.oci.platform import normalized
 from lamina.oci.reference import parse_reference
 from lamina.oci.strict_json import canonical
 
@@ -23,13 +24,14 @@ _PLATFORM = ("os", "architecture", "variant", "os.version")
 class Named:
     """An image as one side has it: what it is, for which platform, and its whole names.
 
-    `has_bare_name` says that a tag alone stands in the place of a name, or nothing: others must guess what to add.
-    `nested` says that it is one of an index of platforms.
+    `called` has all that it is called, in any form. `has_bare_name` says that a tag alone stands in the place of a
+    name, or nothing: others must guess what to add. `nested` says that it is one of an index of platforms.
     """
 
     identity: Digest
     platform: tuple[str, ...]
     names: frozenset[str]
+    called: frozenset[str]
     has_bare_name: bool
     nested: bool = False
 
@@ -40,9 +42,32 @@ class Named:
             identity=sha256(canonical([image.config, image.diff_ids])),
             platform=tuple(str(image.config.get(key) or "") for key in _PLATFORM),
             names=whole,
+            called=frozenset(map(_called, names)),
             has_bare_name=len(whole) < len(names) or not names,
             nested=nested,
         )
+
+
+@attrs.frozen
+class Choice:
+    """What readers can choose in a file by a name: an image or something else, and the platform by which they choose.
+
+    `platform` is None if the name alone leads to it.
+    """
+
+    identity: Digest
+    called: frozenset[str]
+    platform: tuple[str, ...] | None = None
+    is_image: bool = True
+
+    @classmethod
+    def listed(cls, descriptor: Descriptor, names: Sequence[str], image: Named | None, *, nested: bool) -> Choice:
+        """An entry of an index. An image in an index of platforms is chosen by its own if the entry has none."""
+        platform = normalized(descriptor.platform) if descriptor.platform else None
+        if platform is None and nested and image:
+            platform = normalized(dict(zip(_PLATFORM, image.platform, strict=True)))
+        identity = image.identity if image else descriptor.digest
+        return cls(identity, frozenset(map(_called, names)), platform, is_image=image is not None)
 
 
 def whole_name(text: str) -> str | None:
@@ -61,13 +86,34 @@ def two_names(annotations: Mapping[str, str]) -> str | None:
     return f"one image is called {' and '.join(sorted(map(str, names)))}" if len(names) > 1 else None
 
 
-def ambiguities(side: Sequence[Named], file: str) -> Iterator[str]:
-    """Names that one side gives to different images of one platform: some readers take the first, others the last."""
-    found: dict[tuple[str, tuple[str, ...]], Digest] = {}
-    for image in side:
-        for name in sorted(image.names):
-            if found.setdefault((name, image.platform), image.identity) != image.identity:
-                yield f"{file} calls two images {name}"
+def _called(text: str) -> str:
+    """One form for all spellings of a name; what is no name stays as it is."""
+    try:
+        return parse_reference(text, text).qualified
+    except BadInput:
+        return text
+
+
+def ambiguities(choices: Iterable[Choice], file: str) -> Iterator[str]:
+    """Names that lead to two things for one platform: some readers take the first, and others the last.
+
+    Things that are no images, such as the attestations of several images, may share a name among themselves.
+    """
+    found: dict[str, list[Choice]] = {}
+    for choice in choices:
+        for name in choice.called:
+            found.setdefault(name, []).append(choice)
+    for name, group in sorted(found.items()):
+        by_name = any(choice.platform is None for choice in group)
+        alike: dict[tuple[str, ...] | None, list[Choice]] = {}
+        for choice in group:
+            alike.setdefault(None if by_name else choice.platform, []).append(choice)
+        if any(map(_are_two_images, alike.values())):
+            yield f"{file} calls two images {name}"
+
+
+def _are_two_images(choices: Sequence[Choice]) -> bool:
+    return len({one.identity for one in choices}) > 1 and any(one.is_image for one in choices)
 
 
 def differences(docker: Sequence[Named], oci: Sequence[Named]) -> tuple[list[str], list[str]]:

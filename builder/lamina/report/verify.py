@@ -31,11 +31,12 @@ from lamina.media.oci_layout import Checked, Foreign, blob_where
 from lamina.media.read import has_layout, no_image
 from lamina.media.tarball import fill
 from lamina.media.universal import arrange
+from lamina.oci.config import document_faults
 from lamina.oci.digest import Digest, blob_path
 from lamina.oci.documents import Descriptor
 from lamina.recipe.open import build_image, open_source
 from lamina.recipe.recipe import Recipe
-from lamina.report.agreement import Named, ambiguities, differences, two_names
+from lamina.report.agreement import Choice, Named, ambiguities, differences, two_names
 from lamina.report.legacy import check_v1_chains
 from lamina.tar.read import Entry, entries
 
@@ -150,7 +151,8 @@ class _Check:
         if is_docker:
             for candidate in docker_archive.candidates(members):
                 self._read(candidate.read, candidate.names, self.docker)
-            self._tell(ambiguities(self.docker, "manifest.json"))
+            choices = (Choice(image.identity, image.called) for image in self.docker)
+            self._tell(ambiguities(choices, docker_archive.MANIFEST))
         if oci_layout.INDEX in members:  # podman and Skopeo read it without `oci-layout`, too
             self._layout()
         if is_docker and oci_layout.INDEX in members and len(self.problems) == before:
@@ -167,9 +169,11 @@ class _Check:
         self.problems += found.problems
         self.unchecked += found.unchecked
         self._blobs += found.blobs
+        choices = [Choice.listed(each.descriptor, each.names, None, nested=each.nested) for each in found.others]
         for each, read in found.images:
-            self._read(read, each.names, self.oci, nested=each.nested)
-        self._tell(ambiguities(self.oci, "index.json"))
+            image = self._read(read, each.names, self.oci, nested=each.nested)
+            choices += [Choice.listed(each.descriptor, each.names, image, nested=each.nested)] if image else []
+        self._tell(ambiguities(choices, oci_layout.INDEX))
 
     def _tell(self, problems: Iterable[str]) -> None:
         remedy = "make the archive again"
@@ -177,16 +181,20 @@ class _Check:
 
     def _read(
         self, read: Callable[[], Image], names: Iterable[str], side: list[Named], *, nested: bool = False
-    ) -> None:
+    ) -> Named | None:
+        named = None
         with _noted(self.problems):
             image = read()
             where = ", ".join(names) or "the image without a name"
+            for fault in document_faults({**image.config, "history": list(image.history)}):
+                raise BadInput(where, f"{fault.field} {fault.what}", fault.remedy)
             complete_history(list(image.history), len(image.layers), "", where)
             named = Named.of(image, list(names), nested=nested)
             side.append(named)
             self.stacks[named.identity] = tuple(image.diff_ids)
             # A layer that both sides have is read once; the blob's own digest is in the index only, which comes last.
             self._layers.update({(layer.diff_id, layer.where): layer for layer in image.layers})
+        return named
 
     def layers(self) -> None:
         """Read every layer, and the blobs of what is no image, and compare their digests."""

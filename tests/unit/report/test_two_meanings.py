@@ -280,6 +280,114 @@ def test_sides_that_differ(kind: str, layout: bool, tmp_path: Path) -> None:
     assert match in found if match else found == "", found
 
 
+def test_one_name_for_two_platforms_in_manifest_json(tmp_path: Path) -> None:
+    """Docker gives the name to the last one, podman to the first: neither looks at the platform."""
+    files, item = flat(Sample(EVIL.layers, EVIL.names, architecture="arm64"), "evil.json", "evil.tar")
+    pieces = [*GOOD_FILES, *files, Piece("manifest.json", to_json([GOOD_ITEM, item]))]
+    assert "manifest.json calls two images example.org/x:1" in problems(pieces, tmp_path)
+
+
+REF_NAME = "org.opencontainers.image.ref.name"
+
+
+def entry_of(image: Sample, name: str, **changes: Any) -> dict[str, Any]:
+    return {**descriptor(oci_manifest(image), "manifest.v1+json", annotations={REF_NAME: name}), **changes}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+        "application/vnd.oci.image.manifest.v1+json; charset=utf-8",
+        "application/vnd.OCI.image.manifest.v1+json",
+        "text/plain",
+    ],
+)
+def test_something_else_with_the_name_of_an_image(kind: str, tmp_path: Path) -> None:
+    """Readers choose by the name, and only then look at the media type; some guess an unknown one."""
+    entries = [entry_of(EVIL, "example.org/x:1", mediaType=kind), entry_of(GOOD, "example.org/x:1")]
+    blobs = [*oci_blobs(GOOD), *oci_blobs(EVIL)]
+    for order in (entries, entries[::-1]):
+        assert "index.json calls two images example.org/x:1" in problems(oci_layout(order, blobs), tmp_path)
+    other = [{**entries[0], "annotations": {REF_NAME: "example.org/y:1"}}, entries[1]]
+    assert problems(oci_layout(other, blobs), tmp_path) == ""
+
+
+def test_one_tag_for_two_images_of_a_layout(tmp_path: Path) -> None:
+    entries = [entry_of(GOOD, "1"), entry_of(EVIL, "1")]
+    assert "calls two images" in problems(oci_layout(entries, [*oci_blobs(GOOD), *oci_blobs(EVIL)]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "are_alike"),
+    [
+        ({"os": "linux", "architecture": "amd64"}, {"os": "linux", "architecture": "amd64"}, True),
+        ({"os": "linux", "architecture": "x86_64"}, {"os": "linux", "architecture": "amd64"}, True),
+        ({"os": "Linux", "architecture": "amd64"}, {"os": "linux", "architecture": "AMD64"}, True),
+        ({"os": "linux", "architecture": "arm64", "variant": "v8"}, {"os": "linux", "architecture": "aarch64"}, True),
+        ({"os": "linux", "architecture": "arm"}, {"os": "linux", "architecture": "arm", "variant": "7"}, True),
+        ({"os": "linux", "architecture": "armhf"}, {"os": "linux", "architecture": "arm", "variant": "v6"}, False),
+        ({"os": "linux", "architecture": "arm64"}, {"os": "linux", "architecture": "amd64"}, False),
+        ({"os": "windows", "architecture": "amd64", "os.version": "1"},
+         {"os": "windows", "architecture": "amd64", "os.version": "2"}, False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("nested", [True, False])
+def test_an_index_with_two_images_for_one_platform(
+    first: dict[str, str], second: dict[str, str], are_alike: bool, nested: bool, tmp_path: Path
+) -> None:
+    """Whatever the images say of themselves: readers choose by what the index says."""
+    evil = Sample(EVIL.layers, EVIL.names, architecture="s390x")
+    entries = [entry_of(evil, "example.org/x:1", platform=first), entry_of(GOOD, "example.org/x:1", platform=second)]
+    blobs = [*oci_blobs(GOOD), *oci_blobs(evil)]
+    if nested:
+        index = to_json({"schemaVersion": 2, "manifests": [{**entry, "annotations": {}} for entry in entries]})
+        blobs.append(Piece(f"blobs/sha256/{hexdigest(index)}", index))
+        entries = [descriptor(index, "index.v1+json", annotations={REF_NAME: "example.org/x:1"})]
+    found = problems(oci_layout(entries, blobs), tmp_path)
+    assert ("index.json calls two images example.org/x:1" in found) == are_alike, found
+
+
+def test_one_image_compressed_in_two_ways(tmp_path: Path) -> None:
+    """BuildKit lists two manifests of one platform for it; they are one image."""
+    platform = {"os": "linux", "architecture": "amd64"}
+    packs = ("gzip", "zstd")
+    inner = [descriptor(oci_manifest(GOOD, pack), "manifest.v1+json", platform=platform) for pack in packs]
+    index = to_json({"schemaVersion": 2, "manifests": inner})
+    top = descriptor(index, "index.v1+json", annotations={REF_NAME: "example.org/x:1"})
+    blobs = [blob for pack in packs for blob in oci_blobs(GOOD, pack)]
+    assert problems(oci_layout([top], [*blobs, Piece(f"blobs/sha256/{hexdigest(index)}", index)]), tmp_path) == ""
+
+
+WRONG_TYPES: list[dict[str, Any]] = [
+    {"config": {"Env": "A=1"}},
+    {"config": {"Cmd": "/bin/sh"}},
+    {"config": {"Labels": []}},
+    {"config": {"Entrypoint": [1]}},
+    {"config": {"Healthcheck": []}},
+    {"config": {"Volumes": {"/x": 1}}},
+    {"config": []},
+    {"config": ""},
+    {"created": 5},
+    {"created": "yesterday"},
+    {"author": []},
+    {"variant": 8},
+    {"os.features": "x"},
+    {"rootfs": {"type": 1, "diff_ids": [digest(GOOD.layers[0])]}},
+    {"history": [{"created_by": 1}]},
+    {"history": [{"empty_layer": "false"}]},
+    {"history": [{"created": ""}]},
+]
+
+
+@pytest.mark.parametrize("change", WRONG_TYPES, ids=str)
+def test_a_config_that_go_does_not_decode_is_not_sound(change: dict[str, Any], tmp_path: Path) -> None:
+    """Docker, podman and Skopeo refuse it, or read it as something else: an old Docker takes a string as Cmd."""
+    config = Piece("good.json", to_json(json.loads(GOOD.document) | change))
+    found = problems([config, GOOD_FILES[1], Piece("manifest.json", to_json([GOOD_ITEM]))], tmp_path)
+    assert next(iter(change)) in found and found.count("\n") == 0, found
+
+
 def test_a_tag_alone_says_nothing_about_the_name(tmp_path: Path) -> None:
     """As the OCI layouts of some tools have it."""
     pieces = both_sides([A], [A])
