@@ -155,3 +155,12 @@ IMAGES_OF_DAEMON = 10_000
 
 ERROR_BYTES = 64 << 10
 """Bytes that are read from the end of a program's error output."""
+
+RANGES = 64
+"""Parts of a blob in one request, and parameters in its address: a client that resumes requests one part."""
+
+STALLED = 60
+"""Seconds after which a client of `lamina serve` that takes no byte, or sends no request, is disconnected."""
+
+SHARED_BYTES = 48 << 20
+"""Bytes of layers that `lamina serve` keeps for clients that pull the same layer at about the same time."""

@@ -43,6 +43,7 @@ COMMANDS = (
         "lamina load image.json",
         program=("load the image into a daemon, sending only missing layers", "{} --to podman"),
     ),
+    Command("serve", "serve images as a read-only registry", "lamina serve image.json --listen 127.0.0.1:5000"),
     Command("prefetch", "print the arguments for pullImage", "lamina prefetch redis:7"),
     Command("export", "write the file system of an image as a plain tar", "lamina export image.tar -o fs.tar"),
 )

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import attrs
 
-from lamina.data.span import Piece, Span, as_chunks
+from lamina.data.span import Piece, Span, as_chunks, cut
 from lamina.errors import BadInput
 
 
@@ -34,6 +34,10 @@ class Blob(Protocol):
     def chunks(self) -> Iterator[bytes]:
         """The same bytes, all in memory, one piece at a time. Raises BadInput: they cannot be read."""
         return as_chunks(self.pieces())
+
+    def part(self, start: int, size: int) -> Iterator[Piece]:
+        """`size` bytes from `start` on; fewer if the blob ends before. Raises BadInput: they cannot be read."""
+        return cut(self.pieces(), start, size)
 
 
 @attrs.frozen

@@ -63,6 +63,26 @@ def as_chunks(pieces: Iterator[Piece]) -> Iterator[bytes]:
             yield piece
 
 
+def cut(pieces: Iterator[Piece], start: int, size: int) -> Iterator[Piece]:
+    """`size` bytes from `start` on; fewer if the pieces end before. Spans that are left out are not read."""
+    position, end = 0, start + size
+    while position < end:
+        piece = next(pieces, None)
+        if piece is None:
+            return
+        first, last = max(0, start - position), min(len(piece), end - position)
+        position += len(piece)
+        if first < last:
+            yield section(piece, first, last)
+
+
+def section(piece: Piece, first: int, last: int) -> Piece:
+    """The bytes of the piece from `first` up to `last`."""
+    if isinstance(piece, Span):
+        return attrs.evolve(piece, offset=piece.offset + first, size=last - first)
+    return piece[first:last]
+
+
 def put(piece: Piece, file: IO[bytes]) -> None:
     """Write the piece to a file or a pipe. Raises OSError; BadInput as `Span.chunks` does."""
     if isinstance(piece, bytes):

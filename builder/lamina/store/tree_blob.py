@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
 from lamina.data.blob import Blob
-from lamina.data.span import CHUNK, Piece, Span, changed
+from lamina.data.span import CHUNK, Piece, Span, changed, cut
 from lamina.store.tree import Item, unreadable
 from lamina.tar.write import BLOCK, END, FILE, header, padding, stored_size
 
@@ -36,31 +38,43 @@ class TreeBlob(Blob):
     @property
     def size(self) -> int:
         """Raises BadInput: a path does not exist, or contains something that no layer can."""
-        self._kept = self.find() if self._kept is None else self._kept
-        return sum(stored_size(item.member) for item in self._kept) + len(END)
+        self._kept = items = self._kept or self.find()
+        return sum(stored_size(item.member) for item in items) + len(END)
 
     def pieces(self) -> Iterator[Piece]:
         """The tar, with large files as spans. Raises BadInput: a file cannot be read, or has changed its size."""
         items, self._kept = self._kept or self.find(), None
-        batch: list[bytes] = []
-        held = 0
-        for item in items:
-            member = item.member
-            batch.append(header(member))
-            held += BLOCK
-            if member.kind == FILE:  # an empty file is read too, because it may have grown
-                if member.size <= _SMALL and not item.part:
-                    batch.append(_content(item.source, member.size))
-                    held += member.size
-                else:
-                    yield b"".join(batch)
-                    yield from item.part.pieces() if item.part else _span(item.source, member.size)
-                    batch, held = [], 0
-                batch.append(padding(member.size))
-            if held > CHUNK:
+        yield from _pieces(items)
+
+    def part(self, start: int, size: int) -> Iterator[Piece]:
+        """Raises BadInput as `pieces`. Files before the part are not read, because the sizes of all are known."""
+        items = self.find()
+        starts = [0, *itertools.accumulate(stored_size(item.member) for item in items)]
+        first = bisect.bisect_right(starts, start) - 1
+        return cut(_pieces(items[first:]), start - starts[first], size)
+
+
+def _pieces(items: Sequence[Item]) -> Iterator[Piece]:
+    """The tar of the items, and its end."""
+    batch: list[bytes] = []
+    held = 0
+    for item in items:
+        member = item.member
+        batch.append(header(member))
+        held += BLOCK
+        if member.kind == FILE:  # an empty file is read too, because it may have grown
+            if member.size <= _SMALL and not item.part:
+                batch.append(_content(item.source, member.size))
+                held += member.size
+            else:
                 yield b"".join(batch)
+                yield from item.part.pieces() if item.part else _span(item.source, member.size)
                 batch, held = [], 0
-        yield b"".join((*batch, END))
+            batch.append(padding(member.size))
+        if held > CHUNK:
+            yield b"".join(batch)
+            batch, held = [], 0
+    yield b"".join((*batch, END))
 
 
 def _content(source: bytes, size: int) -> bytes:

@@ -1,0 +1,1 @@
+"""Registries: what one serves, how it answers, and pushing to others."""
