@@ -57,8 +57,8 @@ V1_CHAIN = LAYERS
 BASES = 16
 """Recipes of which each is the base of the next one."""
 
-INDEXES = 4
-"""Levels of indexes in each other. Multi-platform images have two; no tool writes more."""
+INDEXES = 8
+"""Indexes in each other below `index.json`. Multi-platform images have one; containerd follows any number."""
 
 PATH_LINKS = 40
 """Symbolic links on one path: as many as Linux follows (path_resolution(7))."""

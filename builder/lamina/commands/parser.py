@@ -187,7 +187,7 @@ def seconds(text: str) -> int:
 
 def add_image(parser: argparse.ArgumentParser) -> None:
     """Add IMAGE, which `open_images` reads."""
-    text = "a recipe, an archive or an OCI layout; - for standard input"
+    text = "a recipe, an archive, an OCI layout or Skopeo's dir:; - for standard input"
     parser.add_argument("image", type=path, metavar="IMAGE", help=text)
 
 

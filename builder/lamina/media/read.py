@@ -13,9 +13,10 @@ import attrs
 
 from lamina.errors import BadInput
 from lamina.image.image import Image
-from lamina.media import docker_archive, oci_layout
+from lamina.media import docker_archive, oci_layout, platforms
 from lamina.media.choice import Candidate, choose, matching
 from lamina.media.files import Directory, Members, open_archive
+from lamina.media.skopeo_directory import SkopeoDirectory, as_skopeo_directory
 from lamina.oci.platform import host_architecture
 
 
@@ -38,7 +39,10 @@ def read_image(path: Path, name: str | None = None, tag: str | None = None, arch
 
 def open_members(path: Path) -> Members:
     """The files of the image at `path`, which is an archive or a directory."""
-    return Directory(path) if os.path.isdir(path) else open_archive(path)  # Path.is_dir raises where this is False
+    if not os.path.isdir(path):  # Path.is_dir raises where this is False
+        return open_archive(path)
+    directory = Directory(path)
+    return as_skopeo_directory(directory) or directory
 
 
 def candidates(members: Members, architecture: str, *, exact: bool = False) -> list[Candidate]:
@@ -46,11 +50,11 @@ def candidates(members: Members, architecture: str, *, exact: bool = False) -> l
 
     With `exact`, an image for another architecture is an error when it is read. Raises BadInput.
     """
-    if docker_archive.MANIFEST in members:
+    if is_docker_archive(members):
         found = docker_archive.candidates(members)
-        others = oci_layout.candidates(members, architecture) if exact and has_layout(members) else []
+        others = platforms.candidates(members, architecture, exact=True) if exact and has_layout(members) else []
     elif has_layout(members):
-        found, others = oci_layout.candidates(members, architecture), []
+        found, others = platforms.candidates(members, architecture, exact=exact), []
     else:
         raise no_image(members)
     return [_exactly(each, others, architecture, members.where) for each in found] if exact else found
@@ -78,12 +82,21 @@ def _exactly(candidate: Candidate, others: list[Candidate], architecture: str, w
     return attrs.evolve(candidate, read=read)
 
 
+def is_docker_archive(members: Members) -> bool:
+    """Whether it has the `manifest.json` of a docker archive."""
+    return docker_archive.MANIFEST in members and not isinstance(members, SkopeoDirectory)
+
+
 def has_layout(members: Members) -> bool:
-    """Whether it is an OCI layout."""
+    """Whether it is an OCI layout, or the like of Skopeo."""
+    if isinstance(members, SkopeoDirectory):
+        return True
     return oci_layout.INDEX in members and oci_layout.LAYOUT in members
 
 
 def no_image(members: Members) -> BadInput:
-    """The error for what is neither a docker archive nor an OCI layout."""
-    remedy = "give what docker save, podman save or skopeo copy to docker-archive: or oci: write"
-    return BadInput(members.where, "no manifest.json and no index.json", remedy)
+    """The error for an archive or a directory without an image in it."""
+    is_empty = is_docker_archive(members) or has_layout(members)
+    what = "contains no image" if is_empty else "contains no image: no manifest.json and no index.json"
+    remedy = "give what docker save, podman save, or skopeo copy to docker-archive:, oci: or dir: write"
+    return BadInput(members.where, what, remedy)

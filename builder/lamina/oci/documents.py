@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from lamina.errors import BadInput
-from lamina.oci.digest import Digest, parse_digest
+from lamina.oci.digest import Digest, parse_blob_digest
 from lamina.oci.strict_json import Json, canonical, expect
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -66,7 +66,7 @@ class Descriptor(NamedTuple):
         annotations = expect(fields.get("annotations") or {}, dict, "a descriptor's annotations", where)
         return cls(
             media_type=expect(fields.get("mediaType"), str, "a descriptor's mediaType", where),
-            digest=parse_digest(fields.get("digest"), where),
+            digest=parse_blob_digest(fields.get("digest"), where),
             size=size,
             annotations={k: v for k, v in annotations.items() if isinstance(v, str)},
             platform=expect(fields["platform"], dict, "platform", where) if fields.get("platform") else None,
