@@ -31,6 +31,8 @@ COMMANDS = (
         "lamina inspect image.tar --json",
         program=("show what the image contains", "{} --json"),
     ),
+    Command("why", "show what brings a store path into an image", "lamina why image.json openssl"),
+    Command("diff", "show what differs between two images, and what the update costs", "lamina diff old.json new.json"),
     Command(
         "verify",
         "check the structure and every digest of an image, and what consumers need",

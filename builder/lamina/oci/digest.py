@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NewType
@@ -77,3 +78,9 @@ def chain_ids(diff_ids: Iterable[Digest]) -> list[Digest]:
     for diff_id in diff_ids:
         chain.append(sha256(f"{chain[-1]} {diff_id}".encode()) if chain else diff_id)
     return chain
+
+
+def common_layers(diff_ids: Iterable[Digest], others: Iterable[Iterable[Digest]]) -> int:
+    """How many of the lowest layers have the same chain IDs as layers of other images."""
+    chains = {chain for other in others for chain in chain_ids(other)}
+    return sum(1 for _ in itertools.takewhile(chains.__contains__, chain_ids(diff_ids)))
