@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from lamina import __version__
-from lamina.data.compressors import COMPRESSORS
 from lamina.errors import printable, shortened
 
 TYPE_CHECKING = False  # typing's own would import typing, a third of the time that `lamina --version` takes
@@ -209,6 +208,8 @@ def add_check(parser: argparse.ArgumentParser) -> None:
 
 def add_compressor(parser: argparse.ArgumentParser) -> None:
     """Add `--compressor`, for an archive that is compressed as a whole."""
+    from lamina.data.compressors import COMPRESSORS
+
     parser.add_argument("--compressor", choices=tuple(COMPRESSORS), default="none", help="default: none")
 
 

@@ -20,8 +20,8 @@ Digest = NewType("Digest", str)
 UNKNOWN = Digest("sha256:" + "0" * 64)
 """In place of a digest that is not known yet. It has the length of a digest, so sizes of documents are right."""
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_BLOB_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_DIGEST = r"sha256:[0-9a-f]{64}"
+_BLOB_DIGEST = r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
 
 
 def sha256(data: bytes) -> Digest:
@@ -35,14 +35,14 @@ def parse_digest(text: object, where: object) -> Digest:
 
     Only a digest from this function may become a part of a path: nothing else keeps `../` out.
     """
-    if isinstance(text, str) and _DIGEST.fullmatch(text):
+    if isinstance(text, str) and re.fullmatch(_DIGEST, text):
         return Digest(text)
     raise BadInput(where, f"{text!r:.100} is no sha256 digest", "the file is damaged or of an unknown kind")
 
 
 def parse_blob_digest(text: object, where: object) -> Digest:
     """`text` as the digest of a blob, by one of the algorithms that the OCI image spec registers. Raises BadInput."""
-    if isinstance(text, str) and _BLOB_DIGEST.fullmatch(text):
+    if isinstance(text, str) and re.fullmatch(_BLOB_DIGEST, text):
         return Digest(text)
     what = f"{text!r:.160} is no sha256 or sha512 digest"
     raise BadInput(where, what, "the file is damaged or of an unknown kind")
