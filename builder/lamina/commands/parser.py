@@ -55,6 +55,18 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         super().error(printable(shortened(message)))
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Exit, after `--help` and `--version` have been written. Raises OSError: they cannot be."""
+        sys.stdout.flush()
+        super().exit(status, message)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """argparse ignores it if help cannot be written."""
+        if file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
+
 
 class Command:
     """A command by its name, with a summary and an example line.

@@ -15,7 +15,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TextIO
 
 from lamina.data.output import whole_file, widen
 from lamina.errors import BadUsage, LaminaError
@@ -62,7 +62,7 @@ def open_output(name: str | os.PathLike[str]) -> Iterator[Output]:
 
 @contextlib.contextmanager
 def _standard_output() -> Iterator[Output]:
-    if sys.stdout is None:
+    if sys.stdout is None or _is_read_only(sys.stdout):
         raise LaminaError("-o -", "standard output is closed", "give the name of a file")
     if sys.stdout.isatty():
         raise BadUsage("-o -", "standard output is a terminal", "redirect it, or give the name of a file")
@@ -138,6 +138,12 @@ def _copied(path: Path) -> int:
         raise OSError(errno.EBADF, "no descriptor of this process")
     number = int(path.name)
     mode = os.fstat(number).st_mode
-    if stat.S_ISDIR(mode) or stat.S_ISBLK(mode) or fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+    if stat.S_ISDIR(mode) or stat.S_ISBLK(mode) or _is_read_only(number):
         raise OSError(errno.EBADF, "not open for writing")
     return os.dup(number)
+
+
+def _is_read_only(file: TextIO | int) -> bool:
+    with contextlib.suppress(OSError):  # no descriptor, as in a test
+        return fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+    return False
