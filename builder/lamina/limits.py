@@ -57,8 +57,8 @@ V1_CHAIN = LAYERS
 BASES = 16
 """Recipes of which each is the base of the next one."""
 
-INDEXES = 4
-"""Levels of indexes in each other. Multi-platform images have two; no tool writes more."""
+INDEXES = 8
+"""Indexes in each other below `index.json`. Multi-platform images have one; containerd follows any number."""
 
 PATH_LINKS = 40
 """Symbolic links on one path: as many as Linux follows (path_resolution(7))."""
@@ -164,3 +164,6 @@ STALLED = 60
 
 SHARED_BYTES = 48 << 20
 """Bytes of layers that `lamina serve` keeps for clients that pull the same layer at about the same time."""
+
+SHOWN_FILES = 1_000_000
+"""Files in the JSON of `lamina inspect --files`."""

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from lamina.media.read import read_image
+from lamina.report.verify import verify
 from tests.support.consumers.adapters import ConsumerError
-from tests.support.consumers.base import unique
+from tests.support.consumers.base import check, unique
 from tests.support.consumers.buildah import Buildah
 from tests.support.consumers.cosign import Cosign
 from tests.support.consumers.oras import Oras
+from tests.support.consumers.podman import Podman
 from tests.support.consumers.registry import Registry
 from tests.support.consumers.scanners import Scanner, scanned
+from tests.support.consumers.skopeo import Skopeo
 from tests.support.replays import archives
 from tests.support.replays.archives import Image
 
@@ -68,3 +72,28 @@ def test_cosign_verifies_only_what_it_signed(archive: Path, cosign: Cosign) -> N
         cosign.verified(unsigned)
     for name in (signed, unsigned):
         cosign.remove(name)
+
+
+@pytest.mark.parametrize("copier", ["skopeo", "skopeo_trixie"])
+def test_a_directory_that_skopeo_copied(
+    request: pytest.FixtureRequest, image: Image, archive: Path, tmp_path: Path, copier: str
+) -> None:
+    skopeo: Skopeo = request.getfixturevalue(copier)
+    for layout in ("docker-archive", "oci-archive"):
+        target = tmp_path / layout
+        check(skopeo.skopeo("copy", f"{layout}:{archive}", f"dir:{target}"))
+        check_directory(target, image)
+
+
+@pytest.mark.parametrize("form", ["docker-dir", "oci-dir"])
+def test_a_directory_that_podman_saved(image: Image, archive: Path, podman: Podman, form: str, tmp_path: Path) -> None:
+    [name] = podman.load(archive)
+    check(podman.podman("save", "--format", form, "--output", tmp_path / form, name))
+    podman.remove(name)
+    check_directory(tmp_path / form, image)
+
+
+def check_directory(path: Path, image: Image) -> None:
+    assert read_image(path).diff_ids == [f"sha256:{diff_id}" for diff_id in image.diff_ids]
+    verdict = verify(path)
+    assert (verdict.images, verdict.problems) == (1, ())

@@ -40,6 +40,20 @@ def test_inspect(recipe: Path) -> None:
         assert set(layer) == described("each of these layers")
 
 
+def test_why_and_diff(recipe: Path) -> None:
+    for words in (("why", recipe, "hello"), ("diff", recipe, recipe)):
+        done = subprocess.run([COMMAND, *words, "--json"], capture_output=True, text=True, check=True, timeout=60)
+        assert set(json.loads(done.stdout)) <= described(f"`lamina {words[0]}`")
+
+
+def test_what_options_add(recipe: Path) -> None:
+    [image] = printed("inspect", recipe, "--layers", "--tree", "--files", "*")
+    for option, key in (("`--layers`", "layerDetails"), ("`--tree` or `--largest N`", "paths"), ("`--files`", "files")):
+        rows = image[key]
+        assert isinstance(rows, list)
+        assert {key, *rows[0]} <= described(f"with {option}")
+
+
 def test_plan(recipe: Path) -> None:
     for layer in printed("plan", recipe):
         assert set(layer) == described("`lamina plan`")

@@ -4,17 +4,79 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import add_image, json_text
+from lamina.commands.parser import add_selection, json_text
+from lamina.commands.source import add_registry, add_source, opened
+
+TYPE_CHECKING = False  # typing's own would import typing
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lamina.oci.strict_json import Json
+    from lamina.report.contents import Contents
+    from lamina.report.style import Style
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_image(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_source(parser)
+    parser.add_argument("--layers", action="store_true", help="show every store path of each layer, with its size")
+    parser.add_argument("--tree", action="store_true", help="show which store paths refer to which")
+    parser.add_argument("--largest", type=int, metavar="N", help="show the N largest store paths")
+    parser.add_argument("--files", metavar="PATTERN", help="show the files with such a path or name, as in `*.so*`")
+    add_selection(parser)
+    add_registry(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON; the options above add to it")
 
 
 def run(options: argparse.Namespace) -> int:
-    from lamina.report.describe import inspect, table
+    from lamina.image.cache import Cache
+    from lamina.image.hashing import all_known
+    from lamina.report.contents import contents_of
+    from lamina.report.references import searched
+    from lamina.report.style import Style
 
-    images = inspect(options.image)
-    print(json_text(images, sort_keys=True) if options.json else table(images))
+    cache = Cache.of_user()
+    with opened(options.image, options) as images:
+        found = [contents_of(image, cache=cache) for image in all_known(images, cache)]
+        if options.tree:
+            found = [searched(contents) for contents in found]
+        if options.json:
+            print(json_text([_json(contents, options) for contents in found], sort_keys=True))
+            return 0
+        style = Style.of_output()
+        for number, contents in enumerate(found):
+            if number:
+                print()
+            for line in _lines(contents, options, style):
+                print(line)
     return 0
+
+
+def _json(contents: Contents, options: argparse.Namespace) -> Json:
+    from lamina.report import views
+    from lamina.report.describe import describe
+
+    result = describe(contents)
+    if options.layers:
+        result["layerDetails"] = views.layers_json(contents)
+    if options.tree or options.largest is not None:
+        result["paths"] = views.paths_json(contents)[: options.largest]
+    if options.files:
+        result["files"] = views.files_json(contents, options.files)
+    return result
+
+
+def _lines(contents: Contents, options: argparse.Namespace, style: Style) -> Iterator[str]:
+    from lamina.report import views
+    from lamina.report.describe import describe, text
+
+    if options.files:
+        yield from views.files_text(contents, options.files, style)
+        return
+    chosen = options.layers or options.tree or options.largest is not None
+    yield text(describe(contents), style, layers=not chosen)
+    if options.layers:
+        yield from views.layers_text(contents, style)
+    if options.tree:
+        yield from views.tree_text(contents, style)
+    if options.largest is not None:
+        yield from views.largest_text(contents, options.largest, style)

@@ -31,6 +31,8 @@ COMMANDS = (
         "lamina inspect image.tar --json",
         program=("show what the image contains", "{} --json"),
     ),
+    Command("why", "show what brings a store path into an image", "lamina why image.json openssl"),
+    Command("diff", "show what differs between two images, and what the update costs", "lamina diff old.json new.json"),
     Command(
         "verify",
         "check the structure and every digest of an image, and what consumers need",
@@ -69,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. An error is one line on standard error."""
     try:
         interrupt.raise_on_interrupt()
+        _replace_closed_streams()
         status = _run(sys.argv[1:] if arguments is None else arguments)
         interrupt.exit_on_interrupt()
         return status
@@ -77,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     except KeyboardInterrupt as reason:
         note = f"; {reason}" if reason.args else ""
-        print(f"lamina: interrupted{note}", file=sys.stderr)
+        _report(f"interrupted{note}")
         return interrupt.STATUS
 
 
@@ -90,19 +93,40 @@ def _run(words: Sequence[str]) -> int:
         sys.stdout.flush()
         return status
     except LaminaError as error:
-        print(f"lamina: {error}", file=sys.stderr)
+        _report(error)
         return error.exit_status
     except MemoryError as error:
-        print(f"lamina: {_first_error(error)}", file=sys.stderr)
+        _report(_first_error(error))
         _discard_output()
         return 1
     except BrokenPipeError:
         _discard_output()
         return 1
     except OSError as error:
-        print(f"lamina: {LaminaError(error.filename or 'output', error.strerror or str(error))}", file=sys.stderr)
+        _report(LaminaError(error.filename or "output", error.strerror or str(error)))
         _discard_output()
         return 1
+
+
+def _replace_closed_streams() -> None:
+    """Where a shell closed a stream (`>&-`), Python has None, and the next file that is opened gets its number.
+
+    Then to print is an error, and messages for closed standard error do not go to standard output.
+    """
+    if sys.stdout is None:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 1)
+        sys.stdout = os.fdopen(1, "w")
+    if sys.stderr is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = os.fdopen(2, "w")
+
+
+def _report(problem: object) -> None:
+    """One line on standard error. The exit status stays the same if nobody can read it."""
+    try:  # noqa: SIM105 (contextlib takes a millisecond of each start)
+        print(f"lamina: {problem}", file=sys.stderr)
+    except OSError:
+        pass
 
 
 def _first_error(error: MemoryError) -> LaminaError:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from lamina import __version__
-from lamina.data.compressors import COMPRESSORS
 from lamina.errors import printable, shortened
 
 TYPE_CHECKING = False  # typing's own would import typing, a third of the time that `lamina --version` takes
@@ -55,6 +54,18 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(shortened(message)))
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Exit, after `--help` and `--version` have been written. Raises OSError: they cannot be."""
+        sys.stdout.flush()
+        super().exit(status, message)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """argparse ignores it if help cannot be written."""
+        if file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
 
 class Command:
@@ -187,7 +198,7 @@ def seconds(text: str) -> int:
 
 def add_image(parser: argparse.ArgumentParser) -> None:
     """Add IMAGE, which `open_images` reads."""
-    text = "a recipe, an archive or an OCI layout; - for standard input"
+    text = "a recipe, an archive, an OCI layout or Skopeo's dir:; - for standard input"
     parser.add_argument("image", type=path, metavar="IMAGE", help=text)
 
 
@@ -209,6 +220,8 @@ def add_check(parser: argparse.ArgumentParser) -> None:
 
 def add_compressor(parser: argparse.ArgumentParser) -> None:
     """Add `--compressor`, for an archive that is compressed as a whole."""
+    from lamina.data.compressors import COMPRESSORS
+
     parser.add_argument("--compressor", choices=tuple(COMPRESSORS), default="none", help="default: none")
 
 

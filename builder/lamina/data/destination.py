@@ -15,13 +15,12 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TextIO
 
 from lamina.data.output import whole_file, widen
 from lamina.errors import BadUsage, LaminaError
 from lamina.limits import PATH_LINKS
 
-_DESCRIPTORS = re.compile(r"/proc/\d+(?:/task/\d+)?/fd|/dev/fd")
 _STORE = "/nix/store/"
 _HINT = "give the name of a file, or write to standard output with `-o -`"
 
@@ -63,7 +62,7 @@ def open_output(name: str | os.PathLike[str]) -> Iterator[Output]:
 
 @contextlib.contextmanager
 def _standard_output() -> Iterator[Output]:
-    if sys.stdout is None:
+    if sys.stdout is None or _is_read_only(sys.stdout):
         raise LaminaError("-o -", "standard output is closed", "give the name of a file")
     if sys.stdout.isatty():
         raise BadUsage("-o -", "standard output is a terminal", "redirect it, or give the name of a file")
@@ -84,20 +83,20 @@ def _followed(name: str) -> Path:
         if last in ("", ".", ".."):
             raise LaminaError(name or "-o", "is the name of a directory", "give the name of a file")
         path = os.path.join(directory, last)
-        if _DESCRIPTORS.fullmatch(directory) or not os.path.islink(path):
+        if _has_descriptors(directory) or not os.path.islink(path):
             break
         path = os.path.join(directory, os.readlink(path))
     else:
         raise LaminaError(name, "its symbolic links lead round in a circle", "give the name of a file")
     if path.startswith(_STORE) and not os.path.join(os.getcwd(), name).startswith(_STORE):
         raise LaminaError(name, "is a symbolic link into the Nix store", "remove the link, or give another name")
-    is_link = os.path.islink(name) or bool(_DESCRIPTORS.fullmatch(directory))
+    is_link = os.path.islink(name) or _has_descriptors(directory)
     return Path(path if is_link else name)
 
 
 def _kind(path: Path, name: str) -> str:
     """`descriptor`, `stream` or `new`. Raises LaminaError: none of these."""
-    if _DESCRIPTORS.fullmatch(str(path.parent)):
+    if _has_descriptors(str(path.parent)):
         return "descriptor"
     try:
         mode = path.stat().st_mode
@@ -110,6 +109,13 @@ def _kind(path: Path, name: str) -> str:
     if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
         raise LaminaError(name, "is a socket" if stat.S_ISSOCK(mode) else "is a disk", _HINT)
     return "new" if stat.S_ISREG(mode) else "stream"
+
+
+def _has_descriptors(directory: str) -> bool:
+    """Whether the names in the directory are the numbers of open descriptors."""
+    return directory == "/dev/fd" or (
+        directory.startswith("/proc/") and re.fullmatch(r"/proc/\d+(?:/task/\d+)?/fd", directory) is not None
+    )
 
 
 @contextlib.contextmanager
@@ -132,6 +138,12 @@ def _copied(path: Path) -> int:
         raise OSError(errno.EBADF, "no descriptor of this process")
     number = int(path.name)
     mode = os.fstat(number).st_mode
-    if stat.S_ISDIR(mode) or stat.S_ISBLK(mode) or fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+    if stat.S_ISDIR(mode) or stat.S_ISBLK(mode) or _is_read_only(number):
         raise OSError(errno.EBADF, "not open for writing")
     return os.dup(number)
+
+
+def _is_read_only(file: TextIO | int) -> bool:
+    with contextlib.suppress(OSError):  # no descriptor, as in a test
+        return fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+    return False

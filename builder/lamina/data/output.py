@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from lamina.errors import LaminaError
-from lamina.oci.digest import hex_of, sha256
 
 _EARLY = 0.03
 """Seconds between two flushes of a file to the disk while it is written.
@@ -182,7 +181,11 @@ def _move(hidden: Path, path: Path) -> None:
 def _hidden(name: str) -> str:
     """A name that no file of the user's has, always the same for one `name`, and never too long."""
     hidden = f".lamina-is-naming-{name}"
-    return hidden if len(os.fsencode(hidden)) <= 255 else f".lamina-is-naming-{hex_of(sha256(os.fsencode(name)))}"
+    if len(os.fsencode(hidden)) <= 255:
+        return hidden
+    from lamina.oci.digest import hex_of, sha256
+
+    return f".lamina-is-naming-{hex_of(sha256(os.fsencode(name)))}"
 
 
 def _open(directory: Path) -> tuple[BinaryIO, Path | None]:

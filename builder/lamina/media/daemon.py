@@ -6,7 +6,7 @@ and 28 (both stores), podman 4 and 5 and containerd accept such an OCI layout if
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import attrs
 
@@ -20,8 +20,8 @@ from lamina.media import universal
 from lamina.media.clients import CLIENTS
 from lamina.media.clients.client import Client
 from lamina.media.clients.process import feed
-from lamina.media.tarball import stream_members
-from lamina.oci.digest import Digest
+from lamina.media.tarball import ArchiveMember, stream_members
+from lamina.oci.digest import Digest, common_layers
 from lamina.tar.write import END, stored_size
 
 
@@ -114,10 +114,39 @@ def _send(image: Image, client: Client, pieces: Iterator[Piece]) -> None:
 
 def _archive(image: Image, held: set[Digest], progress: Progress, cache: Cache, *, check: bool) -> Iterator[Piece]:
     """The archive without the held layers. It is arranged at the first piece, while the client is starting."""
-    absent = {position for position, diff_id in enumerate(image.diff_ids) if diff_id not in held}
-    members = universal.arrange_for_loading([image])
-    sent = [item for item in members if item.layer is None or item.layer in absent]
-    progress.total = progress.done + sum(stored_size(item.member) for item in sent) + len(END)
+    sent = _members(image, held)
+    progress.total = progress.done + _archive_size(sent)
     for piece in stream_members(image.layers, sent, lambda _: None, cache, check=check):
         yield piece
         progress(len(piece))
+
+
+def _members(image: Image, held: Collection[Digest]) -> list[ArchiveMember]:
+    """The members of the archive without the held layers."""
+    absent = {position for position, diff_id in enumerate(image.diff_ids) if diff_id not in held}
+    members = universal.arrange_for_loading([image])
+    return [item for item in members if item.layer is None or item.layer in absent]
+
+
+def _archive_size(members: Iterable[ArchiveMember]) -> int:
+    return sum(stored_size(item.member) for item in members) + len(END)
+
+
+STORES = ("docker", "docker-containerd", "podman", "containerd")
+"""The image stores that differ in what they need: Docker's classic store, and those that find a layer by its digest."""
+
+
+def predicted(image: Image, loaded: Image, store: str) -> int:
+    """The bytes that `load` would send to a daemon that has only the image `loaded`, which Lamina loaded before.
+
+    `store` is one of STORES. All diff IDs and sizes of both images are known.
+    """
+    if universal.manifest(image) == universal.manifest(loaded) and set(image.names) <= set(loaded.names):
+        return 0
+    held = set(loaded.diff_ids)
+    if store == "docker":
+        count = common_layers(image.diff_ids, [loaded.diff_ids])
+        held = set(image.diff_ids[:count]) - set(image.diff_ids[count:])
+    if store == "podman":
+        image = attrs.evolve(image, names=image.names[:1])
+    return _archive_size(_members(image, held))

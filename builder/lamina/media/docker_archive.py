@@ -30,7 +30,8 @@ def candidates(members: Members) -> list[Candidate]:
     """The images of an archive that has a `manifest.json`. Raises BadInput."""
     where = f"{members.where}({MANIFEST})"
     found = []
-    items = expect(read_document(members, MANIFEST, DOCKER_ARCHIVE), list, "manifest.json", where)
+    value = read_document(members, MANIFEST, DOCKER_ARCHIVE)
+    items = expect([] if value is None else value, list, "manifest.json", where)  # null is a list of nothing for Go
     if len(items) > IMAGES:
         raise BadInput(where, f"{len(items)} images", f"at most {IMAGES} are read")
     for item in items:

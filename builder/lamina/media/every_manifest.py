@@ -25,7 +25,7 @@ from lamina.media.oci_layout import (
     read_image,
     read_manifest,
 )
-from lamina.oci.digest import Digest, blob_path
+from lamina.oci.digest import Digest
 from lamina.oci.documents import Descriptor
 from lamina.oci.strict_json import Json, items_of
 
@@ -77,10 +77,10 @@ def contents(members: Members) -> Contents:
     others: list[Listed] = []
     blobs: list[Descriptor] = []
     unchecked: list[str] = []
-    partly = {index for each in found if blob_path(each.descriptor.digest) in members for index in each.indexes}
+    partly = {index for each in found if members.path_of(each.descriptor.digest) in members for index in each.indexes}
     for each in found:
         descriptor = each.descriptor
-        if blob_path(descriptor.digest) not in members:
+        if members.path_of(descriptor.digest) not in members:
             if each.nested and partly.issuperset(each.indexes):
                 unchecked.append(f"{each.shown}: not in the archive, which has other platforms of this image")
             else:
@@ -113,13 +113,13 @@ def _walk(members: Members) -> tuple[list[Listed], list[str]]:
         below: list[Listed] = []
         for each in level:
             descriptor = each.descriptor
-            if descriptor.media_type not in INDEXES_OF or blob_path(descriptor.digest) not in members:
+            if descriptor.media_type not in INDEXES_OF or members.path_of(descriptor.digest) not in members:
                 known = found.setdefault(descriptor.digest, each)
                 if known is not each:
                     known.add(each)
                 continue
             if depth == INDEXES:
-                raise BadInput(members.where, "indexes within indexes without end", "the layout is hostile")
+                raise BadInput(members.where, f"more than {INDEXES} indexes in each other", "the image is hostile")
             try:
                 inner = manifests_in(read_manifest(members, descriptor), blob_where(members, descriptor.digest))
             except LaminaError as error:

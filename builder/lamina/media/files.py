@@ -18,6 +18,7 @@ from lamina.data.budget import Budget
 from lamina.data.compression import Decompressed, detect, spool
 from lamina.errors import BadInput
 from lamina.limits import DOCUMENT_BYTES, DOCUMENT_VALUES, DOCUMENTS, LINKS, MEMBER_NAME, MEMBERS, NAMES_BYTES
+from lamina.oci.digest import Digest, blob_path
 from lamina.oci.spelling import Shape, check_spelling
 from lamina.oci.strict_json import count_values, parse_json
 from lamina.tar.read import Entry, entries
@@ -74,6 +75,9 @@ class Members(Protocol):
 
     def __contains__(self, name: str) -> bool: ...
 
+    def path_of(self, digest: Digest) -> str:
+        """The name of the file that has the blob."""
+
     def blob(self, name: str) -> FileRange:
         """The bytes of the file `name`. Raises BadInput: no such file, or the name leaves the archive."""
 
@@ -124,6 +128,9 @@ class Archive:
 
     def __contains__(self, name: str) -> bool:
         return name in self.entries
+
+    def path_of(self, digest: Digest) -> str:
+        return blob_path(digest)
 
     def blob(self, name: str) -> FileRange:
         entry = self._file(name)
@@ -218,6 +225,9 @@ class Directory:
 
     def __contains__(self, name: str) -> bool:
         return os.path.isfile(self._inside(name))
+
+    def path_of(self, digest: Digest) -> str:
+        return blob_path(digest)
 
     def blob(self, name: str) -> FileRange:
         opened = Source.open(self._inside(name))

@@ -1,12 +1,11 @@
-"""Reading OCI layouts, as a directory or in a tar (OCI image spec v1.1, image-layout.md).
+"""Documents and layers of OCI layouts, as a directory or in a tar (OCI image spec v1.1, image-layout.md).
 
 `index.json` lists manifests, or indexes of them with one for each platform. A manifest lists a config and layers.
-Everything is in `blobs/`, under its digest.
+Everything is in `blobs/`, under its digest. Skopeo's `dir:` has the same documents under other names.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 import attrs
@@ -17,10 +16,10 @@ from lamina.errors import BadInput
 from lamina.image.document import claimed_diff_ids, make_image
 from lamina.image.image import Image
 from lamina.image.layer import Layer
-from lamina.limits import IMAGE_NAMES, IMAGES, INDEXES, LAYER_PLACES
-from lamina.media.choice import Candidate
+from lamina.limits import IMAGE_NAMES, IMAGES, LAYER_PLACES
 from lamina.media.files import Members, read_document
-from lamina.oci.digest import Digest, blob_path, sha256
+from lamina.media.skopeo_directory import SkopeoDirectory
+from lamina.oci.digest import Digest, belongs, hasher, hex_of
 from lamina.oci.documents import (
     CONTAINERD_NAME,
     DOCKER_CONFIG,
@@ -32,7 +31,6 @@ from lamina.oci.documents import (
     REF_NAME,
     Descriptor,
 )
-from lamina.oci.platform import for_platform
 from lamina.oci.spelling import CONFIG_DOCUMENT, MANIFEST, Shape
 from lamina.oci.spelling import LAYOUT as LAYOUT_DOCUMENT
 from lamina.oci.strict_json import Json, expect, items_of
@@ -63,13 +61,13 @@ class Checked(Blob):
 
     def pieces(self) -> Iterator[bytes]:
         """Raises BadInput at the end, when the bytes were others."""
-        state = hashlib.sha256()
+        state = hasher(self.descriptor.digest)
         total = 0
         for chunk in self.blob.chunks():
             state.update(chunk)
             total += len(chunk)
             yield chunk
-        if (total, "sha256:" + state.hexdigest()) != (self.descriptor.size, self.descriptor.digest):
+        if (total, state.hexdigest()) != (self.descriptor.size, hex_of(self.descriptor.digest)):
             raise BadInput(self.where, "its bytes are not those of its digest", _DAMAGED)
 
 
@@ -85,62 +83,6 @@ class Foreign(Blob):
         raise BadInput(self.where, "a layer that is not in the image, but at an address", "pull it with all its layers")
 
 
-def candidates(members: Members, architecture: str) -> list[Candidate]:
-    """The images of a layout. An image that several entries name is one candidate; so are the platforms of one name.
-
-    Artifacts, signatures and attestations beside the images are left out. Raises BadInput.
-    """
-    check_version(members)
-    entries = listed(members)
-    images = [entry for entry in entries if _may_be_image(members, entry)]
-    names: dict[Digest, list[str]] = {}
-    found: dict[Digest, Descriptor] = {}
-    for entry in images or entries:
-        found.setdefault(entry.digest, entry)
-        name = descriptor_name(entry)
-        names.setdefault(entry.digest, []).extend([name] if name else [])
-    groups: dict[tuple[str, ...], list[Descriptor]] = {}
-    for digest, entry in found.items():
-        groups.setdefault(tuple(names[digest]), []).append(entry)
-    return [
-        _candidate(members, group_names, alternatives, architecture)
-        for group_names, group in groups.items()
-        for alternatives in _by_platform(group)
-    ]
-
-
-def _by_platform(entries: list[Descriptor]) -> list[list[Descriptor]]:
-    """The entries as one list if they are the platforms of one image, as in an index; else a list for each.
-
-    apko and go-containerregistry list the platforms of an image in `index.json` itself.
-    """
-    platforms = [tuple(sorted(entry.platform.items())) for entry in entries if entry.platform]
-    are_platforms = len(entries) > 1 and len(set(map(str, platforms))) == len(entries)
-    return [entries] if are_platforms else [[entry] for entry in entries]
-
-
-def _candidate(members: Members, names: tuple[str, ...], entries: list[Descriptor], architecture: str) -> Candidate:
-    def read() -> Image:
-        top = entries[0]
-        if len(entries) > 1:
-            top = for_platform(entries, "linux", architecture, f"{members.where}({INDEX})")
-        return _chosen(members, top, list(names), architecture)
-
-    return Candidate(names, read, frozenset(name for name in names if ":" not in name and "/" not in name))
-
-
-def _may_be_image(members: Members, entry: Descriptor) -> bool:
-    """Whether the entry refers to an index or an image. What cannot be read counts: reading it gives the error."""
-    if entry.media_type in INDEXES_OF or blob_path(entry.digest) not in members:
-        return True
-    if entry.media_type not in MANIFESTS_OF:
-        return False
-    try:
-        return is_image(read_manifest(members, entry))
-    except BadInput:
-        return True
-
-
 def is_image(manifest: Json) -> bool:
     """Whether readers take the manifest for an image: artifacts, signatures and attestations are manifests, too."""
     config = manifest.get("config")
@@ -150,10 +92,10 @@ def is_image(manifest: Json) -> bool:
 
 
 def check_version(members: Members) -> None:
-    """Raises BadInput: an OCI layout of a version that nobody knows. No version is none that is wrong."""
-    where = f"{members.where}({LAYOUT})"
-    if LAYOUT not in members:
+    """Raises BadInput: an OCI layout of a version that nobody knows. Skopeo's `dir:` has none."""
+    if isinstance(members, SkopeoDirectory):
         return
+    where = f"{members.where}({LAYOUT})"
     layout = expect(read_document(members, LAYOUT, LAYOUT_DOCUMENT), dict, LAYOUT, where)
     if layout.get("imageLayoutVersion") != "1.0.0":
         what = f"OCI layout of version {layout.get('imageLayoutVersion')!r:.20}"
@@ -161,7 +103,9 @@ def check_version(members: Members) -> None:
 
 
 def listed(members: Members) -> list[Descriptor]:
-    """What `index.json` lists. Raises BadInput."""
+    """What `index.json` lists; of Skopeo's `dir:`, the only manifest. Raises BadInput."""
+    if isinstance(members, SkopeoDirectory):
+        return [members.manifest]
     where = f"{members.where}({INDEX})"
     descriptors = manifests_in(read_document(members, INDEX, MANIFEST), where)
     members.budget.spend(IMAGE_NAMES, len(descriptors), where)
@@ -186,7 +130,7 @@ def descriptor_name(descriptor: Descriptor) -> str | None:
 
 def blob_where(members: Members, digest: Digest) -> str:
     """What errors call a blob."""
-    return f"{members.where}({blob_path(digest)})"
+    return f"{members.where}({members.path_of(digest)})"
 
 
 def read_linked(
@@ -194,9 +138,9 @@ def read_linked(
 ) -> tuple[bytes, Json]:
     """The bytes and the value of a document to which a descriptor refers. Raises BadInput."""
     where = blob_where(members, descriptor.digest)
-    blob = members.blob(blob_path(descriptor.digest))
+    blob = members.blob(members.path_of(descriptor.digest))
     data, value = members.documents.read(blob, shape, where, each_use=each_use)
-    if (len(data), sha256(data)) != (descriptor.size, descriptor.digest):
+    if len(data) != descriptor.size or not belongs(descriptor.digest, data):
         raise BadInput(where, "its bytes are not those of its digest", _DAMAGED)
     return data, expect(value, dict, "the document", where)
 
@@ -230,7 +174,7 @@ def read_image(members: Members, manifest: Json, names: Sequence[str]) -> Image:
 
 
 def _layer(members: Members, descriptor: Descriptor, diff_id: Digest) -> Layer:
-    path = blob_path(descriptor.digest)
+    path = members.path_of(descriptor.digest)
     where = blob_where(members, descriptor.digest)
     if descriptor.is_foreign and path not in members:
         return Layer(Foreign(where), where, diff_id)
@@ -240,17 +184,3 @@ def _layer(members: Members, descriptor: Descriptor, diff_id: Digest) -> Layer:
         raise BadInput(where, what, _DAMAGED)
     blob = stored if descriptor.digest == diff_id else Checked(stored, descriptor, where)
     return Layer.of(plain(blob, where, members.budget), where, diff_id, budget=members.budget)
-
-
-def _chosen(members: Members, top: Descriptor, names: list[str], architecture: str) -> Image:
-    """The image to which a descriptor refers, through indexes to the one for the platform."""
-    descriptor = top
-    for _ in range(INDEXES):
-        where = blob_where(members, descriptor.digest)
-        document = read_manifest(members, descriptor)
-        if descriptor.media_type in MANIFESTS_OF:
-            return read_image(members, document, names)
-        if descriptor.media_type not in INDEXES_OF:
-            raise BadInput(where, f"media type {descriptor.media_type!r:.80}", "give an image, not an artifact")
-        descriptor = for_platform(manifests_in(document, where), "linux", architecture, where)
-    raise BadInput(members.where, "indexes within indexes without end", "the layout is hostile")

@@ -90,7 +90,7 @@ def prefetch(request: Request, report: Callable[[str, str], None] = lambda *_: N
         archive = Path(directory, f"docker-image-{flat}-{final_tag}.tar")
         platform = [f"--override-os={request.os}", f"--override-arch={request.arch}"]
         source, target = f"docker://{request.name}@{digest}", f"docker-archive:{archive}:{final_name}:{final_tag}"
-        _skopeo(*platform, f"--tmpdir={directory}", "copy", f"--src-tls-verify={_flag(request)}", source, target)
+        skopeo(*platform, f"--tmpdir={directory}", "copy", f"--src-tls-verify={_flag(request)}", source, target)
         with archive.open("rb") as file:
             sri = "sha256-" + base64.b64encode(hashlib.file_digest(file, "sha256").digest()).decode()
         path = _add_to_store(archive)
@@ -111,7 +111,7 @@ def _manifest_digest(request: Request) -> Digest:
     """The digest of the manifest; in an index, of the manifest for the platform."""
     reference = f"@{request.digest}" if request.digest else f":{request.tag}"
     name = f"{request.name}{reference}"
-    raw = _skopeo("inspect", "--raw", f"--tls-verify={_flag(request)}", f"docker://{name}", timeout=_TIMEOUT)
+    raw = skopeo("inspect", "--raw", f"--tls-verify={_flag(request)}", f"docker://{name}", timeout=_TIMEOUT)
     if request.digest and sha256(raw) != request.digest:
         raise BadInput(name, f"the registry's manifest has the digest {sha256(raw)}", "ask another registry")
     document = expect(parse_json(raw, name), dict, "the manifest", name)
@@ -126,11 +126,27 @@ def _manifest_digest(request: Request) -> Digest:
     return for_platform(manifests, request.os, request.arch, name).digest
 
 
+def pull_layout(reference: str, directory: Path, *, platform: str | None = None, tls_verify: bool = True) -> Path:
+    """Copy the image `docker://...` into a new OCI layout below the directory, its layers as the registry has them.
+
+    `platform` is the architecture, in Go's words; default: this machine's. Raises BadInput: not a name; LaminaError:
+    Skopeo is missing, or it failed.
+    """
+    name = reference.removeprefix("docker://")
+    Request.parse(name)
+    target = directory / "image"
+    chosen = [f"--override-arch={platform.rpartition('/')[2]}"] if platform else []
+    verify = "true" if tls_verify else "false"
+    words = ("copy", f"--src-tls-verify={verify}", f"docker://{name}", f"oci:{target}:{name}")
+    skopeo("--override-os=linux", *chosen, f"--tmpdir={directory}", *words)
+    return target
+
+
 def _flag(request: Request) -> str:
     return "true" if request.tls_verify else "false"
 
 
-def _skopeo(*words: str, timeout: float | None = None) -> bytes:
+def skopeo(*words: str, timeout: float | None = None) -> bytes:
     """What Skopeo prints. Raises LaminaError with the last line of its error output if it fails."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         try:

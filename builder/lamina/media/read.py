@@ -6,18 +6,17 @@ An archive that is both a docker archive and an OCI layout is read as a docker a
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 
 from lamina.errors import BadInput
 from lamina.image.image import Image
-from lamina.media import docker_archive, oci_layout
+from lamina.media import docker_archive, oci_layout, platforms
 from lamina.media.choice import Candidate, choose, matching
 from lamina.media.files import Directory, Members, open_archive
+from lamina.media.skopeo_directory import SkopeoDirectory, as_skopeo_directory
 from lamina.oci.platform import host_architecture
 
 
@@ -40,7 +39,10 @@ def read_image(path: Path, name: str | None = None, tag: str | None = None, arch
 
 def open_members(path: Path) -> Members:
     """The files of the image at `path`, which is an archive or a directory."""
-    return Directory(path) if os.path.isdir(path) else open_archive(path)  # Path.is_dir raises where this is False
+    if not os.path.isdir(path):  # Path.is_dir raises where this is False
+        return open_archive(path)
+    directory = Directory(path)
+    return as_skopeo_directory(directory) or directory
 
 
 def candidates(members: Members, architecture: str, *, exact: bool = False) -> list[Candidate]:
@@ -48,22 +50,17 @@ def candidates(members: Members, architecture: str, *, exact: bool = False) -> l
 
     With `exact`, an image for another architecture is an error when it is read. Raises BadInput.
     """
-    if docker_archive.MANIFEST in members:
+    if is_docker_archive(members):
         found = docker_archive.candidates(members)
-        others: Callable[[], list[Candidate]] = functools.partial(_platforms, members, architecture)
+        others = platforms.candidates(members, architecture, exact=True) if exact and has_layout(members) else []
     elif has_layout(members):
-        found, others = oci_layout.candidates(members, architecture), list
+        found, others = platforms.candidates(members, architecture, exact=exact), []
     else:
         raise no_image(members)
     return [_exactly(each, others, architecture, members.where) for each in found] if exact else found
 
 
-def _platforms(members: Members, architecture: str) -> list[Candidate]:
-    """The images on the OCI side of a docker archive. Raises BadInput."""
-    return oci_layout.candidates(members, architecture) if has_layout(members) else []
-
-
-def _exactly(candidate: Candidate, others: Callable[[], list[Candidate]], architecture: str, where: str) -> Candidate:
+def _exactly(candidate: Candidate, others: list[Candidate], architecture: str, where: str) -> Candidate:
     """The candidate if it is for the architecture, else the one of `others` that is and has the same names.
 
     A docker archive shows one platform of an image; the OCI layout in the same file may have the others.
@@ -74,7 +71,7 @@ def _exactly(candidate: Candidate, others: Callable[[], list[Candidate]], archit
         known = image.config.get("architecture")
         if known in (None, "", architecture):
             return image
-        for other in others():
+        for other in others:
             with contextlib.suppress(BadInput):
                 found = other.read()
                 if set(found.names) == set(image.names) and found.config.get("architecture") == architecture:
@@ -85,12 +82,21 @@ def _exactly(candidate: Candidate, others: Callable[[], list[Candidate]], archit
     return attrs.evolve(candidate, read=read)
 
 
+def is_docker_archive(members: Members) -> bool:
+    """Whether it has the `manifest.json` of a docker archive."""
+    return docker_archive.MANIFEST in members and not isinstance(members, SkopeoDirectory)
+
+
 def has_layout(members: Members) -> bool:
-    """Whether it is an OCI layout. podman and Skopeo need no `oci-layout`; `verify` reports that it is missing."""
-    return oci_layout.INDEX in members
+    """Whether it is an OCI layout, or the like of Skopeo."""
+    if isinstance(members, SkopeoDirectory):
+        return True
+    return oci_layout.INDEX in members and oci_layout.LAYOUT in members
 
 
 def no_image(members: Members) -> BadInput:
-    """The error for what is neither a docker archive nor an OCI layout."""
-    remedy = "give what docker save, podman save or skopeo copy to docker-archive: or oci: write"
-    return BadInput(members.where, "no manifest.json and no index.json", remedy)
+    """The error for an archive or a directory without an image in it."""
+    is_empty = is_docker_archive(members) or has_layout(members)
+    what = "contains no image" if is_empty else "contains no image: no manifest.json and no index.json"
+    remedy = "give what docker save, podman save, or skopeo copy to docker-archive:, oci: or dir: write"
+    return BadInput(members.where, what, remedy)

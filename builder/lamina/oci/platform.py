@@ -17,14 +17,19 @@ def host_architecture() -> str:
     return _GO_ARCHITECTURES.get(machine, machine)
 
 
+def is_for(descriptor: Descriptor, system: str, architecture: str) -> bool:
+    """Whether the entry of an index says that it is for the operating system and the architecture."""
+    platform = descriptor.platform or {}
+    return platform.get("os") == system and platform.get("architecture") == architecture
+
+
 def for_platform(manifests: Sequence[Descriptor], system: str, architecture: str, where: object) -> Descriptor:
     """The first manifest for the operating system and the architecture, both in Go's words.
 
     Raises BadInput, which lists the platforms that `where` has.
     """
-    requested = {"os": system, "architecture": architecture}
     for descriptor in manifests:
-        if requested.items() <= (descriptor.platform or {}).items():
+        if is_for(descriptor, system, architecture):
             return descriptor
     known = sorted({f"{d.platform.get('os')}/{d.platform.get('architecture')}" for d in manifests if d.platform})
     raise BadInput(where, f"contains no image for {system}/{architecture}", f"it contains: {', '.join(known[:20])}")

@@ -16,10 +16,10 @@ DEFAULT_REGISTRY = "docker.io"
 _OFFICIAL = "library/"
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]+\])(?::[0-9]+)?")
-_COMPONENT = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]+\])(?::[0-9]+)?"
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _MAX_NAME = 255
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 
 
 class Reference(NamedTuple):
@@ -64,13 +64,13 @@ def make_reference(name: str, tag: str, where: object) -> Reference:
     Raises BadInput: a name or a tag that registries and daemons do not accept.
     """
     registry, repository = _split(name.lower())
-    if not _HOST.fullmatch(registry):
+    if registry != DEFAULT_REGISTRY and not re.fullmatch(_HOST, registry):
         raise BadInput(where, f"{registry!r} is no registry", "write HOST or HOST:PORT before the first slash")
     too_long = len(f"{registry}/{repository}") > _MAX_NAME
-    if too_long or not all(_COMPONENT.fullmatch(part) for part in repository.split("/")):
+    if too_long or not all(re.fullmatch(_COMPONENT, part) for part in repository.split("/")):
         remedy = f"use letters, digits and single . _ - between them, at most {_MAX_NAME} with the registry"
         raise BadInput(where, f"{name!r} is no image name", remedy)
-    if not _TAG.fullmatch(tag):
+    if not re.fullmatch(_TAG, tag):
         remedy = "use up to 128 letters, digits, _ . and -, not starting with . or -"
         raise BadInput(where, f"{tag!r} is no image tag", remedy)
     return Reference(registry, repository, tag)

@@ -13,8 +13,8 @@ from lamina.recipe.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, Tar
 _TMP = ("tmp",)
 _CERTIFICATES = ("etc/ssl/certs", "etc/pki/tls/certs", "etc/ssl/cert.pem")
 _VARIABLES = ("SSL_CERT_FILE", "NIX_SSL_CERT_FILE", "CURL_CA_BUNDLE", "SSL_CERT_DIR")
-_TLS = re.compile(r"(?:openssl|curl|libssl[0-9]*|libcurl[0-9]*)(?:-|$)")
-_BUNDLE = re.compile(r"(?:nss-)?cacert(?:-|$)|ca-certificates(?:-|$)")
+_TLS = r"(?:openssl|curl|libssl[0-9]*|libcurl[0-9]*)(?:-|$)"
+_BUNDLE = r"(?:nss-)?cacert(?:-|$)|ca-certificates(?:-|$)"
 
 
 def advice(recipe: Recipe) -> Iterator[str]:
@@ -27,14 +27,14 @@ def advice(recipe: Recipe) -> Iterator[str]:
     if not _has(recipe.layers, _TMP):
         yield "there is no /tmp, which many programs write to; add layers = [ tmp ], with the tmp of Lamina's set"
     names = [info.name for layer in recipe.layers if isinstance(layer, StoreLayer) for info in layer.paths]
-    users = sorted(name for name in names if _TLS.match(name))
+    users = sorted(name for name in names if re.match(_TLS, name))
     if users and not _has_certificates(recipe, names):
         yield f"{users[0]} finds no certificates of authorities; add caCertificates to the trees at the root"
 
 
 def _has_certificates(recipe: Recipe, names: Iterable[str]) -> bool:
     return (
-        any(_BUNDLE.match(name) for name in names)
+        any(re.match(_BUNDLE, name) for name in names)
         or any(item.partition("=")[0] in _VARIABLES for item in _environment(recipe.config))
         or _has(recipe.layers, _CERTIFICATES)
     )

@@ -19,7 +19,6 @@ from lamina.oci.config import shown
 from lamina.oci.strict_json import Json, expect, read_json_file, strings
 from lamina.oci.timestamps import any_time, seconds
 from lamina.recipe.advice import advice
-from lamina.recipe.open import open_base
 from lamina.recipe.recipe import (
     VERSION,
     Recipe,
@@ -105,6 +104,7 @@ def make_database(path: Path) -> Iterator[bytes]:
     paths = {}
     if recipe.base:
         from lamina.image.contents import store_paths
+        from lamina.recipe.open import open_base
 
         base = open_base(recipe.base, recipe.architecture)
         held = set[str]().union(*store_paths(base.layers))
@@ -218,6 +218,8 @@ def _room(attributes: Attributes, image: Json, others: int) -> int | None:
         return None
     below, base = 0, image.get("base")
     if base:
+        from lamina.recipe.open import open_base
+
         architecture = expect(image.get("architecture"), str, "architecture", attributes.where)
         below = len(open_base(parse_base(base, attributes.where), architecture).layers)
     most = attributes.number("maxLayers")

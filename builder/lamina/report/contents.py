@@ -67,13 +67,28 @@ class LayerContents:
     has_database: bool = False
 
 
+def _sizes(contents: Contents) -> dict[str, int | None]:
+    result: dict[str, int | None] = {}
+    for layer in contents.layers:
+        for held in layer.paths:
+            before = result.get(held.path, 0)
+            result[held.path] = None if before is None or held.size is None else before + held.size
+    return result
+
+
 @attrs.frozen
 class Contents:
-    """An image with its layers, bottom first, and its store paths, each once, by their full paths."""
+    """An image with its layers, bottom first, and its store paths, each once, by their full paths.
+
+    `sizes` has for each store path its bytes in all layers' tars; None if its files are not on this machine.
+    """
 
     image: Image
     layers: tuple[LayerContents, ...]
     paths: Mapping[str, StorePath]
+    sizes: Mapping[str, int | None] = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(_sizes, takes_self=True)
+    )
 
     @property
     def has_references(self) -> bool:
@@ -93,15 +108,6 @@ class Contents:
                 result.setdefault(held.path, number)
         return result
 
-    def sizes(self) -> dict[str, int | None]:
-        """For each store path its bytes in all layers' tars; None if its files are not on this machine."""
-        result: dict[str, int | None] = {}
-        for layer in self.layers:
-            for held in layer.paths:
-                before = result.get(held.path, 0)
-                result[held.path] = None if before is None or held.size is None else before + held.size
-        return result
-
 
 def contents_of(image: Image, *, files: bool = False, cache: Cache | None = None) -> Contents:
     """The contents of an image; with `files`, also the list of files that are in no store path.
@@ -110,6 +116,7 @@ def contents_of(image: Image, *, files: bool = False, cache: Cache | None = None
     unless the cache has what was seen there. Raises BadInput: a layer cannot be read, or asks for too much.
     """
     read = members_of(image.layers, files=files, cache=cache)
+    shown = _shown(read)
     created = _created_by(image)
     layers = tuple(
         LayerContents(
@@ -118,7 +125,7 @@ def contents_of(image: Image, *, files: bool = False, cache: Cache | None = None
             stored=_stored(layer.blob),
             origin=layer.origin,
             created_by=created[number] if number < len(created) else "",
-            paths=tuple(members.paths),
+            paths=shown[number],
             files=None if members.files is None else tuple(members.files),
             file_bytes=members.file_bytes,
             file_count=members.file_count,
@@ -126,18 +133,18 @@ def contents_of(image: Image, *, files: bool = False, cache: Cache | None = None
         )
         for number, (layer, members) in enumerate(zip(image.layers, read, strict=True))
     )
-    return Contents(image, layers, _store_paths(image, read))
+    return Contents(image, layers, _store_paths(image, layers))
 
 
-def _store_paths(image: Image, read: list[Members]) -> dict[str, StorePath]:
+def _store_paths(image: Image, layers: tuple[LayerContents, ...]) -> dict[str, StorePath]:
     """Every store path once. The recipe's word on it counts, wherever the path is."""
-    hidden = _hidden(read)
     found: dict[str, StorePath] = {}
-    for members in read:
-        for held in members.paths:
+    visible = {held.path for layer in layers for held in layer.paths if not held.hidden}
+    for layer in layers:
+        for held in layer.paths:
             if held.path not in found:
-                name = package_name(held.path.rpartition("/")[2][HASH_LENGTH + 1 :])
-                found[held.path] = StorePath(held.path, name, hidden=held.path in hidden)
+                name = package_name(_base(held.path)[HASH_LENGTH + 1 :])
+                found[held.path] = StorePath(held.path, name, hidden=held.path not in visible)
     for origin in (layer.origin for layer in image.layers if layer.origin):
         for info in origin.paths if origin.kind == "store" else ():
             references = info.references if origin.has_references else None
@@ -146,7 +153,7 @@ def _store_paths(image: Image, read: list[Members]) -> dict[str, StorePath]:
             )
             found[info.path] = known
     missing = any(path.references is None for path in found.values())
-    if missing and any(members.has_database for members in read):
+    if missing and any(layer.has_database for layer in layers):
         return _registered(image, found)
     return found
 
@@ -166,18 +173,25 @@ def _registered(image: Image, paths: dict[str, StorePath]) -> dict[str, StorePat
     return result
 
 
-def _hidden(read: list[Members]) -> set[str]:
-    """The store paths that no layer shows as a whole: a layer above the last that has one deletes or spoils it."""
-    visible: set[str] = set()
-    everything: set[str] = set()
+def _shown(read: list[Members]) -> list[tuple[HeldPath, ...]]:
+    """The store paths of each layer. A whiteout in a path spoils it: what is left is not what the hash stands for."""
+    result: list[tuple[HeldPath, ...]] = []
     deleted: set[str] = set()
     for members in reversed(read):
-        for held in members.paths:
-            everything.add(held.path)
-            if not {"", held.path.rpartition("/")[2]} & deleted:
-                visible.add(held.path)
+        result.append(
+            tuple(
+                attrs.evolve(held, hidden=True) if not deleted.isdisjoint(("", _base(held.path))) else held
+                for held in members.paths
+            )
+            if deleted
+            else tuple(members.paths)
+        )
         deleted |= members.deleted
-    return everything - visible
+    return result[::-1]
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _stored(blob: object) -> int | None:

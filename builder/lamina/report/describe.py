@@ -6,14 +6,14 @@ import json
 import os
 
 from lamina.data.progress import human
-from lamina.errors import printable
 from lamina.image.cache import Cache
-from lamina.image.contents import Changes, store_paths
 from lamina.image.hashing import known
 from lamina.image.image import Image
 from lamina.oci.digest import sha256
 from lamina.oci.strict_json import Json
 from lamina.recipe.open import open_images
+from lamina.report.contents import Contents, LayerContents, contents_of
+from lamina.report.style import Style
 
 _DURATIONS = ("Interval", "Timeout", "StartPeriod", "StartInterval")
 """Fields of Healthcheck in nanoseconds (Docker image spec v1.2)."""
@@ -40,28 +40,34 @@ def inspect(
     Raises BadInput and BadUsage as `open_images` does.
     """
     images = [source] if isinstance(source, Image) else open_images(source, platform=platform, name=name, tag=tag)
-    seen: dict[object, Changes] = {}
     cache = Cache.of_user()
-    return [_describe(known(image, cache), seen) for image in images]
+    return [describe(contents_of(known(image, cache), cache=cache)) for image in images]
 
 
-def _describe(image: Image, seen: dict[object, Changes]) -> Json:
+def describe(contents: Contents) -> Json:
+    """What `inspect` says about one image."""
+    image = contents.image
     names = list(image.stored_names) or [name.qualified for name in image.names]
     layers = [
-        {"diffId": layer.diff_id, "size": layer.size, "storePaths": sorted(held, key=lambda name: name[33:])}
-        for layer, held in zip(image.layers, store_paths(image.layers, seen=seen), strict=True)
+        {"diffId": layer.diff_id, "size": layer.size, "storePaths": sorted(_visible(layer), key=lambda name: name[33:])}
+        for layer in contents.layers
     ]
     history = list(image.history)
     digest = sha256(image.document())
     return {"names": names, "configDigest": digest, "config": image.config, "history": history, "layers": layers}
 
 
-def table(images: list[Json]) -> str:
+def _visible(layer: LayerContents) -> list[str]:
+    return [held.path.rpartition("/")[2] for held in layer.paths if not held.hidden]
+
+
+def table(images: list[Json], style: Style = Style()) -> str:  # noqa: B008
     """The description as text."""
-    return "\n\n".join(_text(image) for image in images)
+    return "\n\n".join(text(image, style) for image in images)
 
 
-def _text(image: Json) -> str:
+def text(image: Json, style: Style, *, layers: bool = True) -> str:
+    """One image as text; without `layers` only their number and size."""
     config = image["config"]
     lines = [", ".join(image["names"]) or "(no name)"]
     rows = [("for", f"{config.get('os')}/{config.get('architecture')}, created {config.get('created')}")]
@@ -70,9 +76,9 @@ def _text(image: Json) -> str:
     rows.append(("layers", f"{len(image['layers'])}, {human(sum(layer['size'] for layer in image['layers']))}"))
     width = max(_LEAST_WIDTH, *(min(len(key), _MOST_WIDTH) for key, _ in rows))
     lines += [f"  {key:<{width}} {value}" for key, value in rows]
-    for layer in image["layers"]:
+    for layer in image["layers"] if layers else ():
         lines.append(f"    {layer['diffId'][7:19]}  {human(layer['size']):>9}  {_contents(layer['storePaths'])}")
-    return "\n".join(printable(line) for line in lines)
+    return "\n".join([style.line(lines[0], "title"), *map(style.line, lines[1:])])
 
 
 def _value(value: object, key: str) -> str:

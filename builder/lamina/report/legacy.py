@@ -13,7 +13,7 @@ from lamina.limits import V1_CHAIN
 from lamina.media.files import Members, read_document
 from lamina.oci.digest import Digest, chain_ids
 from lamina.oci.spelling import CONFIG_DOCUMENT, REPOSITORIES
-from lamina.oci.strict_json import expect
+from lamina.oci.strict_json import Json, expect
 from lamina.report.agreement import Named, whole_name
 
 _REMEDY = "create the archive again"
@@ -35,8 +35,9 @@ def check_v1_chains(members: Members, stacks: Stacks, images: Sequence[Named], k
         return
     where = f"{members.where}(repositories)"
     chains = _Chains(members, dict(known))
-    for name, tags in expect(read_document(members, "repositories", REPOSITORIES), dict, "repositories", where).items():
-        for tag, top in expect(tags, dict, f"repositories.{name}", where).items():
+    names = read_document(members, "repositories", REPOSITORIES)
+    for name, tags in _map(names, "repositories", where).items():
+        for tag, top in _map(tags, f"repositories.{name}", where).items():
             identity = expect(top, str, f"the ID of {name}:{tag}", where)
             if not any(f"{identity}/{file}" in members for file in ("json", "VERSION", "layer.tar")):
                 continue
@@ -48,6 +49,11 @@ def check_v1_chains(members: Members, stacks: Stacks, images: Sequence[Named], k
                 raise BadInput(where, f"the v1 chain of {name}:{tag} has another length", _REMEDY)
             if depth and chains.chain_id(identity) not in {chain_ids(stack)[-1] for stack in allowed if stack}:
                 raise BadInput(where, f"the v1 chain of {name}:{tag} has other layers than the image", _REMEDY)
+
+
+def _map(value: object, what: str, where: str) -> Json:
+    """The JSON object; an empty one for null, as Go reads it. Raises BadInput."""
+    return {} if value is None else expect(value, dict, what, where)
 
 
 @attrs.define(eq=False)

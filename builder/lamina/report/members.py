@@ -26,12 +26,13 @@ _DATABASE = "nix/var/nix/db/db.sqlite"
 class HeldPath:
     """A store path in a layer: its bytes in the tar, headers and padding too, and the number of its members.
 
-    Both are None if the path's files are not on this machine.
+    Both are None if the path's files are not on this machine. `hidden`: a layer above deletes it, or parts of it.
     """
 
     path: str
     size: int | None = None
     count: int | None = None
+    hidden: bool = False
 
 
 @attrs.frozen
@@ -86,7 +87,7 @@ class _Reader:
         for path, kind, size, stored, link in _items(layer):
             self.headers.count(1, layer.budget, layer.where)
             self._add(found, sizes, layer, File(path, kind, size, stored, link))
-        found.paths = [HeldPath(f"/{STORE}/{base}", *numbers) for base, numbers in sizes.items()]
+        found.paths = [HeldPath(f"/{STORE}/{base}", size, count) for base, (size, count) in sizes.items()]
         self.total += len(found.paths) + len(found.deleted)
         if self.total > STORE_PATHS:
             remedy = "no store contains so many: it is hostile"
@@ -118,6 +119,15 @@ def members_of(layers: Iterable[Layer], *, files: bool, cache: Cache | None = No
     """The members of each layer; with `files`, each of those that are in no store path. Raises BadInput."""
     reader = _Reader(files, cache)
     return [reader.read(layer) for layer in layers]
+
+
+def every_file(layers: Iterable[Layer]) -> Iterator[tuple[int, File]]:
+    """Every member of all layers, in store paths or not, with the number of its layer, from 0. Raises BadInput."""
+    headers = Meter(LAYER_MEMBERS)
+    for number, layer in enumerate(layers):
+        for path, kind, size, stored, link in _items(layer):
+            headers.count(1, layer.budget, layer.where)
+            yield number, File(path, kind, size, stored, link)
 
 
 def _items(layer: Layer) -> Iterator[tuple[str, bytes, int, int, str]]:

@@ -6,8 +6,11 @@ Nix does when it builds a path (libstore, references.cc).
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
 
 import attrs
 
@@ -25,12 +28,13 @@ from lamina.tar.whiteout import clean_path
 from lamina.tar.write import FILE
 
 
-def searched(contents: Contents) -> Contents:
-    """The contents with the references of all store paths: those that are not known are searched for.
+def searched(contents: Contents, only: Collection[str] | None = None) -> Contents:
+    """The contents with the references of all store paths, or of `only` some: unknown ones are searched for.
 
     Reads every layer that has such a path. Raises BadInput: a layer cannot be read.
     """
     unknown = {path for path, known in contents.paths.items() if known.references is None}
+    unknown &= unknown if only is None else set(only)
     if not unknown:
         return contents
     hashes = {path.rpartition("/")[2][:HASH_LENGTH].encode(): path for path in contents.paths}
@@ -44,10 +48,11 @@ def searched(contents: Contents) -> Contents:
     total = None if None in sizes else sum(size or 0 for size in sizes)
     with Progress("searching for references", total) as progress:
         for layer in layers:
-            for member, data in _data(layer, progress):
-                path = f"/{STORE}/{name_in_store(member, STORE)}"
-                if path in unknown:
+            for member in _opened(layer):
+                path = f"/{STORE}/{name_in_store(member.path, STORE)}"
+                for data in member.pieces() if path in unknown else ():
                     found[path] |= {hashes[digest] for digest in hashes_in(data, hashes)}
+                progress(member.size)
     known = {path: attrs.evolve(contents.paths[path], references=tuple(sorted(found[path]))) for path in unknown}
     return attrs.evolve(contents, paths={**contents.paths, **known})
 
@@ -62,11 +67,27 @@ def referred_by_files(contents: Contents) -> Iterator[tuple[int, str, set[str]]]
         found: dict[str, set[str]] = {}
         if described.file_count and hashes:
             with Progress(f"searching {layer.where}", layer.size) as progress:
-                for path, data in _data(layer, progress):
-                    if not _is_nix(path) and (named := {hashes[digest] for digest in hashes_in(data, hashes)}):
-                        found.setdefault(path, set()).update(named)
+                for member in _opened(layer):
+                    for data in () if _is_nix(member.path) else member.pieces():
+                        if named := {hashes[digest] for digest in hashes_in(data, hashes)}:
+                            found.setdefault(member.path, set()).update(named)
+                    progress(member.size)
         for path, names in found.items():
             yield number, path, names
+
+
+def file_digests(layer: Layer, files: Collection[str]) -> dict[str, bytes]:
+    """The SHA-256 of the data of these files. Reads the layer. Raises BadInput: it cannot be read."""
+    found = {}
+    with Progress("comparing files", layer.size) as progress:
+        for member in _opened(layer):
+            if member.data and member.path in files:
+                state = hashlib.sha256()
+                for chunk in member.data():
+                    state.update(chunk)
+                found[member.path] = state.digest()
+            progress(member.size)
+    return found
 
 
 def _is_nix(path: str) -> bool:
@@ -80,29 +101,33 @@ def _names(path: str) -> bytes:
     return os.fsencode(path[len(STORE) + 1 + len(base) :] if base else path)
 
 
-def _data(layer: Layer, progress: Progress) -> Iterator[tuple[str, bytes]]:
-    """The path of each member with its name and link, and then with each piece of its data. Raises BadInput."""
+class _Opened(NamedTuple):
+    """A member of a layer whose data can be read."""
+
+    path: str
+    link: bytes
+    size: int
+    data: Callable[[], Iterator[bytes]] | None
+
+    def pieces(self) -> Iterator[bytes]:
+        """Everything in which a reference can be: its name within the store path, its link, its data."""
+        yield _names(self.path) + b"\0" + self.link
+        if self.data:
+            yield from overlapping(self.data())
+
+
+def _opened(layer: Layer) -> Iterator[_Opened]:
+    """The members. A layer that is made from the store is not made for it. Raises BadInput."""
     if isinstance(layer.blob, TreeBlob):
-        yield from _data_of_tree(layer.blob, progress)
+        for item in layer.blob.find():
+            member, part = item.member, item.part
+            data = part.chunks if part else functools.partial(file_data, item.source)
+            is_file = member.kind == FILE
+            yield _Opened(clean_path(member.name), member.link, member.size, data if is_file else None)
         return
     # Data is read where a header says it is: a compressed layer becomes a temporary file first.
     blob = layer.blob if isinstance(layer.blob, FileRange) else spool(layer.blob, layer.where)
     for entry in entries(blob, layer.where):
-        path = clean_path(entry.name)
-        yield path, _names(path) + b"\0" + entry.link
-        if entry.kind == FILE:
-            data = FileRange(blob.source, blob.offset + entry.offset, entry.size)
-            for piece in overlapping(data.chunks()):
-                yield path, piece
-        progress(entry.size)
-
-
-def _data_of_tree(blob: TreeBlob, progress: Progress) -> Iterator[tuple[str, bytes]]:
-    for item in blob.find():
-        path = clean_path(item.member.name)
-        yield path, _names(path) + b"\0" + item.member.link
-        if item.member.kind == FILE:
-            data = item.part.chunks() if item.part else file_data(item.source)
-            for piece in overlapping(data):
-                yield path, piece
-        progress(item.member.size)
+        place = FileRange(blob.source, blob.offset + entry.offset, entry.size)
+        is_file = entry.kind == FILE
+        yield _Opened(clean_path(entry.name), entry.link, entry.size, place.chunks if is_file else None)

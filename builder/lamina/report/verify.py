@@ -28,11 +28,11 @@ from lamina.media import docker_archive, oci_layout
 from lamina.media.every_manifest import contents
 from lamina.media.files import Archive, Members, index_archive
 from lamina.media.oci_layout import Checked, Foreign, blob_where
-from lamina.media.read import has_layout, no_image
+from lamina.media.read import has_layout, is_docker_archive, no_image
 from lamina.media.tarball import fill
 from lamina.media.universal import arrange
 from lamina.oci.config import document_faults
-from lamina.oci.digest import Digest, blob_path
+from lamina.oci.digest import Digest
 from lamina.oci.documents import Descriptor
 from lamina.recipe.open import build_image, open_source
 from lamina.recipe.recipe import Recipe
@@ -144,7 +144,7 @@ class _Check:
     def images(self) -> None:
         """Read the documents of all images of all platforms, on both sides. Raises BadInput: there are none."""
         members = self.members
-        is_docker = docker_archive.MANIFEST in members
+        is_docker = is_docker_archive(members)
         if not is_docker and not has_layout(members):
             raise no_image(members)
         before = len(self.problems)
@@ -153,17 +153,18 @@ class _Check:
                 self._read(candidate.read, candidate.names, self.docker)
             choices = (Choice(image.identity, image.called) for image in self.docker)
             self._tell(ambiguities(choices, docker_archive.MANIFEST))
-        if oci_layout.INDEX in members:  # podman and Skopeo read it without `oci-layout`, too
+        if oci_layout.INDEX in members or has_layout(members):  # podman and Skopeo read it without `oci-layout`, too
             self._layout()
+        if len(self.problems) == before and not self.stacks:
+            raise no_image(members)
         if is_docker and oci_layout.INDEX in members and len(self.problems) == before:
             found, only_in_one = differences(self.docker, self.oci)
             self._tell(found)
             self.unchecked += only_in_one
 
     def _layout(self) -> None:
-        oci_layout.check_version(self.members)
-        if oci_layout.LAYOUT not in self.members and docker_archive.MANIFEST not in self.members:
-            self._tell([f"no {oci_layout.LAYOUT}, without which containerd and umoci refuse it"])
+        if oci_layout.LAYOUT in self.members:
+            oci_layout.check_version(self.members)
         for descriptor in oci_layout.listed(self.members):
             self._tell(filter(None, [two_names(descriptor.annotations)]))
         found = contents(self.members)
@@ -210,11 +211,12 @@ class _Check:
                     self.digests[place] = measured.diff_id or Digest("")
         for descriptor in self._blobs:
             where = blob_where(self.members, descriptor.digest)
-            if blob_path(descriptor.digest) not in self.members:
+            path = self.members.path_of(descriptor.digest)
+            if path not in self.members:
                 self.unchecked.append(f"{where}: not in the archive")
                 continue
             with _noted(self.problems):
-                hashed(Layer(Checked(self.members.blob(blob_path(descriptor.digest)), descriptor, where), where))
+                hashed(Layer(Checked(self.members.blob(path), descriptor, where), where))
 
     def _checked(self, layer: Layer) -> Layer:
         """The layer with its size, its digest compared, and its tar read from the first header to the end.

@@ -13,10 +13,9 @@ from lamina.oci.strict_json import expect, file_name, strings
 HASH = "[0-9a-df-np-sv-z]{32}"
 """A regular expression: 32 digits of Nix's base-32, which has no e, o, t and u (Nix manual, "Store Path")."""
 
-_STORE_PATH = re.compile(rf"(?P<store>/(?:[^/]+/)*[^/]+)/(?P<hash>{HASH})-(?P<name>[0-9a-zA-Z+._?=-]+)")
-
-_STORE_NAME = re.compile(rf"{HASH}-.+")
-_IN_STORE = re.compile(rf"(/(?:[^/]+/)*{HASH}-[^/]+)(?:/|$)")
+_STORE_PATH = rf"(?P<store>/(?:[^/]+/)*[^/]+)/(?P<hash>{HASH})-(?P<name>[0-9a-zA-Z+._?=-]+)"
+_STORE_NAME = rf"{HASH}-.+"
+_IN_STORE = rf"(/(?:[^/]+/)*{HASH}-[^/]+)(?:/|$)"
 
 
 class PathInfo(NamedTuple):
@@ -39,7 +38,7 @@ Graph = Mapping[str, PathInfo]
 
 def split_store_path(text: str, where: object) -> tuple[str, str, str]:
     """Store directory, hash and name. Raises BadInput: the text is not a complete store path."""
-    match = _STORE_PATH.fullmatch(text)
+    match = re.fullmatch(_STORE_PATH, text)
     if not match or ".." in match["store"].split("/"):
         raise BadInput(where, f"{text!r:.120} is no store path", "it should look like /nix/store/HASH-NAME")
     return match["store"], match["hash"], match["name"]
@@ -47,13 +46,13 @@ def split_store_path(text: str, where: object) -> tuple[str, str, str]:
 
 def store_path_in(path: str) -> str | None:
     """The store path that contains a path below it; None if no store path contains it. A store path contains itself."""
-    match = _IN_STORE.match(path)
+    match = re.match(_IN_STORE, path)
     return match[1] if match else None
 
 
 def is_store_name(name: str) -> bool:
     """Whether a file with this name in a store directory is a store path: `HASH-NAME`."""
-    return _STORE_NAME.fullmatch(name) is not None
+    return re.fullmatch(_STORE_NAME, name) is not None
 
 
 def parse_graph(value: object, where: object) -> dict[str, PathInfo]:

@@ -83,6 +83,14 @@ class Loader:
         assert told["refusal"] is None and len(counted) <= 1, told
         return sum(counted)
 
+    def predicted(self, old: Path, new: Path) -> int:
+        """The bytes that `lamina diff` says a load of the new image sends to a daemon with the old one."""
+        words: list[str | Path] = [COMMAND, "diff", old, new, "--json"]
+        done = subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=120, check=True)
+        store = f"{self.to}-containerd" if isinstance(self.consumer, Docker) and self.consumer.contents else self.to
+        load: dict[str, int] = json.loads(done.stdout)["update"]["load"]
+        return load[store]
+
 
 def client(consumer: Consumer) -> tuple[str, str, list[str]]:
     """(what `--to` calls it, the client's name, the words that reach this very daemon)."""

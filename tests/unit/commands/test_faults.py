@@ -222,6 +222,10 @@ def test_a_file_that_may_not_grow_so_large(bench: Bench) -> None:
         "verify base.tar.gz --json",
         "plan recipe.json",
         "plan recipe.json --json",
+        "--version",
+        "--help",
+        "help build",
+        "export --help",
     ],
 )
 def test_a_standard_output_that_is_full(words: str, bench: Bench) -> None:

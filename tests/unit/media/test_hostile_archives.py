@@ -161,10 +161,9 @@ def test_a_document_that_stands_twice(name: str, tmp_path: Path) -> None:
 
 
 def test_neither_kind_of_archive(tmp_path: Path) -> None:
-    missing = "no manifest.json and no index.json; give what docker save, podman save or skopeo copy"
+    missing = "contains no image: no manifest.json and no index.json; give what docker save, podman save, or"
     refused([Piece("etc/passwd", b"root")], tmp_path / "it.tar", missing)
-    refused([Piece("oci-layout", b"{}")], tmp_path / "it.tar", missing)
-    refused([Piece("index.json", b"{}")], tmp_path / "it.tar", "manifests is missing, not an array")
+    refused([Piece("index.json", b"{}")], tmp_path / "it.tar", missing)
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match=f"{tmp_path}/empty: {missing}"):
         read_image(tmp_path / "empty")
@@ -306,12 +305,12 @@ def test_indexes_within_indexes_without_end(tmp_path: Path) -> None:
     platform = {"os": "linux", "architecture": "amd64"}
     inner = descriptor(oci_manifest(IMAGE), "manifest.v1+json", platform=platform)
     blobs = oci_blobs(IMAGE)
-    for _ in range(5):
+    for _ in range(9):
         index = to_json({"schemaVersion": 2, "manifests": [inner]})
         inner = descriptor(index, "index.v1+json", platform=platform)
         blobs.append(Piece(f"blobs/sha256/{inner['digest'][7:]}", index))
     path = save(oci_layout([inner], blobs), tmp_path / "it.tar")
-    with pytest.raises(BadInput, match=r"it\.tar: indexes within indexes without end"):
+    with pytest.raises(BadInput, match=r"it\.tar: more than 8 indexes in each other"):
         read_image(path, architecture="amd64")
 
 
@@ -341,7 +340,7 @@ def test_an_archive_cut_at_every_block(tmp_path: Path) -> None:
     path = tmp_path / "it.tar"
     end = len(data) - 1024
     needed = end - 1024  # the last member is `repositories`, without which an image can be read
-    reasons = "the tar archive is cut short|no tar archive|an empty file|no member|no manifest.json and no index.json"
+    reasons = "the tar archive is cut short|no tar archive|an empty file|no member|contains no image"
     for cut in sorted({*range(0, len(data), 512), *range(255, len(data), 1024), len(data) - 1}):
         path.write_bytes(data[:cut])
         if cut in (needed, end, end + 512):

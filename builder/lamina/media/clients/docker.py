@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.errors import BadInput
 from lamina.media.clients.client import InspectingClient, StoredImage
 from lamina.media.clients.process import Answer, Question
-from lamina.oci.digest import Digest, chain_ids, parse_digest, sha256
+from lamina.oci.digest import Digest, common_layers, parse_digest, sha256
 from lamina.oci.strict_json import expect, parse_json
 
 if TYPE_CHECKING:
@@ -88,8 +87,7 @@ class Docker(InspectingClient):
 
     def _in_chains(self, images: list[StoredImage], image: Image) -> set[Digest]:
         """The classic store finds a layer by all layers below it, so only those up to the first new one (load.go)."""
-        chains = {chain for stored in images for chain in chain_ids(stored.diff_ids)}
-        count = sum(1 for _ in itertools.takewhile(chains.__contains__, chain_ids(image.diff_ids)))
+        count = common_layers(image.diff_ids, [stored.diff_ids for stored in images])
         above = set(image.diff_ids[count:])
         self.repeated = above.intersection(diff_id for stored in images for diff_id in stored.diff_ids)
         return set(image.diff_ids[:count]) - above

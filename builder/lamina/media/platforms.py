@@ -1,0 +1,172 @@
+"""The images of an OCI layout, and the choice of the image for one platform.
+
+`index.json` and every index in it list the platforms of an image, or further indexes (OCI image spec, image-index.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from lamina.errors import BadInput
+from lamina.image.image import Image
+from lamina.limits import IMAGES, INDEXES
+from lamina.media.choice import Candidate
+from lamina.media.files import Members
+from lamina.media.oci_layout import (
+    INDEX,
+    INDEXES_OF,
+    MANIFESTS_OF,
+    blob_where,
+    check_version,
+    descriptor_name,
+    is_image,
+    listed,
+    manifests_in,
+    read_image,
+    read_linked,
+    read_manifest,
+)
+from lamina.oci.digest import Digest
+from lamina.oci.documents import Descriptor
+from lamina.oci.platform import for_platform, is_for
+from lamina.oci.spelling import CONFIG_DOCUMENT
+from lamina.oci.strict_json import Json, items_of
+
+
+def candidates(members: Members, architecture: str, *, exact: bool = False) -> list[Candidate]:
+    """The images of a layout. An image that several entries name is one candidate; so are the platforms of one name.
+
+    Artifacts, signatures and attestations beside the images are left out. Without `exact`, an image that is there for
+    another architecture only is taken. Raises BadInput.
+    """
+    check_version(members)
+    entries = listed(members)
+    images = [entry for entry in entries if _may_be_image(members, entry)]
+    names: dict[Digest, list[str]] = {}
+    found: dict[Digest, Descriptor] = {}
+    for entry in images or entries:
+        found.setdefault(entry.digest, entry)
+        name = descriptor_name(entry)
+        names.setdefault(entry.digest, []).extend([name] if name else [])
+    groups: dict[tuple[str, ...], list[Descriptor]] = {}
+    for digest, entry in found.items():
+        groups.setdefault(tuple(names[digest]), []).append(entry)
+    return [
+        _candidate(members, group_names, alternatives, architecture, exact)
+        for group_names, group in groups.items()
+        for alternatives in _by_platform(members, group)
+    ]
+
+
+def _by_platform(members: Members, entries: list[Descriptor]) -> list[list[Descriptor]]:
+    """The entries as one list if they are the platforms of one image, as in an index; else a list for each.
+
+    apko and go-containerregistry list the platforms of an image in `index.json` itself.
+    """
+    if len(entries) == 1:
+        return [entries]
+    platforms = {str(sorted(platform.items())) for entry in entries if (platform := _platform(members, entry))}
+    return [entries] if len(platforms) == len(entries) else [[entry] for entry in entries]
+
+
+def _candidate(
+    members: Members, names: tuple[str, ...], entries: list[Descriptor], architecture: str, exact: bool
+) -> Candidate:
+    def read() -> Image:
+        top = entries[0]
+        where = f"{members.where}({INDEX})" if len(entries) > 1 else blob_where(members, top.digest)
+        chosen = _Choice(members, where).of(entries, architecture, exact)
+        document = read_manifest(members, chosen)
+        if chosen.media_type not in MANIFESTS_OF:
+            what = f"media type {chosen.media_type!r:.80}"
+            raise BadInput(blob_where(members, chosen.digest), what, "give an image, not an artifact")
+        return read_image(members, document, names)
+
+    return Candidate(names, read, frozenset(name for name in names if ":" not in name and "/" not in name))
+
+
+@attrs.define(eq=False)
+class _Choice:
+    """The choice of one of the manifests that indexes list. `where` is what errors call the index."""
+
+    members: Members
+    where: str
+    _seen: set[Digest] = attrs.field(factory=set)
+
+    def of(self, entries: Sequence[Descriptor], architecture: str, exact: bool) -> Descriptor:
+        """The first manifest for Linux on the architecture whose blobs are all there.
+
+        Without `exact`, one for another platform if its blobs are all there, and those of no other. Raises BadInput.
+        """
+        manifests = list(self._manifests(entries, 0, None))
+        if len(entries) == 1 and manifests == list(entries):
+            return entries[0]  # an image without an index is what it is
+        described = [each._replace(platform=_platform(self.members, each)) for each in manifests]
+        matching = [each for each in described if is_for(each, "linux", architecture)]
+        for each in matching:
+            if self._is_whole(each):
+                return each
+        others = [] if exact else [each for each in described if self._is_whole(each)]
+        if len(others) == 1:
+            return others[0]
+        return for_platform(described, "linux", architecture, self.where)
+
+    def _manifests(self, entries: Sequence[Descriptor], depth: int, platform: Json | None) -> Iterator[Descriptor]:
+        """What the entries lead to through indexes, in their order, each once.
+
+        What an index lists without a platform has that of the index.
+        """
+        for entry in entries:
+            if entry.digest in self._seen:
+                continue
+            self._seen.add(entry.digest)
+            if len(self._seen) > IMAGES:
+                raise BadInput(self.where, f"more than {IMAGES} manifests", f"at most {IMAGES} are read")
+            own = entry.platform or platform
+            if entry.media_type not in INDEXES_OF or self.members.path_of(entry.digest) not in self.members:
+                yield entry._replace(platform=own)
+                continue
+            if depth == INDEXES:
+                raise BadInput(self.members.where, f"more than {INDEXES} indexes in each other", "the image is hostile")
+            index = read_manifest(self.members, entry)
+            inner = manifests_in(index, blob_where(self.members, entry.digest))
+            yield from self._manifests(inner, depth + 1, own)
+
+    def _is_whole(self, descriptor: Descriptor) -> bool:
+        """Whether it is an image of which all blobs are there that are not kept elsewhere by design."""
+        try:
+            manifest = read_manifest(self.members, descriptor)
+            parts = [manifest.get("config"), *items_of(manifest.get("layers"))]
+            blobs = [Descriptor.from_json(part, self.where) for part in parts]
+        except BadInput:
+            return False
+        return is_image(manifest) and all(
+            blob.is_foreign or self.members.path_of(blob.digest) in self.members for blob in blobs
+        )
+
+
+def _platform(members: Members, descriptor: Descriptor) -> Json | None:
+    """The platform of an entry: its own; of a manifest without one, that in its config, as for containerd."""
+    stated = descriptor.platform or {}
+    if (stated.get("os") and stated.get("architecture")) or descriptor.media_type not in MANIFESTS_OF:
+        return descriptor.platform
+    try:
+        config = Descriptor.from_json(read_manifest(members, descriptor).get("config"), members.where)
+        document = read_linked(members, config, CONFIG_DOCUMENT)[1]
+    except BadInput:
+        return descriptor.platform
+    return {"os": "linux"} | {key: document[key] for key in ("os", "architecture") if document.get(key)} | stated
+
+
+def _may_be_image(members: Members, entry: Descriptor) -> bool:
+    """Whether the entry refers to an index or an image. What cannot be read counts: reading it gives the error."""
+    if entry.media_type in INDEXES_OF or members.path_of(entry.digest) not in members:
+        return True
+    if entry.media_type not in MANIFESTS_OF:
+        return False
+    try:
+        return is_image(read_manifest(members, entry))
+    except BadInput:
+        return True

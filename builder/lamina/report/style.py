@@ -1,0 +1,48 @@
+"""How reports look on a terminal: their width, and colors where these say something. NO_COLOR turns colors off."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import attrs
+
+from lamina.data.progress import fitted
+from lamina.errors import printable
+
+
+@attrs.frozen
+class Style:
+    """`width` is the terminal's columns, None if standard output is no terminal: lines are then whole."""
+
+    width: int | None = None
+    colors: bool = False
+
+    @classmethod
+    def of_output(cls) -> Style:
+        """The style for standard output."""
+        if not sys.stdout.isatty():
+            return cls()
+        dull = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") in ("", "dumb")
+        return cls(_columns(), not dull)
+
+    def line(self, text: str, kind: str = "") -> str:
+        """One line of output: printable, as long as it may be, colored by what it says."""
+        text = printable(text)
+        if self.width is not None:
+            text = fitted(text, self.width)
+        code = _CODES.get(kind)
+        return f"\x1b[{code}m{text}\x1b[0m" if code and self.colors else text
+
+
+_CODES = {"added": "32", "removed": "31", "changed": "33", "title": "1", "hidden": "31"}
+
+
+def _columns() -> int:
+    configured = os.environ.get("COLUMNS", "")
+    if configured.isdecimal() and 20 <= int(configured) < 10_000:
+        return int(configured)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
