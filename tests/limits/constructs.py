@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
-import tarfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,6 +77,10 @@ def empty_files(n: int) -> bytes:
     return tar_of(image([b"".join(named(b"d/%07d" % at) for at in range(n)) + END]))
 
 
+def one_file_again_and_again(n: int) -> bytes:
+    return tar_of(image([named(b"f") * n + END]))
+
+
 def files_of_many_layers(n: int) -> bytes:
     layers = [b"".join(named(b"%d/%05d" % (number, at)) for at in range(2000)) + END for number in range(n)]
     return tar_of(image(layers))
@@ -86,6 +88,10 @@ def files_of_many_layers(n: int) -> bytes:
 
 def members_of_an_archive(n: int) -> bytes:
     return tar_of(image([FILE]))[: -len(END)] + b"".join(named(b"d/%07d" % at) for at in range(n)) + END
+
+
+def one_directory_again_and_again(n: int) -> bytes:
+    return tar_of(image([FILE]))[: -len(END)] + named(b"d/", b"5") * n + END
 
 
 def history(n: int) -> bytes:
@@ -146,8 +152,8 @@ def directories_below_links(n: int) -> bytes:
 
 
 def sparse_maps(n: int) -> bytes:
-    numbers = b"".join(b"%d\n0\n" % at for at in range(20_000))
-    data = padded(b"20000\n" + numbers)
+    numbers = b"".join(b"%d\n0\n" % at for at in range(6000))
+    data = padded(b"6000\n" + numbers)
     fields = ((b"major", b"1"), (b"minor", b"0"), (b"name", b"s"), (b"realsize", b"99999"))
     records = b"".join(record(b"GNU.sparse." + key, value) for key, value in fields)
     one = block(b"x", b"x", len(records)) + padded(records) + block(b"s", b"0", len(data)) + data
@@ -187,48 +193,46 @@ def extension_headers(n: int) -> bytes:
     return tar_of(image([b"".join(one + named(b"%07d" % at) for at in range(n)) + END]))
 
 
-CONSTRUCTS: dict[str, tuple[Construct, int, int]] = {
-    each.__name__: (each, small, large)
-    for each, small, large in (
-        (one_config_many_times, 20, 1000),
-        (long_config_many_times, 2, 1000),
-        (v1_links_to_one_document, 500, 20_000),
-        (links_of_a_layer, 50, 20_000),
-        (long_names_under_many_layers, 10, 400),
-        (deep_names, 200, 40_000),
-        (implied_directories, 10, 2000),
-        (empty_files, 10_000, 200_000),
-        (files_of_many_layers, 10, 200),
-        (members_of_an_archive, 10_000, 60_000),
-        (history, 1000, 200_000),
-        (names_of_images, 1000, 200_000),
-        (layers_of_images, 10, 1000),
-        (layers_of_an_image, 50, 500),
-        (whiteouts_again_and_again, 20, 20_000),
-        (hard_links, 200, 40_000),
-        (attributes, 5, 500),
-        (objects_in_objects, 500, 10_000),
-        (labels, 10_000, 300_000),
-        (files_over_dangling_links, 50, 20_000),
-        (directories_below_links, 100, 20_000),
-        (sparse_maps, 5, 500),
-        (manifests_of_an_index, 50, 1000),
-        (store_paths, 2000, 100_000),
-        (extension_headers, 10, 500),
+CONSTRUCTS: dict[str, tuple[Construct, int, int | None, int]] = {
+    each.__name__: (each, small, fits, large)
+    for each, small, fits, large in (
+        (one_config_many_times, 20, None, 1000),
+        (long_config_many_times, 2, None, 1000),
+        (v1_links_to_one_document, 500, 4500, 20_000),
+        (links_of_a_layer, 50, 4700, 20_000),
+        (long_names_under_many_layers, 10, 200, 400),
+        (deep_names, 200, 2900, 8000),
+        (implied_directories, 10, 1700, 2000),
+        (empty_files, 5000, 5300, 150_000),
+        (one_file_again_and_again, 10_000, None, 150_000),
+        (files_of_many_layers, 5, 2, 100),
+        (members_of_an_archive, 5000, 5200, 60_000),
+        (one_directory_again_and_again, 10_000, None, 100_000),
+        (history, 1000, None, 200_000),
+        (names_of_images, 1000, None, 14_000),
+        (layers_of_images, 10, None, 1000),
+        (layers_of_an_image, 50, 200, 500),
+        (whiteouts_again_and_again, 20, None, 20_000),
+        (hard_links, 200, 3100, 10_000),
+        (attributes, 5, 100, 150),
+        (objects_in_objects, 500, None, 10_000),
+        (labels, 10_000, 170_000, 300_000),
+        (files_over_dangling_links, 50, 1800, 5000),
+        (directories_below_links, 100, 3900, 5000),
+        (sparse_maps, 10, 250, 1200),
+        (manifests_of_an_index, 50, 190, 1000),
+        (store_paths, 1500, 1500, 60_000),
+        (extension_headers, 10, 220, 500),
     )
 }
-"""With a number that is within all limits, and one that is far beyond them in a file as small as possible."""
+"""With a number that is within all limits, and one that is far beyond them in a file as small as possible.
+
+Between them, where a file that is far beyond has more than 10 kB, is the largest number that fits into those.
+Compression does not help there: each name that is another one takes a byte and a half, and each digest 32.
+"""
 
 
 def squeezed(data: bytes) -> bytes:
     """The archive in few bytes: gzip and zstd take a thousandth of what repeats, and once more of that."""
     level = 19 if len(data) < 16 << 20 else 9
     return min(gzip.compress(data, 9, mtime=0), zstandard.ZstdCompressor(level=level).compress(data), key=len)
-
-
-def tar_written_by_python(names: Sequence[str]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name in names:
-            archive.addfile(tarfile.TarInfo(name))
-    return buffer.getvalue()

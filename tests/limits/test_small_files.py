@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sqlite3
 from collections.abc import Callable
@@ -20,6 +21,8 @@ LINES = command_lines()
 QUICK = ("one_config_many_times", "v1_links_to_one_document", "links_of_a_layer", "implied_directories", "history")
 """Constructs whose archives are made in no time; `make test-all` tries the others and all commands, too."""
 
+SMALL_FILE = 10_000
+
 WORST = ("verify --for all", "export --name x/y")
 """The command lines that look closest."""
 
@@ -31,6 +34,11 @@ def _marks(construct: str, line: str) -> Any:
 
 
 CASES = [pytest.param(construct, line, marks=_marks(construct, line)) for construct in CONSTRUCTS for line in LINES]
+
+
+@functools.cache
+def packed(construct: str, number: int) -> bytes:
+    return squeezed(CONSTRUCTS[construct][0](number))
 
 
 def cost(line: str, data: bytes, directory: Path, name: str = "it") -> Answer:
@@ -45,16 +53,27 @@ def cost(line: str, data: bytes, directory: Path, name: str = "it") -> Answer:
 
 @pytest.mark.parametrize(("construct", "line"), CASES)
 def test_far_beyond_all_limits(construct: str, line: str, tmp_path: Path) -> None:
-    make, _, large = CONSTRUCTS[construct]
-    answer = cost(line, squeezed(make(large)), tmp_path)
+    answer = cost(line, packed(construct, CONSTRUCTS[construct][3]), tmp_path)
     assert not answer.fault, answer.fault
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("construct", CONSTRUCTS)
+def test_as_much_as_fits_into_a_small_file(construct: str, line: str, tmp_path: Path) -> None:
+    _, _, fits, large = CONSTRUCTS[construct]
+    data = packed(construct, fits or large)
+    assert len(data) < SMALL_FILE
+    if fits:
+        answer = cost(line, data, tmp_path)
+        assert not answer.fault, answer.fault
 
 
 @pytest.mark.parametrize(("construct", "line"), CASES)
 def test_twice_as_much_costs_twice_at_most(construct: str, line: str, tmp_path: Path) -> None:
     """But for what starting costs, and some noise."""
-    make, small, _ = CONSTRUCTS[construct]
-    once, twice = (cost(line, squeezed(make(number)), tmp_path, str(number)) for number in (small, 2 * small))
+    small = CONSTRUCTS[construct][1]
+    once, twice = (cost(line, packed(construct, number), tmp_path, str(number)) for number in (small, 2 * small))
     assert not once.fault and not twice.fault, (once, twice)
     assert twice.seconds < 2.2 * once.seconds + 0.3, (once, twice)
     assert twice.megabytes < 2 * once.megabytes + 20, (once, twice)
