@@ -209,7 +209,7 @@ CONSTRUCTS: dict[str, tuple[Construct, int, int | None, int]] = {
         (members_of_an_archive, 5000, 5200, 60_000),
         (one_directory_again_and_again, 10_000, None, 100_000),
         (history, 1000, None, 200_000),
-        (names_of_images, 1000, None, 14_000),
+        (names_of_images, 1000, None, 13_000),
         (layers_of_images, 10, None, 1000),
         (layers_of_an_image, 50, 200, 500),
         (whiteouts_again_and_again, 20, None, 20_000),
