@@ -53,7 +53,7 @@ class Cache:
         with contextlib.suppress(LaminaError):
             entry = self._read(*_layer_file(key))
             if entry.get("key") == key:
-                return parse_digest(entry.get("diffId"), "an entry"), expect(entry.get("size"), int, "size", "an entry")
+                return parse_digest(entry.get("diffId"), "an entry"), _size(entry.get("size"))
         return None
 
     def remember(self, key: str, diff_id: Digest, size: int) -> None:
@@ -67,7 +67,7 @@ class Cache:
             pairs = expect(entry.get("sizes"), list, "sizes", "an entry")
             numbers = [number for pair in pairs for number in expect(pair, list, "a size", "an entry")]
             if entry.get("key") == key and (len(pairs), len(numbers)) == (count, 2 * count):
-                numbers = [expect(number, int, "a size", "an entry") for number in numbers]
+                numbers = list(map(_size, numbers))
                 return list(zip(numbers[::2], numbers[1::2], strict=True))
         return None
 
@@ -114,6 +114,14 @@ class Cache:
         if self.directory:
             with contextlib.suppress(OSError):
                 PrivateDirectory(self.directory).write(*parts, data=data)
+
+
+def _size(value: object) -> int:
+    """Raises BadInput: not the size of any file."""
+    size = expect(value, int, "a size", "an entry")
+    if not 0 <= size < 1 << 63:
+        raise BadInput("an entry", f"has the size {size}")
+    return size
 
 
 def _layer_file(key: str) -> tuple[str, str, str]:

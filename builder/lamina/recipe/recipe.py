@@ -253,12 +253,17 @@ def parse_rule(item: Any, where: object) -> Rule:
     if isinstance(numbers["mode"], str) and re.fullmatch("[0-7]{1,5}", numbers["mode"]):
         numbers["mode"] = int(numbers["mode"], 8)
     checked = {key: None if value is None else _natural(value, key, where) for key, value in numbers.items()}
+    if (checked["mode"] or 0) > _MODES:
+        raise BadInput(where, f"mode is {checked['mode']:o}", "write at most 7777: readers differ about more")
     pattern = expect(fields.get("pattern"), str, "a rule's pattern", where)
     try:
         re.compile(os.fsencode(pattern))  # names of files are bytes
     except (ValueError, OverflowError, RecursionError, re.error) as error:
         raise BadInput(where, f"the pattern {pattern!r:.60}: {error}", "write a regular expression") from None
     return Rule(pattern, **checked)
+
+
+_MODES = 0o7777
 
 
 def _path_infos(fields: Json, key: str, where: object) -> tuple[PathInfo, ...]:

@@ -17,6 +17,7 @@ from lamina.image.hashing import known
 from lamina.media import universal
 from lamina.media.tarball import stream, write
 from lamina.oci.digest import sha256
+from lamina.oci.strict_json import canonical
 from tests.support.recipes import archive_of, image_of, recipe, store_layer
 from tests.support.trees import Store
 
@@ -50,6 +51,17 @@ def rewritten(**fields: object) -> Callable[[Path], object]:
     return lambda file: file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
 
 
+def wrong(**fields: object) -> Callable[[Path], object]:
+    """With the right checksum."""
+
+    def change(file: Path) -> None:
+        entry = {**json.loads(file.read_text()), **fields}
+        del entry["sum"]
+        file.write_bytes(canonical({**entry, "sum": sha256(canonical(entry))}))
+
+    return change
+
+
 SPOILT: dict[str, Callable[[Path], object]] = {
     "empty": lambda file: file.write_bytes(b""),
     "cut short": lambda file: file.write_bytes(file.read_bytes()[:-7]),
@@ -62,6 +74,9 @@ SPOILT: dict[str, Callable[[Path], object]] = {
     "no size": rewritten(size="1024"),
     "of another layer": rewritten(key="cd" * 32),
     "of a digest that differs in a digit": rewritten(diffId=DIGEST),
+    **{f"of the size {size}": wrong(size=size) for size in (-1, 1 << 63, 1 << 70, True, 1024.0, None)},
+    "of a digest that is none": wrong(diffId="sha256:../../x"),
+    "of another key, with its checksum": wrong(key="cd" * 32),
     "a directory": become_a_directory,
     "not to be read": lambda file: file.chmod(0),
 }

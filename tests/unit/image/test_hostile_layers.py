@@ -379,6 +379,8 @@ def test_a_pipe_is_no_archive(tmp_path: Path) -> None:
         (recipe(store_layer(f"/nix/../etc/{ONE}")), "is no store path"),
         (recipe(*[{"kind": "store", "paths": []}] * 501), "501 layers; Linux mounts at most 500 over each other"),
         (recipe(created=1), "created is 1, not a string"),
+        *((recipe({"kind": "root", "trees": [], "rules": [{"pattern": "x", "mode": mode}]}), "mode is [0-7]+; write")
+          for mode in ("77777", 0o10000, (1 << 32) - 1)),
     ],
 )  # fmt: skip
 def test_a_recipe_that_cannot_be(fields: dict[str, Any], match: str) -> None:
