@@ -17,6 +17,7 @@ VARIANTS: dict[str, list[list[str]]] = {
     "verify": [[], ["--for", "all"]],
     "inspect": [[], ["--json"]],
     "export": [["--name", "x/y"]],
+    "serve": [["--json", "--listen", "127.0.0.1:0"]],
 }
 """Options with which a command does other work; each is measured."""
 
