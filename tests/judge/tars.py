@@ -26,7 +26,25 @@ NAMES = [
     b"a ",
     b"a\nb",
 ]
-KINDS = [b"0"] * 6 + [b"5", b"5", b"1", b"2", b"\0", b"7", b"3", b"4", b"6", b"S", b"V", b"D", b"M", b"X", b"N", b"A"]
+KINDS = [b"0"] * 6 + [
+    b"5",
+    b"5",
+    b"1",
+    b"2",
+    b"\0",
+    b"\0",
+    b"7",
+    b"3",
+    b"4",
+    b"6",
+    b"S",
+    b"V",
+    b"D",
+    b"M",
+    b"X",
+    b"N",
+    b"A",
+]
 MAGICS = [b"ustar\x0000"] * 6 + [b"ustar  \0"] * 3 + [bytes(8), b"ustar   ", b"ustar\0  ", b"ustar 00", b"USTAR\x0000"]
 NUMBERS = [
     b"0000000\0",
@@ -197,7 +215,7 @@ def _member(random: Random, content: bytes) -> bytes:
         link=random.choice(NAMES) if random.random() < 0.4 else b"",
         magic=random.choice(MAGICS) if random.random() < 0.5 else MAGICS[0],
         prefix=random.choice([b"p", b"00000000001\000000000001\0", b"p\0q", b"manifest.json"])
-        if random.random() < 0.1
+        if random.random() < 0.2
         else b"",
         mode=random.choice(NUMBERS) if odd else b"0000644\0",
         uid=random.choice(NUMBERS) if random.random() < 0.1 else b"0000000\0",

@@ -146,6 +146,7 @@ HIDDEN = {
     ),
     "a prefix in GNU's format": block(b"manifest.json", b"0", magic=b"ustar  \0", prefix=b"decoy"),
     "a prefix in the oldest format": block(b"manifest.json", b"0", magic=bytes(8), prefix=b"decoy"),
+    "a prefix without a name": block(b"", b"\0", prefix=b"d") + PLAIN,
     "a NUL in a long name": (
         block(b"././@LongLink", b"L", 16, magic=b"ustar  \0") + padded(b"manifest.json\0x\0") + PLAIN
     ),

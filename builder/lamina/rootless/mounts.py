@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,6 +30,9 @@ _DEVICE_LINKS = {
     "ptmx": "pts/ptmx",
 }
 """What /dev contains, as in Nix's sandbox (libstore, linux-derivation-builder.cc)."""
+
+_SHARED = (b"/tmp", b"/var/tmp", b"/dev/shm", b"/dev/pts", b"/dev/mqueue")
+"""Where every user may write."""
 
 _NO_PROGRAMS = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 
@@ -184,6 +188,32 @@ def _mount_devices(place: bytes) -> None:
         kernel.mount(b"devpts", place + b"/pts", b"devpts", kernel.MS_NOSUID | kernel.MS_NOEXEC, options)
 
 
+def protect_machine(writable: Sequence[bytes]) -> None:
+    """Make everything read-only but the directories `writable`, if this user is the machine's root in another name.
+
+    Other users may write to little of it anyway, and Nix's sandbox contains nothing of the machine. Raises OSError.
+    """
+    if not is_machine_root():
+        return
+    kept = {os.path.realpath(directory) for directory in (*writable, *_SHARED) if os.path.isdir(directory)}
+    for directory in sorted(kept):
+        kernel.mount(directory, directory, flags=kernel.MS_BIND | kernel.MS_REC)
+    for place in _mounted_below([b"/"]):
+        if not _is_below(place, kept) and not _is_below(place, {b"/proc"}):
+            with suppress(FileNotFoundError, NotADirectoryError):  # below a mount that hides it
+                _make_read_only(place)
+    _protect_kernel(b"/proc")
+
+
+def is_machine_root() -> bool:
+    """Whether root's own files on this machine belong to this user, whatever the namespace calls both."""
+    return os.stat("/proc/sys").st_uid == os.getuid()
+
+
+def _is_below(place: bytes, directories: AbstractSet[bytes]) -> bool:
+    return any(place == directory or place.startswith(directory + b"/") for directory in directories)
+
+
 def mount_processes(place: bytes) -> None:
     """A /proc of the process namespace. Raises OSError."""
     try:
@@ -198,7 +228,7 @@ def _protect_kernel(proc: bytes) -> None:
 
     The kernel protects most of /proc by the owner of its files only, and root owns /proc/sys and /proc/sysrq-trigger.
     """
-    if os.stat(proc + b"/sys").st_uid != os.getuid():
+    if not is_machine_root():
         return
     for name in os.listdir(proc):
         path = proc + b"/" + name

@@ -23,6 +23,7 @@ from lamina.rootless.mounts import (
     mount_points,
     mount_processes,
     private_mounts,
+    protect_machine,
     store_directory,
 )
 from lamina.rootless.records import Records
@@ -74,8 +75,11 @@ def run_here(command: Sequence[str], directory: Path, records: Records) -> int:
     """Run a program in a directory, to its end; returns its exit status.
 
     It sees the builder's files. The Nix store is read-only for it: where the builder owns the store, no mode of a file
-    stops root in the namespace from writing there.
+    stops root in the namespace from writing there. If the builder is the machine's root, so is everything else but the
+    directory, and those for temporary files.
     """
+    temporary = [os.environ[name] for name in ("NIX_BUILD_TOP", "TMPDIR") if os.environ.get(name)]
+    writable = list(map(os.fsencode, [str(directory), *temporary]))
     store = store_directory()
     mounts = [Mount(store, store, read_only=True)] if os.path.isdir(store) else []
 
@@ -83,6 +87,7 @@ def run_here(command: Sequence[str], directory: Path, records: Records) -> int:
         private_mounts()
         bind(mounts)
         mount_processes(b"/proc")
+        protect_machine(writable)
         _enter_inner()
 
     return supervise(command, records, prepare, lambda: os.chdir(directory))

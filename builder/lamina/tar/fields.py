@@ -56,6 +56,8 @@ def check_block(block: bytes, where: object) -> None:
     is_ustar, kind = block[257:263] == USTAR, block[156:157]
     if is_ustar and block[508:] == b"tar\0":
         raise BadInput(where, "a tar header in star's format", _DIFFER)
+    if is_ustar and block[345] and not block[0]:
+        raise BadInput(where, "a tar header with a prefix and no name", _DIFFER)
     used_by_sparse = kind == b"S" and block[257:265] == GNU
     if not is_ustar and any(block[345 : 386 if used_by_sparse else 500]):
         raise BadInput(where, "a tar header with a prefix or times that are not in the ustar format", _DIFFER)

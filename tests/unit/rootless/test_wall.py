@@ -8,6 +8,7 @@ import platform
 import pty
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,9 +38,9 @@ class Place:
 
     def run(self, *words: str, **options: object) -> subprocess.CompletedProcess[bytes]:
         """`lamina` with these words, as the user. /usr takes the place of the store, so Python is in the root."""
-        options = {"capture_output": True, "timeout": 100} | options
+        options = {"capture_output": True, "timeout": 100, "env": ENVIRONMENT} | options
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
-            [PYTHON, "-m", "lamina", *words], cwd=self.directory, env=ENVIRONMENT, **self.identity, **options
+            [PYTHON, "-m", "lamina", *words], cwd=self.directory, **self.identity, **options
         )
 
     @property
@@ -135,3 +136,34 @@ def test_the_supervisor_survives(place: Place) -> None:
     text = "sleep 100 & for n in $(seq 1 64); do kill -$n 1; done; kill -9 -1; echo alive > /made"
     assert place.run(*script(place, text)).returncode == 0
     assert place.run(*script(place, "kill -9 0")).returncode == 137
+
+
+MACHINE = """
+for place in / /etc /root /usr/lib /var/lib /dev /sys/fs/cgroup; do
+  if { : > $place/lamina-wall; } 2>/dev/null; then echo "wrote to $place"; rm -f $place/lamina-wall; fi
+done
+if mount -o remount,rw / 2>/dev/null || mount -o bind,remount,rw / 2>/dev/null; then echo "mounted"; fi
+if { echo 1 > /proc/sys/kernel/sysrq; } 2>/dev/null; then echo "changed the kernel"; fi
+: > /dev/null
+: > /tmp/$NAME.file; rm /tmp/$NAME.file
+: > $TMPDIR/temporary
+: > file
+chown 5:6 file
+"""
+
+
+@pytest.mark.parametrize("place", ["root"], indirect=True)
+def test_the_machine_is_read_only_for_scripts_without_a_root_of_their_own(place: Place) -> None:
+    """`fakeRootCommands` where Nix builds as root and has no sandbox: all but the directories of the build."""
+    (place.directory / "script").write_text(MACHINE)
+    (place.directory / "tree").mkdir()
+    temporary = Path(tempfile.mkdtemp(dir="/var/lib"))
+    try:
+        words = ("fake-root", "tree", "/bin/bash", "script", "-o", "layer.tar")
+        done = place.run(*words, env={**ENVIRONMENT, "TMPDIR": str(temporary), "NAME": place.directory.name})
+        assert (done.stdout.decode(), done.stderr.decode(), done.returncode) == ("", "", 0)
+        assert [path.name for path in temporary.iterdir()] == ["temporary"]
+    finally:
+        shutil.rmtree(temporary)
+    with tarfile.open(place.directory / "layer.tar") as layer:
+        assert [(member.name, member.uid, member.gid) for member in layer] == [("file", 5, 6)]
