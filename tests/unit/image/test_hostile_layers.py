@@ -258,11 +258,12 @@ LAYERS = json.loads(oci_manifest(IMAGE))["layers"]
 @pytest.mark.parametrize(
     ("layer", "match"),
     [
-        ({"digest": "sha256:../../../../etc/passwd"}, "is no sha256 digest"),
-        ({"digest": "sha256:" + "A" * 64}, "is no sha256 digest"),
-        ({"digest": "sha256:" + "a" * 63}, "is no sha256 digest"),
-        ({"digest": "md5:" + "a" * 32}, "is no sha256 digest"),
-        ({"digest": "sha512:" + "a" * 128}, "is no sha256 digest"),
+        ({"digest": "sha256:../../../../etc/passwd"}, "is no sha256 or sha512 digest"),
+        ({"digest": "sha256:" + "A" * 64}, "is no sha256 or sha512 digest"),
+        ({"digest": "sha256:" + "a" * 63}, "is no sha256 or sha512 digest"),
+        ({"digest": "md5:" + "a" * 32}, "is no sha256 or sha512 digest"),
+        ({"digest": "sha512:" + "a" * 127}, "is no sha256 or sha512 digest"),
+        ({"digest": "sha512:" + "a" * 128}, "no member"),
         ({"digest": "sha256:" + "a" * 64}, "no member"),
         ({"size": -1}, "size is -1"),
         ({"size": 1 << 64}, "size is 18446744073709551616"),
