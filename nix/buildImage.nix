@@ -103,7 +103,7 @@ archive.make {
   inherit compressor meta;
   format = archive.formatOf check { inherit format layout; };
   position = builtins.unsafeGetAttrPos "name" arguments;
-  passthru = programs { inherit name; recipe = image; } // {
+  passthru = programs { inherit name; recipe = image; packages = [ copyToRoot contents config layers ]; } // {
     imageName = names.lower name;
     inherit (image) imageTag;
     inherit fromImage;

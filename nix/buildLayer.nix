@@ -49,4 +49,5 @@ toolbox.derive ({
   trees = if made == null then trees else [ ];
   inherit made rules maxLayers;
   exportReferencesGraph.closure = wanted ++ (if made == null then map names.storePath trees else [ made ]);
+  passthru.sbomPackages = [ paths copyToRoot ];
 } // owner)

@@ -103,7 +103,7 @@ let
     nixDB = includeNixDB;
   };
 
-  tools = programs { inherit name; recipe = image; };
+  tools = programs { inherit name; recipe = image; packages = [ contents config volatile layers ]; };
   file = baseNameOf name;
 in
 toolbox.onRunner.derive {

@@ -96,6 +96,24 @@ DATABASE_STEPS = 200_000_000
 DATABASE_BYTES = 1 << 30
 """Size of the Nix database in a base: Nix writes about 1 kB for each store path."""
 
+PACKAGE_DATABASE = 64 << 20
+"""Bytes of a distribution's package database in one layer: dpkg writes 2 kB for each package, RPM some 30 kB."""
+
+PACKAGES = 50_000
+"""Packages in such a database: a full desktop has 3,000."""
+
+RPM_HEADER = 16 << 20
+"""Bytes of one package's header in an RPM database: packages of 10,000 files have 2 MB."""
+
+METADATA_PACKAGES = 100_000
+"""Packages of which Nix says licenses and names: all packages that take part in building a closure."""
+
+VENDORED_FILES = 1000
+"""CycloneDX documents of one package for what was compiled into it, and their directory's entries."""
+
+VENDORED_PARTS = 100_000
+"""Packages in these documents together: a large Rust program has 1,000."""
+
 ROOT_REPEATS = 100_000
 """Files at the root of an image that are copied a second time, because a symbolic link leads to a directory again.
 

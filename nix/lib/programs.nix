@@ -1,7 +1,10 @@
 # What can be done with an image, as programs: `nix run .#examples.hello.load`, `$(nix-build -A x.stream)/bin/stream-x`.
 # They work from the recipe, so none of them needs the archive; all take the options of the command that they run.
 { toolbox }:
-{ name, recipe }:
+{ name
+, recipe
+, packages ? [ ]    # whose licenses the bill of materials has, with all that they are built from
+}:
 let
   inherit (toolbox.onRunner) bash derive laminaProgram;
   file = baseNameOf name;
@@ -33,4 +36,5 @@ in
   stream = program "stream" [ "build" "${recipe}" "--output" "-" ] "Write the archive of the image ${name} to standard output.";
   load = program "load" [ "load" "${recipe}" ] "Load the image ${name} into a daemon, sending only missing layers.";
   inspect = program "inspect" [ "inspect" "${recipe}" ] "Show what the image ${name} contains.";
+  sbom = import ./sbom.nix { inherit toolbox; } { inherit name recipe packages; };
 }

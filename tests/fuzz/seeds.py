@@ -149,6 +149,11 @@ def seeds() -> dict[str, list[bytes]]:
         "oci_layout": [oci_parts(with_an_index=False), oci_parts(with_an_index=True)],
         "base_layer": [LAYER, WHITEOUTS, long_names(), WRAPPERS["gzip"](WHITEOUTS)],
         "nix_database": databases(),
+        "package_database": [
+            b"\0Package: a\nVersion: 1\nStatus: install ok installed\nDepends: b | c (>= 1), a\nSource: s (2)\n",
+            b"\1P:a\nV:1\nD:so:b !c\np:so:b=1\nL:MIT\n\nP:b\nV:2\n",
+            *(b"\2" + data for data in databases()),
+        ],
         "tar_judge": [LAYER, WHITEOUTS, long_names()],
         "document_judge": [b"c" + to_json(CONFIG), *(kind + text for kind, text in DOCUMENTS.items())],
     }  # fmt: skip

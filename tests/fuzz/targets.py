@@ -44,6 +44,7 @@ from lamina.recipe.open import build_image, open_images
 from lamina.recipe.recipe import parse_recipe, recipe_json
 from lamina.report.describe import inspect, table
 from lamina.report.plan import layer_table, planned
+from lamina.report.sbom.databases import distribution_packages
 from lamina.report.verify import verify
 from lamina.store.closure import parse_graph, reachable
 from lamina.tar.read import entries
@@ -181,6 +182,18 @@ def nix_database(data: bytes) -> None:
         assert database(rows) == database(reversed(rows))
 
 
+_PACKAGE_DATABASES = ("var/lib/dpkg/status", "lib/apk/db/installed", "var/lib/rpm/rpmdb.sqlite")
+
+
+def package_database(data: bytes) -> None:
+    """The bytes after the first one are the package database of a distribution; the first one says of which."""
+    with refusing():
+        path = _PACKAGE_DATABASES[data[0] % 3 if data else 0]
+        layer = Layer.of(Bytes(tar_of([Piece(path, data[1:])])), "it")
+        for part in distribution_packages([layer])[0]:
+            assert part.purl.isascii() and part.purl.startswith("pkg:") and part.layer == 0
+
+
 def tar_judge(data: bytes) -> None:
     """A tar that we read is read alike by Go's archive/tar and Python's tarfile. (GNU tar would be a new process.)"""
     difference = readers.disagreement(with_check_sums(data), ("Go's archive/tar", "Python's tarfile"))
@@ -208,6 +221,7 @@ TARGETS: dict[str, Target] = {
         oci_layout,
         base_layer,
         nix_database,
+        package_database,
         tar_judge,
         document_judge,
     )

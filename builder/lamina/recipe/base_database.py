@@ -16,9 +16,10 @@ from pathlib import Path
 import attrs
 
 from lamina.data.blob import Stream
+from lamina.data.sqlite import limit
 from lamina.errors import BadInput
 from lamina.image.layer import Layer
-from lamina.limits import DATABASE_BYTES, DATABASE_REFERENCES, DATABASE_STEPS, DATABASE_VALUE, STORE_PATHS
+from lamina.limits import DATABASE_BYTES, DATABASE_REFERENCES, DATABASE_VALUE, STORE_PATHS
 from lamina.recipe.nix_database import DATABASE, Registration
 from lamina.store.closure import split_store_path
 from lamina.tar.read import entries
@@ -69,21 +70,12 @@ def _read(file: Path, held: set[str], where: str) -> dict[str, Registration]:
     """The rows of the paths that are held, by their paths. Raises BadInput."""
     try:
         with contextlib.closing(sqlite3.connect(file)) as connection:
-            _limit(connection)
+            limit(connection, DATABASE_VALUE)
             _check_tables(connection, where)
             rows = _valid_paths(connection, held, where)
             return {row.path: row for row in _with_references(connection, rows, where)}
     except (sqlite3.Error, UnicodeError, OverflowError) as error:
         raise BadInput(where, f"a corrupt Nix database: {error}", "pull the base again") from None
-
-
-def _limit(connection: sqlite3.Connection) -> None:
-    for pragma in ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON", "cache_size = -8192"):
-        connection.execute(f"PRAGMA {pragma}")
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, DATABASE_VALUE)
-    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-    calls = iter(range(DATABASE_STEPS // 100_000))
-    connection.set_progress_handler(lambda: next(calls, None) is None, 100_000)
 
 
 def _check_tables(connection: sqlite3.Connection, where: str) -> None:

@@ -1,0 +1,1 @@
+"""Bills of materials: what an image contains, as CycloneDX and SPDX documents."""

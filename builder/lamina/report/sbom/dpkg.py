@@ -1,0 +1,82 @@
+"""dpkg's list of installed packages (deb-control(5), dpkg's lib/dpkg/parse.c)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from lamina.report.sbom.bill import Part
+from lamina.report.sbom.files import FoundFile
+from lamina.report.sbom.purl import purl
+from lamina.report.sbom.stanzas import checked, resolved, stanzas
+
+_NAME = re.compile(r"\s*([A-Za-z0-9.+-]+)")
+_KEPT = ("package", "version", "architecture", "status", "depends", "pre-depends", "provides", "source", "homepage",
+         "description")  # fmt: skip
+
+
+def dpkg_packages(file: FoundFile, release: Mapping[str, str]) -> list[Part]:
+    """The packages in a `status` file that are installed. Raises BadInput: the file is damaged."""
+    found = [fields for lines in stanzas(file) if _is_installed(fields := _fields(lines))]
+    refs = [_purl(fields, release, file.where) for fields in found]
+    providers: dict[str, str] = {}
+    for fields, ref in zip(found, refs, strict=True):
+        for name in (fields["package"], *(name for names in _names(fields.get("provides", "")) for name in names)):
+            providers.setdefault(name, ref)
+    return [_part(fields, ref, providers, file.layer) for fields, ref in zip(found, refs, strict=True)]
+
+
+def _fields(lines: list[str]) -> dict[str, str]:
+    """The fields that are read, by their names in lower case. Of a field in several lines, the first one."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        key, colon, value = line.partition(":")
+        if colon and not line[0].isspace() and key.lower() in _KEPT:
+            fields[key.lower()] = value.strip()
+    return fields
+
+
+def _is_installed(fields: Mapping[str, str]) -> bool:
+    """Files of distroless images have no status: they list what is in the image."""
+    return "package" in fields and fields.get("status", "install ok installed").split()[-1:] == ["installed"]
+
+
+def _purl(fields: Mapping[str, str], release: Mapping[str, str], where: str) -> str:
+    name, version = checked(fields["package"], fields.get("version", ""), where)
+    vendor = release.get("ID", "debian")
+    distro = f"{vendor}-{release['VERSION_ID']}" if "VERSION_ID" in release else vendor
+    return purl("deb", name, version, vendor, _qualifiers(fields, distro))
+
+
+def _qualifiers(fields: Mapping[str, str], distro: str) -> dict[str, str]:
+    """As syft writes them: `upstream` is the source package, with its version if that is another."""
+    return {"arch": fields.get("architecture", ""), "distro": distro, "upstream": _source(fields)}
+
+
+def _source(fields: Mapping[str, str]) -> str:
+    """`glibc (2.36-9)` as `glibc@2.36-9`."""
+    name, _, version = fields.get("source", "").partition(" ")
+    return f"{name}@{version.strip('()')}" if version else name
+
+
+def _part(fields: Mapping[str, str], ref: str, providers: Mapping[str, str], layer: int) -> Part:
+    wanted = [*_names(fields.get("pre-depends", "")), *_names(fields.get("depends", ""))]
+    source = _source(fields)
+    return Part(
+        ref=ref,
+        kind="deb",
+        name=fields["package"],
+        version=fields["version"],
+        purl=ref,
+        layer=layer,
+        description=fields.get("description", ""),
+        homepage=fields.get("homepage", ""),
+        depends_on=resolved(wanted, providers),
+        facts=(("deb:source", source),) if source else (),
+    )
+
+
+def _names(text: str) -> list[list[str]]:
+    """`a (>= 1) | b, c:any` as [[a, b], [c]]."""
+    groups = ([_NAME.match(item) for item in group.split("|")] for group in text.split(","))
+    return [[match[1] for match in group if match] for group in groups]

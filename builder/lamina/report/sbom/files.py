@@ -1,0 +1,84 @@
+"""Files with known names in an image: what its file system shows at a few paths, read with limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import attrs
+
+from lamina.data.blob import Stream
+from lamina.data.budget import Meter
+from lamina.errors import BadInput
+from lamina.image.layer import Layer
+from lamina.limits import LAYER_MEMBERS, PACKAGE_DATABASE, PACKAGES
+from lamina.tar.read import Entry, entries
+from lamina.tar.whiteout import clean_path, hidden_path
+from lamina.tar.write import DIRECTORY, FILE
+
+
+@attrs.frozen
+class FoundFile:
+    """A regular file of the image: its data, the number of its layer, from 0, and its name in errors."""
+
+    data: bytes
+    layer: int
+    where: str
+
+
+def found_files(layers: Sequence[Layer], asked: Callable[[str], bool]) -> dict[str, FoundFile]:
+    """The regular files whose path is asked for, as the image's file system shows them.
+
+    Layers that are made of store paths are not read. Raises BadInput: a layer cannot be read, or a file is too large.
+    """
+    found: dict[str, FoundFile] = {}
+    decided: set[str] = set()
+    gone: set[str] = set()
+    emptied: set[str] = set()
+    headers = Meter(LAYER_MEMBERS)
+    for number, layer in reversed(list(enumerate(layers))):
+        if layer.origin and layer.origin.kind == "store":
+            continue
+        members: dict[str, Entry] = {}
+        own_gone: set[str] = set()
+        own_emptied: set[str] = set()
+        for entry in entries(layer.blob, layer.where):
+            headers.count(1, layer.budget, layer.where)
+            path = clean_path(entry.name)
+            if hidden := hidden_path(path):
+                (own_emptied if hidden.inside else own_gone).add(hidden.path)
+            elif asked(path):
+                members[path] = entry
+            elif entry.kind != DIRECTORY:
+                own_gone.add(path)  # also hides what lower layers have below it
+        visible = {path: entry for path, entry in members.items()
+                   if path not in decided and not _is_hidden(path, gone, emptied)}  # fmt: skip
+        decided |= set(members)
+        if len(decided) > PACKAGES:
+            raise BadInput(layer.where, f"more than {PACKAGES} files of package databases", "no image has so many")
+        files = {path: entry for path, entry in visible.items() if entry.kind == FILE}
+        found |= {path: FoundFile(data, number, f"{layer.where}({path})") for path, data in _data(layer, files)}
+        gone |= own_gone
+        emptied |= own_emptied
+    return found
+
+
+def _is_hidden(path: str, gone: set[str], emptied: set[str]) -> bool:
+    if "" in emptied or path in gone:
+        return True
+    return any(above in gone or above in emptied for above in _above(path))
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _data(layer: Layer, files: dict[str, Entry]) -> Iterable[tuple[str, bytes]]:
+    stream = Stream(layer.blob)
+    left = PACKAGE_DATABASE
+    for path, entry in sorted(files.items(), key=lambda item: item[1].offset):
+        left -= entry.size
+        if left < 0:
+            raise BadInput(f"{layer.where}({path})", f"larger than {PACKAGE_DATABASE} bytes", "it is hostile")
+        stream.skip(entry.offset - stream.position)
+        yield path, stream.read(entry.size)
