@@ -36,6 +36,10 @@ judge:          ## Compare our readers with Go's, GNU tar's and Python's for TIM
 	@bash dev/setup.sh
 	@$(env) for reader in tar documents compressed; do python -m tests.judge --seconds $(or $(TIME),60) $$reader || exit; done
 
+differential:   ## Give unusual images to docker, podman, Skopeo and Lamina for TIME seconds: make differential TIME=600
+	@bash dev/setup.sh test
+	@$(env) python -m tests.differential --seconds $(or $(TIME),60)
+
 compat:         ## Try every example in every consumer, and write docs/generated/compatibility.md; RELEASES=forky for some
 	@bash dev/setup.sh test-all
 	@$(env) python -m tests.support.consumers.compat $(RELEASES)

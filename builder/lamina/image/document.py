@@ -11,7 +11,7 @@ from lamina.image.layer import Layer
 from lamina.limits import HISTORY, LAYERS
 from lamina.oci.digest import Digest, parse_digest
 from lamina.oci.reference import Reference, parse_reference
-from lamina.oci.strict_json import Json, expect, strings
+from lamina.oci.strict_json import Json, expect, optional, strings
 
 
 def claimed_diff_ids(document: Json, where: str) -> list[Digest]:
@@ -30,14 +30,14 @@ def make_image(original: bytes, document: Json, layers: list[Layer], names: list
 
     Errors call the document `where`. Raises BadInput.
     """
-    expect(document.get("config") or {}, dict, "config", where)
+    optional(document.get("config"), dict, "config", where)
     for key in ("os", "architecture", "variant", "os.version"):
         if document.get(key) is not None:
             expect(document[key], str, key, where)
-    entries = expect(document.get("history") or [], list, "history", where)
+    entries = optional(document.get("history"), list, "history", where)
     if len(entries) > HISTORY:
         raise BadInput(where, f"a history of {len(entries)} entries", f"at most {HISTORY} are read")
-    history = [expect(entry, dict, "an item of history", where) for entry in entries]
+    history = [optional(entry, dict, "an item of history", where) for entry in entries]
     config = {"os": "linux"} | {key: value for key, value in document.items() if key not in ("rootfs", "history")}
     return Image(config, tuple(layers), tuple(history), parse_names(names), original, tuple(names))
 

@@ -93,9 +93,9 @@ def is_image(manifest: Json) -> bool:
 
 def check_version(members: Members) -> None:
     """Raises BadInput: an OCI layout of a version that nobody knows. Skopeo's `dir:` has none."""
-    if isinstance(members, SkopeoDirectory):
-        return
     where = f"{members.where}({LAYOUT})"
+    if LAYOUT not in members:
+        return
     layout = expect(read_document(members, LAYOUT, LAYOUT_DOCUMENT), dict, LAYOUT, where)
     if layout.get("imageLayoutVersion") != "1.0.0":
         what = f"OCI layout of version {layout.get('imageLayoutVersion')!r:.20}"

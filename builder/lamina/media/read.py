@@ -6,7 +6,9 @@ An archive that is both a docker archive and an OCI layout is read as a docker a
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -52,15 +54,20 @@ def candidates(members: Members, architecture: str, *, exact: bool = False) -> l
     """
     if is_docker_archive(members):
         found = docker_archive.candidates(members)
-        others = platforms.candidates(members, architecture, exact=True) if exact and has_layout(members) else []
+        others: Callable[[], list[Candidate]] = functools.partial(_platforms, members, architecture)
     elif has_layout(members):
-        found, others = platforms.candidates(members, architecture, exact=exact), []
+        found, others = platforms.candidates(members, architecture, exact=exact), list
     else:
         raise no_image(members)
     return [_exactly(each, others, architecture, members.where) for each in found] if exact else found
 
 
-def _exactly(candidate: Candidate, others: list[Candidate], architecture: str, where: str) -> Candidate:
+def _platforms(members: Members, architecture: str) -> list[Candidate]:
+    """The images on the OCI side of a docker archive. Raises BadInput."""
+    return platforms.candidates(members, architecture, exact=True) if has_layout(members) else []
+
+
+def _exactly(candidate: Candidate, others: Callable[[], list[Candidate]], architecture: str, where: str) -> Candidate:
     """The candidate if it is for the architecture, else the one of `others` that is and has the same names.
 
     A docker archive shows one platform of an image; the OCI layout in the same file may have the others.
@@ -71,7 +78,7 @@ def _exactly(candidate: Candidate, others: list[Candidate], architecture: str, w
         known = image.config.get("architecture")
         if known in (None, "", architecture):
             return image
-        for other in others:
+        for other in others():
             with contextlib.suppress(BadInput):
                 found = other.read()
                 if set(found.names) == set(image.names) and found.config.get("architecture") == architecture:
@@ -88,10 +95,8 @@ def is_docker_archive(members: Members) -> bool:
 
 
 def has_layout(members: Members) -> bool:
-    """Whether it is an OCI layout, or the like of Skopeo."""
-    if isinstance(members, SkopeoDirectory):
-        return True
-    return oci_layout.INDEX in members and oci_layout.LAYOUT in members
+    """Whether it is an OCI layout, or the like of Skopeo. podman and Skopeo need no `oci-layout`."""
+    return isinstance(members, SkopeoDirectory) or oci_layout.INDEX in members
 
 
 def no_image(members: Members) -> BadInput:

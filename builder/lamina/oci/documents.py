@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lamina.errors import BadInput
 from lamina.oci.digest import Digest, parse_blob_digest
-from lamina.oci.strict_json import Json, canonical, expect
+from lamina.oci.strict_json import Json, canonical, expect, optional
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -63,13 +63,13 @@ class Descriptor(NamedTuple):
         size = expect(fields.get("size"), int, "a descriptor's size", where)
         if not 0 <= size < 1 << 63:
             raise BadInput(where, f"a descriptor's size is {size}", "the file is damaged")
-        annotations = expect(fields.get("annotations") or {}, dict, "a descriptor's annotations", where)
+        annotations = optional(fields.get("annotations"), dict, "a descriptor's annotations", where)
         return cls(
             media_type=expect(fields.get("mediaType"), str, "a descriptor's mediaType", where),
             digest=parse_blob_digest(fields.get("digest"), where),
             size=size,
-            annotations={k: v for k, v in annotations.items() if isinstance(v, str)},
-            platform=expect(fields["platform"], dict, "platform", where) if fields.get("platform") else None,
+            annotations={k: optional(v, str, f"the annotation {k!r:.80}", where) for k, v in annotations.items()},
+            platform=optional(fields.get("platform"), dict, "platform", where) or None,
             is_foreign=bool(fields.get("urls")) or any(word in str(fields.get("mediaType")) for word in _FOREIGN),
         )
 

@@ -97,6 +97,11 @@ def expect(value: object, kind: type[T], what: str, where: object) -> T:
     raise BadInput(where, f"{what} is {found}, not {names.get(kind, kind.__name__)}", "the file is damaged")
 
 
+def optional(value: object, kind: type[T], what: str, where: object) -> T:
+    """`value`, when it is a `kind`, or an empty one in place of null, as Go reads it. Raises BadInput as `expect`."""
+    return kind() if value is None else expect(value, kind, what, where)
+
+
 def items_of(value: object) -> list[Any]:
     """The list that `value` is, or an empty one."""
     return value if isinstance(value, list) else []
@@ -104,9 +109,7 @@ def items_of(value: object) -> list[Any]:
 
 def strings(value: object, what: str, where: object) -> list[str]:
     """An array of strings; null counts as empty, as Go reads it."""
-    if value is None:
-        return []
-    return [expect(item, str, f"an item of {what}", where) for item in expect(value, list, what, where)]
+    return [expect(item, str, f"an item of {what}", where) for item in optional(value, list, what, where)]
 
 
 def file_name(value: object, what: str, where: object) -> str:

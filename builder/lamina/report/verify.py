@@ -163,8 +163,9 @@ class _Check:
             self.unchecked += only_in_one
 
     def _layout(self) -> None:
-        if oci_layout.LAYOUT in self.members:
-            oci_layout.check_version(self.members)
+        oci_layout.check_version(self.members)
+        if oci_layout.LAYOUT not in self.members and docker_archive.MANIFEST not in self.members:
+            self._tell([f"no {oci_layout.LAYOUT}, without which containerd and umoci refuse it"])
         for descriptor in oci_layout.listed(self.members):
             self._tell(filter(None, [two_names(descriptor.annotations)]))
         found = contents(self.members)

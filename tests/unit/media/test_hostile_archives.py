@@ -163,7 +163,8 @@ def test_a_document_that_stands_twice(name: str, tmp_path: Path) -> None:
 def test_neither_kind_of_archive(tmp_path: Path) -> None:
     missing = "contains no image: no manifest.json and no index.json; give what docker save, podman save, or"
     refused([Piece("etc/passwd", b"root")], tmp_path / "it.tar", missing)
-    refused([Piece("index.json", b"{}")], tmp_path / "it.tar", missing)
+    refused([Piece("oci-layout", b"{}")], tmp_path / "it.tar", missing)
+    refused([Piece("index.json", b"{}")], tmp_path / "it.tar", "manifests is missing, not an array")
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match=f"{tmp_path}/empty: {missing}"):
         read_image(tmp_path / "empty")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from lamina.errors import BadInput
@@ -132,3 +134,44 @@ def test_a_base_for_another_machine_is_refused(tmp_path: Path) -> None:
     path = save(docker_save([ARM64]), tmp_path / "it.tar")
     with pytest.raises(BadInput, match="contains no image for linux/amd64; it contains: linux/arm64"):
         image_of(recipe(base=base(path)))
+
+
+def test_a_broken_oci_side_does_not_cost_the_docker_side(tmp_path: Path) -> None:
+    """Docker does not read it, so it matters only where the docker side has another platform than the one asked for."""
+    pieces = [piece for piece in docker_save([AMD64]) if piece.name != "repositories"]
+    path = save([*pieces, Piece("index.json", b"{"), Piece("oci-layout", b"{")], tmp_path / "it.tar")
+    assert image_of(recipe(base=base(path))).diff_ids == diff_ids(AMD64)
+    with pytest.raises(BadInput, match="not JSON"):
+        read_image(path, architecture="arm64")
+    assert verify(path).problems
+
+
+def test_an_item_of_the_history_may_be_null(tmp_path: Path) -> None:
+    """Go reads null as an empty item, which stands for a layer."""
+    image = sample("one", extra={"history": [None]})
+    text = to_json({**json.loads(image.document), "history": [None]})
+    path = save(with_config(docker_save([image]), text), tmp_path / "it.tar")
+    assert image_of(recipe(base=base(path))).history[:1] == ({},)
+    items: list[object] = [0, "", [], False]
+    for wrong in items:
+        text = to_json({**json.loads(image.document), "history": [wrong]})
+        path = save(with_config(docker_save([image]), text), tmp_path / "it.tar")
+        with pytest.raises(BadInput, match="an item of history is"):
+            read_image(path)
+
+
+def with_config(pieces: list[Piece], text: bytes) -> list[Piece]:
+    """The archive with another config, under a name that has no digest in it."""
+    [old] = [piece.name for piece in pieces if piece.name.endswith(".json") and len(piece.name) == 69]
+    renamed = {"manifest.json": lambda data: data.replace(old.encode(), b"config")}
+    result = [attrs.evolve(each, data=renamed.get(each.name, bytes)(each.data)) for each in pieces if each.name != old]
+    return [Piece("config", text), *result]
+
+
+def test_a_layout_without_its_version_is_read(tmp_path: Path) -> None:
+    """podman and Skopeo do not look at `oci-layout`; containerd and umoci refuse it, so `verify` does, too."""
+    pieces = [piece for piece in oci_layout([entry(AMD64)], oci_blobs(AMD64)) if piece.name != "oci-layout"]
+    path = save(pieces, tmp_path / "it.tar")
+    assert read_image(path).diff_ids == diff_ids(AMD64)
+    [problem] = verify(path).problems
+    assert "no oci-layout, without which containerd and umoci refuse it" in problem

@@ -1,0 +1,78 @@
+"""What a reader makes of an archive, in the same form for all readers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+_SETTINGS = ("Cmd", "Entrypoint", "Env", "Labels", "User", "WorkingDir", "Volumes", "ExposedPorts")
+
+
+@attrs.frozen
+class Image:
+    """An image as a reader sees it. None is what the reader does not say.
+
+    `layers` are digests of the layers' bytes, uncompressed; `config` is the digest of the config document; `settings`
+    are those of the fields of its `config` object that all readers show, as JSON.
+    """
+
+    layers: tuple[str, ...]
+    config: str | None
+    settings: str | None
+    names: frozenset[str] | None
+
+    def agrees(self, other: Image) -> bool:
+        """Whether nothing differs that both say."""
+        pairs = zip(attrs.astuple(self, recurse=False), attrs.astuple(other, recurse=False), strict=True)
+        return all(mine == theirs or mine is None or theirs is None for mine, theirs in pairs)
+
+
+@attrs.frozen
+class Read:
+    """The images that a reader sees; None where it took the archive and does not say."""
+
+    images: tuple[Image, ...] | None
+
+    def agrees(self, other: Read) -> bool:
+        """Whether both see the same images, in any order. An image twice is one image."""
+        if self.images is None or other.images is None:
+            return True
+        return all(any(a.agrees(b) for b in other.images) for a in self.images) and all(
+            any(a.agrees(b) for a in self.images) for b in other.images
+        )
+
+
+@attrs.frozen
+class Refused:
+    """A reader's error."""
+
+    message: str
+
+
+Outcome = Read | Refused
+
+
+def settings_of(config: object) -> str:
+    """The settings that all readers show; what is empty is the same as what is missing."""
+    config = config if isinstance(config, Mapping) else {}
+    return json.dumps({key: _filled(config[key]) for key in _SETTINGS if config.get(key)}, sort_keys=True)
+
+
+def _filled(value: object) -> object:
+    """Without nulls, which Go reads as empty values."""
+    if isinstance(value, list):
+        return ["" if item is None else item for item in value]
+    return {key: inner or {} for key, inner in value.items()} if isinstance(value, dict) else value
+
+
+def short_names(names: Iterable[str]) -> frozenset[str]:
+    """Names without what readers add to them, each in its own way."""
+    return frozenset(_short(name) for name in names)
+
+
+def _short(name: str) -> str:
+    for prefix in ("localhost/", "docker.io/library/", "docker.io/"):
+        name = name.removeprefix(prefix)
+    return name
