@@ -108,7 +108,11 @@ def parse(
     added = parser.add_subparsers(metavar="COMMAND", required=True)
     known = {command.name: command for command in (*commands, *internal)}
     requested = known.get(words[0]) if words else None
-    for command in [requested] if requested else commands:
+    if requested:
+        needed: Sequence[Command] = [requested]
+    else:
+        needed = [] if words == ["--version"] else commands  # help and errors list them
+    for command in needed:
         _add_command(added, command, program, is_requested=command is requested)
     if requested is None:
         _check_first_word(parser, words, [command.name for command in commands])

@@ -13,7 +13,8 @@ from lamina.recipe.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer, Tar
 _TMP = ("tmp",)
 _CERTIFICATES = ("etc/ssl/certs", "etc/pki/tls/certs", "etc/ssl/cert.pem")
 _VARIABLES = ("SSL_CERT_FILE", "NIX_SSL_CERT_FILE", "CURL_CA_BUNDLE", "SSL_CERT_DIR")
-_TLS = r"(?:openssl|curl|libssl[0-9]*|libcurl[0-9]*)(?:-|$)"
+_TLS = ("openssl", "curl", "libssl", "libcurl")
+"""Packages without their versions: `libssl3-3.0.11`."""
 _BUNDLE = r"(?:nss-)?cacert(?:-|$)|ca-certificates(?:-|$)"
 
 
@@ -27,7 +28,7 @@ def advice(recipe: Recipe) -> Iterator[str]:
     if not _has(recipe.layers, _TMP):
         yield "there is no /tmp, which many programs write to; add layers = [ tmp ], with the tmp of Lamina's set"
     names = [info.name for layer in recipe.layers if isinstance(layer, StoreLayer) for info in layer.paths]
-    users = sorted(name for name in names if re.match(_TLS, name))
+    users = sorted(name for name in names if name.partition("-")[0].rstrip("0123456789") in _TLS)
     if users and not _has_certificates(recipe, names):
         yield f"{users[0]} finds no certificates of authorities; add caCertificates to the trees at the root"
 
