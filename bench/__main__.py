@@ -58,8 +58,8 @@ def main() -> None:
         scenario.main(closure)
 
 
-def write(found: Found, told: str, closure: str) -> None:
-    (ROOT / "bench/results.md").write_text(page(found, told, versions(), closures.census(closure)))
+def write(found: Found, computer: str, closure: str) -> None:
+    (ROOT / "bench/results.md").write_text(page(found, computer, versions(), closures.census(closure)))
     plots.draw(found.curves, found.shares)
 
 
@@ -94,7 +94,7 @@ def quick(setting: Setting, times: int) -> None:
 
 
 def measured(parts: Sequence[str], setting: Setting, closure: str, times: int | None) -> Iterator[Found]:
-    """What is there after each part, which is told at once."""
+    """What is there after each part, printed at once."""
     found = Found()
     large = closures.on(closure, setting)
     if {"archive", "peers"} & set(parts):
@@ -108,7 +108,7 @@ def measured(parts: Sequence[str], setting: Setting, closure: str, times: int | 
             rows, amounts = loads(large, closure, times or 5)
             found.rows.extend(rows)
             found.amounts.extend(amounts)
-            tell(table_of_rows(rows), table_of_amounts(amounts))
+            show(table_of_rows(rows), table_of_amounts(amounts))
         elif part == "closures":
             of_closures(found, setting, times or 3)
         elif part == "peers":
@@ -116,14 +116,14 @@ def measured(parts: Sequence[str], setting: Setting, closure: str, times: int | 
                 rows, not_given = peers(inside, min(times or 2, 2))
             found.peers.extend(rows)
             found.not_given.extend(not_given)
-            tell(table_of_rows(rows))
+            show(table_of_rows(rows))
         elif part == "shares":
             found.shares.extend(shares(large, times or 3))
-            tell(table_of_shares(found.shares))
+            show(table_of_shares(found.shares))
         elif part == "scaling":
             for curve in curves(setting, min(times or 2, 2)):
                 found.curves.append(curve)
-                tell(table_of_curves([curve]))
+                show(table_of_curves([curve]))
                 yield found
         yield found
 
@@ -133,17 +133,17 @@ def of_closures(found: Found, setting: Setting, times: int) -> None:
         rows, amounts = measure(OF_ANY, closures.on(name, setting), times, f"{name}: ")
         found.closures.extend(rows)
         found.closure_amounts.extend(amounts)
-        tell(table_of_rows(rows), table_of_amounts(amounts))
+        show(table_of_rows(rows), table_of_amounts(amounts))
 
 
 def add(found: Found, case: Case, setting: Setting, times: int) -> None:
     rows, amounts = measure(case, setting, times)
     found.rows.extend(rows)
     found.amounts.extend(amounts)
-    tell(table_of_rows(rows), table_of_amounts(amounts))
+    show(table_of_rows(rows), table_of_amounts(amounts))
 
 
-def tell(*tables: str) -> None:
+def show(*tables: str) -> None:
     print(*filter(None, tables), sep="\n\n", end="\n\n", flush=True)
 
 

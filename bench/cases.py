@@ -21,7 +21,7 @@ Kind = Literal["ratio", "above", "faster"]
 class Goal:
     """Which two commands of a case are compared, and what is to come out: at most `limit`, or for "faster" at least.
 
-    None: it is only told.
+    None: it is only shown.
     """
 
     ours: str

@@ -5,7 +5,7 @@ let
   lamina = import ../. { };
   inherit (lamina) pkgs;
   state = ../.state/bench;
-  told = builtins.fromJSON (builtins.readFile (state + "/closures.json"));
+  described = builtins.fromJSON (builtins.readFile (state + "/closures.json"));
   plain = builtins.replaceStrings [ "~" ":" ] [ "-" "-" ];
 
   # `release` of the package `changed` is what differs from one image to the next, as after an update.
@@ -13,7 +13,7 @@ let
     let
       packages = builtins.mapAttrs (name: package: derivation (unpacked name package packages // (
         if name == changed then { inherit release; } else { }
-      ))) told.packages;
+      ))) described.packages;
     in
     packages;
 
@@ -63,7 +63,7 @@ let
   contentOf = packages: closure:
     if closure == "files" then [ files ]
     else if closure == "paths" then paths
-    else map (root: packages.${root}) told.roots.${closure};
+    else map (root: packages.${root}) described.roots.${closure};
 in
 {
   inherit lamina;

@@ -95,8 +95,8 @@ def recipe(closure: str, edit: str, name: str, changed: str = "") -> Path:
 
 def store_paths(made: Path) -> list[str]:
     """What a recipe names, with all that belongs to it."""
-    told = subprocess.check_output(["nix-store", "-qR", made], env=environment(), text=True)
-    return [path for path in told.split() if path != str(made)]
+    printed = subprocess.check_output(["nix-store", "-qR", made], env=environment(), text=True)
+    return [path for path in printed.split() if path != str(made)]
 
 
 def on(closure: str, setting: Setting) -> Setting:
@@ -112,6 +112,6 @@ def on(closure: str, setting: Setting) -> Setting:
 def census(closure: str) -> str:
     """How many store paths, files and bytes are in the closure's image."""
     paths = store_paths(recipe(closure, "1", "bench"))
-    told = subprocess.check_output(["find", *paths, "-type", "f", "-printf", "%s\n"], text=True)
-    sizes = list(map(int, told.split()))
+    printed = subprocess.check_output(["find", *paths, "-type", "f", "-printf", "%s\n"], text=True)
+    sizes = list(map(int, printed.split()))
     return f"{len(paths):,} store paths, {len(sizes):,} files, {sum(sizes) / 1e6:,.0f} MB"

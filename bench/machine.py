@@ -24,8 +24,8 @@ VERSIONS = {
 
 def machine(others: float | None = None) -> str:
     """One paragraph; `others` is the share of the processors that other work had meanwhile."""
-    told = Path("/proc/cpuinfo").read_text()
-    model = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
+    text = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     STATE.mkdir(parents=True, exist_ok=True)
     system = _first("findmnt -n -o FSTYPE -T", str(STATE)) or "an unknown file system"

@@ -106,7 +106,7 @@ def given_command(name: str, program: str, setting: Setting) -> str:
 
 
 def closure_graph(setting: Setting) -> list[dict[str, object]]:
-    """The store paths as Nix' exportReferencesGraph tells of them."""
+    """The store paths as exportReferencesGraph of Nix lists them."""
     return path_infos(Path(setting.names["paths"]).read_text().split())
 
 

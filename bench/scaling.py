@@ -153,9 +153,9 @@ def store_path(name: str) -> Path:
 
 
 def described(path: Path, size: int) -> dict[str, object]:
-    """A store path as a recipe tells of it. The hash is none of Nix', and has only to be another one for each path."""
-    told = hashlib.sha256(str(path).encode()).hexdigest()
-    return {"path": str(path), "narHash": f"sha256:{told}", "narSize": size}
+    """A store path as a recipe has it. The hash is not Nix's; it only has to differ for each path."""
+    digest = hashlib.sha256(str(path).encode()).hexdigest()
+    return {"path": str(path), "narHash": f"sha256:{digest}", "narSize": size}
 
 
 def write_recipe(setting: Setting, paths: Sequence[Path], layers: int) -> Path:

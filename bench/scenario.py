@@ -82,9 +82,9 @@ def run(daemon: Docker, name: str, edit: str) -> None:
 def by_lamina(daemon: Docker, closure: str, edit: str, directory: Path, way: str) -> Row:
     build, path = timed(lambda: recipe(closure, edit, "lamina"))
     words = [str(COMMAND), "load", str(path), "--json"]
-    load, told = timed(lambda: subprocess.check_output(words, env=surroundings(daemon, directory), timeout=1200))
+    load, printed = timed(lambda: subprocess.check_output(words, env=surroundings(daemon, directory), timeout=1200))
     took, _ = timed(lambda: run(daemon, "lamina", edit))
-    return Row(way, build, load, took, json.loads(told)["sent"])  # type: ignore[arg-type]
+    return Row(way, build, load, took, json.loads(printed)["sent"])  # type: ignore[arg-type]
 
 
 def by_stream(daemon: Docker, closure: str, edit: str, directory: Path, way: str) -> Row:
@@ -132,8 +132,8 @@ def into(kind: str, closure: str, prefix: tuple[str, ...]) -> Sent:
         name = loader.spelling("every:latest")
         done = consumer.run(name)
         assert done.stdout.strip() == "release 2", done.stderr
-        told = subprocess.check_output([COMMAND, "inspect", after, "--json"], env=loader.environment, timeout=1200)
-        assert consumer.config_digest(name) == json.loads(told)[0]["configDigest"]
+        printed = subprocess.check_output([COMMAND, "inspect", after, "--json"], env=loader.environment, timeout=1200)
+        assert consumer.config_digest(name) == json.loads(printed)[0]["configDigest"]
         title = f"{KINDS[kind].title} {consumer.version()}"
         return Sent(title, first, nothing, sent, took)  # type: ignore[arg-type]
 

@@ -39,7 +39,7 @@ def attributes_of(attribute: str) -> dict[str, object]:
     """The structured attributes of a derivation, with the graph that Nix adds to them when it builds."""
     made = nix("nix-instantiate", "-A", attribute).stdout.split()[-1]
     nix_build("-A", attribute)  # so that what it names is there
-    [shown] = json.loads(_told("show-derivation", made)).values()
+    [shown] = json.loads(_printed("show-derivation", made)).values()
     fields: dict[str, object] = json.loads(shown["env"]["__json"])
     exported = fields["exportReferencesGraph"]
     assert isinstance(exported, dict)
@@ -49,12 +49,12 @@ def attributes_of(attribute: str) -> dict[str, object]:
 
 
 def path_infos(paths: list[str]) -> list[dict[str, object]]:
-    """The store paths and all that they need, as Nix tells a builder of them."""
-    told = json.loads(_told("path-info", "--json", "--recursive", *paths))
-    # Newer ones tell it by path.
-    return [{**info, "path": path} for path, info in told.items()] if isinstance(told, dict) else told
+    """The store paths and all that they need, as Nix describes them to a builder."""
+    parsed = json.loads(_printed("path-info", "--json", "--recursive", *paths))
+    # Newer versions have an object by path.
+    return [{**info, "path": path} for path, info in parsed.items()] if isinstance(parsed, dict) else parsed
 
 
-def _told(*words: str) -> str:
+def _printed(*words: str) -> str:
     command = ["nix", "--extra-experimental-features", "nix-command", *words]
     return subprocess.check_output(command, env=environment(), text=True)

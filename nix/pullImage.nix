@@ -12,7 +12,7 @@ in
 , outputHashAlgo ? null
 , os ? "linux"
 , arch ? toolbox.goArch
-, finalImageName ? imageName # the name that the archive tells
+, finalImageName ? imageName # the name that the archive has
 , finalImageTag ? "latest"
 , tlsVerify ? true
 , authFile ? null            # credentials as podman login writes them: see docs/use/pullImage.md, "Private registries"
@@ -24,7 +24,7 @@ let
   given = builtins.filter (value: value != null) [ hash sha256 outputHash ];
   wanted =
     if builtins.length given != 1
-    then check.fail "give one of hash, sha256, outputHash; with hash = \"\" the build tells which hash is right"
+    then check.fail "give one of hash, sha256, outputHash; with hash = \"\" the build prints the right hash"
     else builtins.head given;
   # An empty hash says nothing about its kind.
   algorithm =

@@ -35,7 +35,7 @@ in
 , includeNixDB ? false          # a database of the store paths in the image, for the Nix in it
 , passthru ? { }
 , meta ? { }
-, debug ? false                 # taken and not used: `lamina plan --explain` tells more
+, debug ? false                 # taken and not used: `lamina plan --explain` shows more
 }@arguments:
 let
   check = kinds.of { inherit function; it = name; };

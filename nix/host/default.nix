@@ -71,7 +71,7 @@ let
 in
 named // composed // builders // {
   inherit lib system distribution;
-  # How to tell this set from nixpkgs, which has a `distribution` too.
+  # How to distinguish this set from nixpkgs, which has a `distribution` too.
   isHostPackageSet = true;
   bashInteractive = named.bash;
   runtimeShell = "${named.bash}/bin/bash";

@@ -193,8 +193,8 @@ def test_size_of_a_big_file(tmp_path: Path) -> None:
 def test_page() -> None:
     """docs/use/edges.md has a line for each case, and gives every reason for which a consumer refuses one."""
     text = PAGE.read_text()
-    told = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][2:]
+    listed = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][2:]
     images = [name for name in edges.IMAGES if name != "small"]
-    assert told == [*(case.name for case in edges.CASES), *images]
+    assert listed == [*(case.name for case in edges.CASES), *images]
     for refused in edges.REFUSALS:
         assert f"{refused.reason} ({refused.source})" in " ".join(text.split()), refused.reason

@@ -144,7 +144,7 @@ def test_a_client_that_refuses_is_an_error(tmp_path: Path, recipe: Recipe) -> No
 
 
 def test_all_is_sent_when_less_does_not_do(dockerd: Consumer, tmp_path: Path, unique: str, recipe: Recipe) -> None:
-    """And the user is told why it took so long, and how much it was."""
+    """The user sees why it took so long, and how much was sent."""
     loader = loader_for(dockerd, tmp_path)
     loader.sent(recipe(unique, "all one"))
     loader.counts.write_text("")
@@ -152,11 +152,11 @@ def test_all_is_sent_when_less_does_not_do(dockerd: Consumer, tmp_path: Path, un
     refuse = f"[ -e {tmp_path}/refused ] || {{ cat >{tmp_path}/refused; echo no room >&2; exit 1; }}"
     program.write_text(program.read_text().replace("load*|*import*)\n", f"load*)\n{refuse}\n"))
     done = loader.run(recipe(unique, "all two"))
-    told = json.loads(done.stdout)
-    assert told["refusal"] == "docker: refused the image: no room; see the daemon's log"
+    parsed = json.loads(done.stdout)
+    assert parsed["refusal"] == "docker: refused the image: no room; see the daemon's log"
     whole = int(loader.counts.read_text())
     assert whole > 1 << 20
-    assert (told["sent"], told["held"]) == (whole + (tmp_path / "refused").stat().st_size, 0)
+    assert (parsed["sent"], parsed["held"]) == (whole + (tmp_path / "refused").stat().st_size, 0)
     assert dockerd.run(image(loader, unique)).stdout.strip() == "all two"
 
 

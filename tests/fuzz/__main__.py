@@ -1,7 +1,7 @@
 """Fuzz every target, or the ones named: `python -m tests.fuzz --seconds 60 [--at-once 2] [TARGET...]`.
 
 Needs atheris, which drives libFuzzer: `pip install -e .[fuzz]`, or `make fuzz`. Inputs that were found to reach new
-places are kept and used again; one that breaks something is kept beside them, and told.
+places are kept and used again; one that breaks something is kept beside them, and reported.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def fuzz(target: str, seconds: int, directory: Path) -> bool:
-    """Fuzz one target in a process of its own, and tell how much was done; whether nothing was found."""
+    """Fuzz one target in a process of its own, and print how much was done; returns whether nothing was found."""
     command = [sys.executable, "-m", "tests.fuzz", "--drive", target, "--seconds", str(seconds)]
     log = directory / f"{target}.log"
     with log.open("wb") as out:

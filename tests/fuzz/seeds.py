@@ -122,8 +122,8 @@ def closures() -> list[bytes]:
 
 def databases() -> list[bytes]:
     one, two = (f"/nix/store/{hashed_name(name)}" for name in ("one", "two"))
-    told = "sha256:" + "0" * 64
-    return [database([Registration(one, told, 1, (two,), "key:sig", "fixed:x"), Registration(two, told, 2, ())])]
+    digest = "sha256:" + "0" * 64
+    return [database([Registration(one, digest, 1, (two,), "key:sig", "fixed:x"), Registration(two, digest, 2, ())])]
 
 
 def seeds() -> dict[str, list[bytes]]:

@@ -1,6 +1,6 @@
 """What is fuzzed: for each reader a function that gives it bytes and looks at what comes of them.
 
-Whatever the bytes: only LaminaError may be raised, what it tells fits one printable line, and what is printed of an
+Whatever the bytes: only LaminaError may be raised, its message fits one printable line, and what is printed of an
 image holds nothing that steers a terminal.
 """
 

@@ -1,4 +1,4 @@
-"""One tar, read by each reader in use and by ours, and told in the same form.
+"""One tar, read by each reader in use and by ours, and shown in the same form.
 
 Whatever the bytes, ours either refuses them or sees what all others see: `disagreement` says where it does not.
 """
@@ -100,11 +100,11 @@ def by_us(data: bytes) -> Listing:
 
 
 def by_go(data: bytes) -> Listing:
-    told = go().ask(b"t", data)
-    if told["error"]:
-        raise ReaderError(told["error"])
+    answer = go().ask(b"t", data)
+    if answer["error"]:
+        raise ReaderError(answer["error"])
     result = []
-    for item in told["members"]:
+    for item in answer["members"]:
         kind = item["kind"].encode("latin-1")
         kind = SPARSE if item["sparse"] else kind
         xattrs = sorted(

@@ -51,12 +51,12 @@ def based_on(several: Path, selector: str) -> tuple[str, ...]:
 def test_chosen_by_name(several: Path, spelling: str) -> None:
     """Layers, config and all are those of the chosen image."""
     built = nix_build(*based_on(several, f'fromImageName = "{spelling}"; fromImageTag = "latest";'))
-    [told] = json.loads(subprocess.check_output([COMMAND, "inspect", "--json", built], timeout=60))
+    [inspected] = json.loads(subprocess.check_output([COMMAND, "inspect", "--json", built], timeout=60))
     [own] = json.loads(
         subprocess.check_output([COMMAND, "inspect", "--json", nix_build("-A", "examples.onImage")], timeout=60)
     )
-    assert told["config"]["config"]["Labels"] == {"second": "yes"}
-    assert [layer["diffId"] for layer in told["layers"]] == [layer["diffId"] for layer in own["layers"]]
+    assert inspected["config"]["config"]["Labels"] == {"second": "yes"}
+    assert [layer["diffId"] for layer in inspected["layers"]] == [layer["diffId"] for layer in own["layers"]]
 
 
 def test_not_chosen(several: Path) -> None:
@@ -70,7 +70,7 @@ def test_chosen_but_not_there(several: Path) -> None:
 
 
 def test_podman_saved(podman: Podman, tmp_path: Path) -> None:
-    """What podman saves, compressed as a whole by another program, under a name that tells nothing."""
+    """What podman saves, compressed as a whole by another program, under a name that says nothing."""
     podman.load(nix_build("-A", "examples.busybox"))
     podman.check("save", "--output", tmp_path / "saved.tar", "docker.io/library/busybox:latest")
     subprocess.run(["xz", "-0", tmp_path / "saved.tar"], check=True, timeout=120)

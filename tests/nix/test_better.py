@@ -23,8 +23,10 @@ def image(arguments: str, function: str = "buildImage") -> Path:
 
 
 def inspected(path: Path) -> dict[str, Any]:
-    told: list[dict[str, Any]] = json.loads(subprocess.check_output([COMMAND, "inspect", "--json", path], timeout=60))
-    [only] = told
+    document: list[dict[str, Any]] = json.loads(
+        subprocess.check_output([COMMAND, "inspect", "--json", path], timeout=60)
+    )
+    [only] = document
     return only
 
 
@@ -69,7 +71,7 @@ def test_the_time_reaches_every_file(scripted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         ("2001-02-03T04:05:06Z", "2001-02-03T04:05:06Z"),
         ("20010203", "2001-02-03T00:00:00Z"),
@@ -77,9 +79,9 @@ def test_the_time_reaches_every_file(scripted: str) -> None:
         ("@981173106", "2001-02-03T04:05:06Z"),
     ],
 )
-def test_times_as_dockertools_takes_them(given: str, told: str) -> None:
+def test_times_as_dockertools_takes_them(given: str, expected: str) -> None:
     recipe = nix_build(*expression(f'(lamina.streamLayeredImage {{ name = "x"; created = "{given}"; }}).recipe'))
-    assert json.loads(recipe.read_bytes())["created"] == told
+    assert json.loads(recipe.read_bytes())["created"] == expected
 
 
 def test_the_store_has_one_mode() -> None:
@@ -165,9 +167,9 @@ def layout(pulled: dict[str, str], registry: Registry, directory: Path) -> None:
     """What the registry holds of the base, as a layout, without Skopeo."""
     kind, repository = "application/vnd.docker.distribution.manifest.v2+json", "/v2/library/base"
     _, manifest, _ = registry.ask("GET", f"{repository}/manifests/{pulled['imageDigest']}")
-    told = json.loads(manifest)
+    parsed = json.loads(manifest)
     blobs = {pulled["imageDigest"]: manifest}
-    for descriptor in (told["config"], *told["layers"]):
+    for descriptor in (parsed["config"], *parsed["layers"]):
         blobs[descriptor["digest"]] = registry.ask("GET", f"{repository}/blobs/{descriptor['digest']}")[1]
     (directory / "blobs/sha256").mkdir(parents=True)
     for digest, data in blobs.items():

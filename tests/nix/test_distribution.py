@@ -48,7 +48,7 @@ def definition(text: str, attribute: str) -> tuple[str, ...]:
     return (*expression(IMAGE.replace("TEXT", text)), "-A", attribute)
 
 
-def told(*words: str | Path) -> list[str]:
+def words_of(*words: str | Path) -> list[str]:
     """What a program of Nix' prints here, word by word."""
     done = nix(*words)
     assert done.returncode == 0, done.stderr[-4000:]
@@ -56,19 +56,19 @@ def told(*words: str | Path) -> list[str]:
 
 
 def realised(*piece: str | Path) -> str:
-    """Build as nix-build does, which however leaves a root for the garbage collector behind."""
-    return told("nix-store", "--realise", *told("nix-instantiate", *piece))[0]
+    """Build as nix-build does, but without leaving a root for the garbage collector."""
+    return words_of("nix-store", "--realise", *words_of("nix-instantiate", *piece))[0]
 
 
 def closure(*paths: str) -> set[str]:
-    return set(told("nix-store", "--query", "--requisites", *paths))
+    return set(words_of("nix-store", "--query", "--requisites", *paths))
 
 
 def built(path_info: str) -> set[str]:
-    """Of what `nix path-info --json` tells, the paths that were built in that store: all others were copied there."""
-    told = json.loads(path_info)
-    # Nix tells a list before 2.19, and an object by path since.
-    infos = told if isinstance(told, list) else [{**(info or {}), "path": path} for path, info in told.items()]
+    """The paths of `nix path-info --json` that were built in that store: all others were copied there."""
+    parsed = json.loads(path_info)
+    # A list before Nix 2.19, and an object by path since.
+    infos = parsed if isinstance(parsed, list) else [{**(info or {}), "path": path} for path, info in parsed.items()]
     return {info["path"] for info in infos if info.get("ultimate")}
 
 
@@ -89,16 +89,16 @@ class Machine:
     def call(self, *words: str | Path) -> Completed:
         return call(self.words(*words), timeout=MINUTES, env=self.environment)
 
-    def told(self, *words: str | Path) -> str:
+    def run(self, *words: str | Path) -> str:
         done = self.call(*words)
         assert done.returncode == 0, done.stderr[-4000:]
         return done.stdout
 
     def paths(self) -> set[str]:
-        return set(self.told("nix", "path-info", "--all").split())
+        return set(self.run("nix", "path-info", "--all").split())
 
     def built(self) -> set[str]:
-        return built(self.told("nix", "path-info", "--all", "--json"))
+        return built(self.run("nix", "path-info", "--all", "--json"))
 
 
 @pytest.fixture
@@ -218,8 +218,8 @@ def content(archive: tarfile.TarFile, name: str) -> bytes:
 def test_layers_and_recipes_are_built_on_another_machine(image: Image, builder: Builder, tmp_path: Path) -> None:
     """What `image` took is here, so all that is left to build is what this text changes."""
     text = uuid.uuid4().hex
-    (derivation,) = told("nix-instantiate", *definition(text, "image.recipe"))
-    (layer,) = told("nix-store", "--query", "--outputs", *told("nix-instantiate", *definition(text, "layer")))
+    (derivation,) = words_of("nix-instantiate", *definition(text, "image.recipe"))
+    (layer,) = words_of("nix-store", "--query", "--outputs", *words_of("nix-instantiate", *definition(text, "layer")))
 
     alone = nix("nix-store", "--realise", derivation, *BUILD_NOTHING, "--builders", "")
     assert alone.returncode != 0, "built here, although nothing may be"
@@ -261,8 +261,8 @@ def cache(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Cache:
     """It holds the image's layer and recipe, and what these refer to."""
     directory = tmp_path_factory.mktemp("cache")
     secret, public, address = directory / "secret", directory / "public", f"file://{directory}/cache"
-    told("nix-store", "--generate-binary-cache-key", "lamina-test-1", secret, public)
-    told("nix", "copy", "--to", f"{address}?compression=none&secret-key={secret}", image.layer, image.recipe)
+    words_of("nix-store", "--generate-binary-cache-key", "lamina-test-1", secret, public)
+    words_of("nix", "copy", "--to", f"{address}?compression=none&secret-key={secret}", image.layer, image.recipe)
     return Cache(address, public.read_text().strip())
 
 
@@ -277,7 +277,7 @@ def test_layers_and_recipes_come_out_of_a_cache(
     assert distrustful.returncode != 0 and "max-jobs" in distrustful.stderr
     assert wanted not in machine.paths()
 
-    assert machine.told(*build, *cache.trusted).split() == [wanted]
+    assert machine.run(*build, *cache.trusted).split() == [wanted]
     assert closure(wanted) <= machine.paths()
     assert machine.built() == set()
     assert lamina not in machine.paths()
@@ -287,7 +287,7 @@ def test_a_recipe_needs_only_what_it_names(
     image: Image, cache: Cache, lamina: str, machine: Machine, tmp_path: Path
 ) -> None:
     """A machine that has what the recipe refers to, and nothing else, makes the very archive that was made here."""
-    machine.told("nix-store", "--realise", image.recipe, *BUILD_NOTHING, *cache.trusted)
+    machine.run("nix-store", "--realise", image.recipe, *BUILD_NOTHING, *cache.trusted)
     layers = json.loads(Path(image.recipe).read_bytes())["layers"]
     named = {path["path"] for layer in layers for path in layer.get("paths") or layer.get("trees") or [layer]}
     assert machine.paths() == named | {image.recipe}
@@ -295,7 +295,7 @@ def test_a_recipe_needs_only_what_it_names(
     assert lamina in closure(lamina) and not {path for path in named if "-python" in path or "-lamina-" in path}
 
     archive = tmp_path / "far.tar"
-    machine.told(COMMAND, "build", image.recipe, "-o", archive)
+    machine.run(COMMAND, "build", image.recipe, "-o", archive)
     assert archive.read_bytes() == image.archive.read_bytes()
 
 

@@ -37,8 +37,10 @@ def built(attribute: str) -> Path:
 
 
 def inspected(image: Path) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = json.loads(subprocess.check_output([COMMAND, "inspect", "--json", image], timeout=60))
-    return told
+    document: list[dict[str, Any]] = json.loads(
+        subprocess.check_output([COMMAND, "inspect", "--json", image], timeout=60)
+    )
+    return document
 
 
 def test_all_evaluate_with_nixpkgs() -> None:
@@ -102,8 +104,8 @@ def test_shadow_setup(tmp_path: Path) -> None:
 
 def test_defaults() -> None:
     """dockerTools' archives are compressed, and of a base's config only Env is taken over."""
-    told = evaluated("{ a = it.basic.name; b = it.noTag.name; c = it.zstd.name; d = it.plain.name; }")
-    assert list(told.values()) == [
+    value = evaluated("{ a = it.basic.name; b = it.noTag.name; c = it.zstd.name; d = it.plain.name; }")
+    assert list(value.values()) == [
         "docker-image-Basic.tar.gz",
         "no-tag.tar.gz",
         "docker-image-zstd.tar.zst",
@@ -115,38 +117,38 @@ def test_defaults() -> None:
 
 
 def test_lamina_beside_it_has_its_own_defaults() -> None:
-    told = evaluated('(lamina.buildImage { name = "x"; }).name')
-    assert told == "docker-image-x.tar"
+    value = evaluated('(lamina.buildImage { name = "x"; }).name')
+    assert value == "docker-image-x.tar"
 
 
 def test_attributes_of_results() -> None:
-    told = evaluated(
+    value = evaluated(
         "{ drv = it.streamed.name; inherit (it.streamed) imageName imageTag isExe; conf = it.streamed.conf.name; "
         "given = it.plain.buildArgs; stream = it.layered.stream.name; layer = it.basic.layer.name; "
         "script = it.streamed.streamScript.name; layeredConf = it.layered.conf.name; meta = it.plain.meta; "
         "tags = [ it.noTag.imageTag it.noTag.stream.imageTag (baseNameOf it.noTag.stream.conf) ]; }"
     )
-    assert (told["drv"], told["script"]) == ("stream-streamed", "stream")
-    assert (told["imageName"], told["imageTag"], told["isExe"]) == ("streamed", "1", True)
-    assert told["conf"] == "streamed-image.json" and told["layeredConf"] == "layered-image.json"
-    assert told["given"]["tag"] == "1" and "uid" not in told["given"]
-    assert told["stream"] == "stream-layered" and told["layer"] == "docker-layer-Basic"
-    assert told["tags"][0] == told["tags"][1] and len(told["tags"][0]) == 32
+    assert (value["drv"], value["script"]) == ("stream-streamed", "stream")
+    assert (value["imageName"], value["imageTag"], value["isExe"]) == ("streamed", "1", True)
+    assert value["conf"] == "streamed-image.json" and value["layeredConf"] == "layered-image.json"
+    assert value["given"]["tag"] == "1" and "uid" not in value["given"]
+    assert value["stream"] == "stream-layered" and value["layer"] == "docker-layer-Basic"
+    assert value["tags"][0] == value["tags"][1] and len(value["tags"][0]) == 32
 
 
 def test_arguments_can_be_asked_for() -> None:
-    told = evaluated("builtins.mapAttrs (_: f: f.__functionArgs) { inherit (dockerTools) buildImage pullImage; }")
-    assert told["buildImage"]["name"] is False and told["buildImage"]["runAsRoot"] is True
-    assert told["pullImage"]["imageDigest"] is False
+    value = evaluated("builtins.mapAttrs (_: f: f.__functionArgs) { inherit (dockerTools) buildImage pullImage; }")
+    assert value["buildImage"]["name"] is False and value["buildImage"]["runAsRoot"] is True
+    assert value["pullImage"]["imageDigest"] is False
 
 
 def test_override() -> None:
-    told = evaluated(
+    value = evaluated(
         "{ a = it.changed.imageTag; b = it.changedByFunction.imageTag; c = it.changedByFunction.imageName; "
         'd = (it.plain.overrideAttrs { name = "renamed"; }).name; '
         'e = ((it.plain.overrideAttrs (old: { meta = old.meta // { x = 1; }; })).override { tag = "3"; }).imageTag; }'
     )
-    assert list(told.values()) == ["2", "1-changed", "other", "renamed", "3"]
+    assert list(value.values()) == ["2", "1-changed", "other", "renamed", "3"]
 
 
 def test_the_layer_of_an_image() -> None:

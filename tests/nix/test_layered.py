@@ -17,8 +17,8 @@ Recipe = dict[str, Any]
 
 
 def recipe_of(image: str) -> Recipe:
-    told: Recipe = json.loads(nix_build(*expression(f"({image}).recipe")).read_bytes())
-    return told
+    parsed: Recipe = json.loads(nix_build(*expression(f"({image}).recipe")).read_bytes())
+    return parsed
 
 
 def stores(recipe: Recipe) -> list[list[str]]:
@@ -72,10 +72,10 @@ def test_a_lock_keeps_layers_together(tmp_path: Path) -> None:
 
 def test_explained() -> None:
     recipe = nix_build(*expression(f"({streamed(f'{REDIS} maxLayers = 4;')}).recipe"))
-    told = subprocess.run(
+    done = subprocess.run(
         [COMMAND, "plan", recipe, "--explain"], capture_output=True, text=True, check=True, timeout=60
     )
-    assert all(text in told.stdout for text in ("redis-server", "MB", "libc6"))
+    assert all(text in done.stdout for text in ("redis-server", "MB", "libc6"))
     as_json = subprocess.run(
         [COMMAND, "plan", recipe, "--json"], capture_output=True, text=True, check=True, timeout=60
     )
@@ -104,13 +104,13 @@ def test_the_program_streams_what_the_derivation_builds(tmp_path: Path) -> None:
 def test_own_layers(tmp_path: Path) -> None:
     """Each store path once, where it comes first; owners and modes by pattern."""
     image = nix_build("-A", "examples.ownLayers")
-    [told] = json.loads(subprocess.check_output([COMMAND, "inspect", "--json", image], timeout=60))
-    names = [name for layer in told["layers"] for name in layer["storePaths"]]
+    [inspected] = json.loads(subprocess.check_output([COMMAND, "inspect", "--json", image], timeout=60))
+    names = [name for layer in inspected["layers"] for name in layer["storePaths"]]
     assert len(names) == len(set(names))
-    first = [name[33:] for name in told["layers"][0]["storePaths"]]
+    first = [name[33:] for name in inspected["layers"][0]["storePaths"]]
     assert any(name.startswith("coreutils-") for name in first)
     with tarfile.open(image) as archive:
-        stream = archive.extractfile(f"blobs/sha256/{told['layers'][-1]['diffId'][7:]}")
+        stream = archive.extractfile(f"blobs/sha256/{inspected['layers'][-1]['diffId'][7:]}")
         with tarfile.open(fileobj=stream) as layer:
             found = {member.name: (member.uid, member.gid, member.mode) for member in layer}
     assert found["etc/app/token"] == (1000, 1000, 0o400)

@@ -39,8 +39,8 @@ def image(kind: str, more: str = "") -> str:
 
 
 def store_names(archive: Path) -> set[str]:
-    [told] = json.loads(subprocess.check_output([COMMAND, "inspect", "--json", archive], timeout=60))
-    return {name for layer in told["layers"] for name in layer["storePaths"]}
+    [inspected] = json.loads(subprocess.check_output([COMMAND, "inspect", "--json", archive], timeout=60))
+    return {name for layer in inspected["layers"] for name in layer["storePaths"]}
 
 
 @pytest.fixture(scope="module")

@@ -33,8 +33,8 @@ PLAIN = """derivation {
 
 def config_of(arguments: str) -> dict[str, Any]:
     recipe = nix_build(*expression(f"(lamina.streamNixShellImage {{ {arguments} }}).recipe"))
-    told: dict[str, Any] = json.loads(recipe.read_bytes())["config"]
-    return told
+    parsed: dict[str, Any] = json.loads(recipe.read_bytes())["config"]
+    return parsed
 
 
 def environment(config: dict[str, Any]) -> dict[str, str]:
@@ -59,9 +59,9 @@ def test_the_environment_is_the_derivations() -> None:
 def test_what_is_built_there_is_not_there_yet() -> None:
     """The image holds what the derivation needs, and none of its outputs."""
     recipe = nix_build(*expression("(lamina.streamNixShellImage { drv = pkgs.hello; }).recipe"))
-    told = json.loads(recipe.read_bytes())
-    held = {path["path"] for layer in told["layers"] if layer["kind"] == "store" for path in layer["paths"]}
-    assert environment(told["config"])["out"] not in held
+    parsed = json.loads(recipe.read_bytes())
+    held = {path["path"] for layer in parsed["layers"] if layer["kind"] == "store" for path in layer["paths"]}
+    assert environment(parsed["config"])["out"] not in held
     assert any("-libc6-" in path for path in held)
     assert any(path.endswith("-host-bootstrap") for path in held)
 
@@ -88,15 +88,15 @@ def test_who_works_there() -> None:
 
 def test_the_archive() -> None:
     """It is named by the derivation, whatever the image is called, and holds what the program writes."""
-    told = nix_build(*expression('lamina.dockerTools.buildNixShellImage { drv = pkgs.hello; name = "other"; }'))
-    assert told.name.endswith(".tar.gz")
-    assert told.name[33:].startswith("hello-")
-    assert "-env.tar" in told.name
+    archive = nix_build(*expression('lamina.dockerTools.buildNixShellImage { drv = pkgs.hello; name = "other"; }'))
+    assert archive.name.endswith(".tar.gz")
+    assert archive.name[33:].startswith("hello-")
+    assert "-env.tar" in archive.name
     program = nix_build(
         *expression('(lamina.dockerTools.buildNixShellImage { drv = pkgs.hello; name = "other"; }).stream')
     )
     streamed = subprocess.run([program], capture_output=True, timeout=60, check=True)
-    assert gzip.decompress(told.read_bytes()) == streamed.stdout
+    assert gzip.decompress(archive.read_bytes()) == streamed.stdout
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def name(registry: Registry) -> str:
     return f"{registry.address}/library/prefetched"
 
 
-def told(*words: str | Path) -> dict[str, Any]:
+def prefetched(*words: str | Path) -> dict[str, Any]:
     done = lamina("prefetch", "--no-tls-verify", "--json", "--quiet", *words)
     assert (done.returncode, done.stderr) == (0, "")
     arguments: dict[str, Any] = json.loads(done.stdout)
@@ -82,7 +82,7 @@ def labels(arguments: str) -> Any:
 def test_the_digest_is_that_of_the_platform(architecture: str, registry: Registry, digests: dict[str, str]) -> None:
     """An index has another one, with which pullImage would get another image on another machine."""
     for words in ([f"{name(registry)}:multi"], [f"{name(registry)}@{digests['index']}"], [name(registry), "multi"]):
-        assert told(*words, "--arch", architecture)["imageDigest"] == digests[architecture]
+        assert prefetched(*words, "--arch", architecture)["imageDigest"] == digests[architecture]
 
 
 def test_what_it_prints_is_what_pull_image_takes(registry: Registry, digests: dict[str, str]) -> None:
@@ -93,7 +93,7 @@ def test_what_it_prints_is_what_pull_image_takes(registry: Registry, digests: di
 
 
 def test_nix_need_not_fetch_it_again(registry: Registry, digests: dict[str, str]) -> None:
-    arguments = told(f"{name(registry)}:amd64", "--final-image-name", "other/name", "--final-image-tag", "t")
+    arguments = prefetched(f"{name(registry)}:amd64", "--final-image-name", "other/name", "--final-image-tag", "t")
     assert (arguments["finalImageName"], arguments["finalImageTag"]) == ("other/name", "t")
     fields = " ".join(f"{key} = {json.dumps(value)};" for key, value in arguments.items())
     assert labels(f'{{ {fields} }} // {{ imageName = "registry.invalid/x"; }}') == {"on": "amd64"}
@@ -113,7 +113,7 @@ def test_what_it_does_is_told_on_the_way(registry: Registry, digests: dict[str, 
 def test_the_architecture_is_this_machines(registry: Registry, digests: dict[str, str]) -> None:
     if os.uname().machine != "x86_64":
         pytest.skip("the index has no image for this machine")
-    assert told(f"{name(registry)}:multi")["imageDigest"] == digests["amd64"]
+    assert prefetched(f"{name(registry)}:multi")["imageDigest"] == digests["amd64"]
 
 
 def test_no_image_for_the_platform(registry: Registry, digests: dict[str, str]) -> None:

@@ -56,9 +56,9 @@ def with_store(store: Path, recipe: Path, out: Path) -> bytes:
 
 
 def closure(path: Path) -> list[Path]:
-    told = nix("nix-store", "--query", "--requisites", path)
-    assert told.returncode == 0, told.stderr
-    return [Path(line) for line in told.stdout.split()]
+    done = nix("nix-store", "--query", "--requisites", path)
+    assert done.returncode == 0, done.stderr
+    return [Path(line) for line in done.stdout.split()]
 
 
 def test_optimised_store(recipe: Path, expected: bytes, tmp_path: Path) -> None:

@@ -311,5 +311,5 @@ def test_evaluation() -> None:
     assert 'buildImage, image "rooted": runAsRoot is 1; it takes a shell script' in nix_error(
         *image("null", "runAsRoot = 1;")
     )
-    told = nix("nix-instantiate", "--eval", "--json", *image("null", 'runAsRoot = "exit 1";'), "-A", "imageTag")
-    assert json.loads(told.stdout) == "1"
+    done = nix("nix-instantiate", "--eval", "--json", *image("null", 'runAsRoot = "exit 1";'), "-A", "imageTag")
+    assert json.loads(done.stdout) == "1"

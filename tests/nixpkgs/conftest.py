@@ -48,7 +48,7 @@ class Examples:
         return name
 
     def image(self, example: str) -> Image:
-        """What Docker tells of it."""
+        """What Docker reports of it."""
         return Image.of(check(self.docker.docker("image", "inspect", self.name(example))))
 
     def run(self, example: str, *argv: str, options: Sequence[str] = ()) -> str:

@@ -24,16 +24,19 @@ class Image:
 
     @classmethod
     def of(cls, inspected: str) -> Image:
-        [told] = json.loads(inspected)
+        [fields] = json.loads(inspected)
         return cls(
-            told["Created"], told["Architecture"], tuple(told["RootFS"]["Layers"]), tuple(told["Config"]["Env"] or ())
+            fields["Created"],
+            fields["Architecture"],
+            tuple(fields["RootFS"]["Layers"]),
+            tuple(fields["Config"]["Env"] or ()),
         )
 
 
 def evaluated(path: str) -> str:
     """What an attribute of default.nix is worth, a text."""
-    told: str = json.loads(nix("nix-instantiate", "--eval", "--json", ROOT, "-A", path).stdout)
-    return told
+    parsed: str = json.loads(nix("nix-instantiate", "--eval", "--json", ROOT, "-A", path).stdout)
+    return parsed
 
 
 def attribute(path: str) -> str:
@@ -44,8 +47,8 @@ def attribute(path: str) -> str:
 def config(archive: Path) -> dict[str, Any]:
     """The config that an archive's manifest.json names."""
     with opened_tar(archive) as members:
-        told: dict[str, Any] = json.load(stream(members, first(members)["Config"]))
-        return told
+        parsed: dict[str, Any] = json.load(stream(members, first(members)["Config"]))
+        return parsed
 
 
 def paths(archive: Path) -> list[str]:

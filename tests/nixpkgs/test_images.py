@@ -53,10 +53,10 @@ def test_the_tag_that_is_told_is_the_tag_that_is_loaded(examples: Examples, exam
 
 
 def test_a_user_who_is_not_root(examples: Examples) -> None:
-    told = examples.run(
+    printed = examples.run(
         "bashLayeredWithUser", "/bin/stat", "-c", "%a", "/nix", "/nix/store", options=["-u", "somebody"]
     )
-    assert told.split() == ["755", "755"]
+    assert printed.split() == ["755", "755"]
 
 
 @pytest.mark.parametrize("example", ["nixFromDockerHub", "testNixFromDockerHub"])
@@ -94,14 +94,14 @@ def test_layered_images_share_layers(examples: Examples) -> None:
 
 def test_layers_lie_in_the_order_of_their_images(examples: Examples) -> None:
     files = [f"/tmp/layer{number}" for number in (1, 2, 3)]
-    told = examples.run("layersOrder", "cat", *files, "/tmp/last")
-    assert told.split() == ["layer1", "layer2", "layer3", "layer3"]
+    printed = examples.run("layersOrder", "cat", *files, "/tmp/last")
+    assert printed.split() == ["layer1", "layer2", "layer3", "layer3"]
 
 
 @pytest.mark.parametrize("example", ["environmentVariables", "environmentVariablesLayered"])
 def test_the_environment_is_inherited(examples: Examples, example: str) -> None:
-    told = examples.run(example, "env").splitlines()
-    assert {"OF_THE_PARENT=1", "OF_THE_CHILD=1", "OF_BOTH=child"} <= set(told)
+    printed = examples.run(example, "env").splitlines()
+    assert {"OF_THE_PARENT=1", "OF_THE_CHILD=1", "OF_BOTH=child"} <= set(printed)
 
 
 def test_a_variable_that_is_set_again_is_there_once(examples: Examples) -> None:
@@ -158,8 +158,8 @@ def test_store_paths_that_only_a_script_names(examples: Examples) -> None:
 
 @pytest.mark.parametrize("example", ["build-image-with-path", "layered-image-with-path"])
 def test_a_bare_path_in_the_root(examples: Examples, example: str) -> None:
-    told = examples.run(example, "/bin/bash", "-c", "cat() { printf '%s\\n' \"$(<$1)\"; }; cat /hello.txt")
-    assert told == "a file of the checkout\n"
+    printed = examples.run(example, "/bin/bash", "-c", "cat() { printf '%s\\n' \"$(<$1)\"; }; cat /hello.txt")
+    assert printed == "a file of the checkout\n"
 
 
 @pytest.mark.parametrize(
@@ -178,12 +178,12 @@ def test_compressed_in_any_way(examples: Examples, example: str, magic: bytes) -
 
 
 def test_several_packages_at_the_root(examples: Examples) -> None:
-    told = examples.run("editors", "/bin/bash", "-c", "/bin/ed --version; /bin/nano --version")
-    assert "GNU ed" in told
-    assert "GNU nano" in told
+    printed = examples.run("editors", "/bin/bash", "-c", "/bin/ed --version; /bin/nano --version")
+    assert "GNU ed" in printed
+    assert "GNU nano" in printed
 
 
 def test_certificates_where_programs_look_for_them(examples: Examples) -> None:
     places = ["/etc/ssl/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
-    told = examples.run("image-with-certs", "/bin/head", "-n", "1", "--quiet", *places)
-    assert told.splitlines() == ["-----BEGIN CERTIFICATE-----"] * 3
+    printed = examples.run("image-with-certs", "/bin/head", "-n", "1", "--quiet", *places)
+    assert printed.splitlines() == ["-----BEGIN CERTIFICATE-----"] * 3

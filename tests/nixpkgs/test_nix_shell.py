@@ -10,8 +10,8 @@ TERMINAL = ["--tty"]
 
 
 def test_the_derivation_is_built(examples: Examples) -> None:
-    told = examples.run("nix-shell-basic", "bash", "-c", 'buildDerivation && "$out/bin/hello"')
-    assert HELLO in told.splitlines()
+    printed = examples.run("nix-shell-basic", "bash", "-c", 'buildDerivation && "$out/bin/hello"')
+    assert HELLO in printed.splitlines()
 
 
 def test_the_hook_runs(examples: Examples) -> None:

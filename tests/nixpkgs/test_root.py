@@ -11,8 +11,8 @@ HELLO = "Hello, world!"
 
 
 def test_both_kinds_of_scripts(examples: Examples) -> None:
-    told = examples.run("runAsRootExtraCommands", "cat", "by-root", "by-builder")
-    assert told == "it's $ROOT's \"word\"\nit's the $BUILDER's \"word\"\n"
+    printed = examples.run("runAsRootExtraCommands", "cat", "by-root", "by-builder")
+    assert printed == "it's $ROOT's \"word\"\nit's the $BUILDER's \"word\"\n"
 
 
 def test_root_sees_the_layers_in_their_order(examples: Examples) -> None:

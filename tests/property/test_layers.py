@@ -124,12 +124,12 @@ def test_packing_and_copying_to_the_root_hold_the_same_files(tree: Tree) -> None
 
 
 @given(st.integers(0, 5000), st.integers(0, 5000))
-def test_a_file_of_another_size_is_found(told: int, there: int) -> None:
+def test_a_file_of_another_size_is_found(recorded: int, actual: int) -> None:
     with tempfile.NamedTemporaryFile() as file:
-        file.write(bytes(there))
+        file.write(bytes(actual))
         file.flush()
-        blob = TreeBlob.of([Item(Member(b"f", size=told), os.fsencode(file.name))])
-        if told == there:
+        blob = TreeBlob.of([Item(Member(b"f", size=recorded), os.fsencode(file.name))])
+        if recorded == actual:
             assert len(b"".join(blob.chunks())) == blob.size
         else:
             with pytest.raises(BadInput, match="changed its size while it was read"):

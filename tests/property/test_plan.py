@@ -86,11 +86,11 @@ def test_the_order_of_the_input_does_not_matter(
 
 @given(drawn_closures(most=25), limits, locks, st.integers(1, 5))
 def test_hashes_do_not_matter(drawn: Drawn, limit: int, lock: Lock | None, salt: int) -> None:
-    def told(salt: int) -> list[tuple[str, list[tuple[str, int]]]]:
+    def planned(salt: int) -> list[tuple[str, list[tuple[str, int]]]]:
         layers = plan(infos_of(drawn, salt), limit, previous=lock)
         return [(layer.reason, sorted((info.name, info.nar_size) for info in layer.paths)) for layer in layers]
 
-    assert told(0) == told(salt)
+    assert planned(0) == planned(salt)
 
 
 @given(drawn_closures(), limits, locks)

@@ -78,7 +78,7 @@ def test_pusher_that_knows_manifest_json(attribute: str, build: Build, registry:
 
 @pytest.mark.parametrize("attribute", ATTRIBUTES)
 def test_pusher_that_knows_repositories(attribute: str, build: Build, registry: Registry, skopeo: Skopeo) -> None:
-    """It makes a config of the chain of `<id>/json`: skopeo gets back those bytes, and they tell the same image."""
+    """It makes a config of the chain of `<id>/json`: skopeo gets back those bytes, and they describe the same image."""
     built = build(attribute)
     repository = f"by-repositories/{attribute.lower()}"
     pushed = pushers.push_by_repositories(built.archive, registry.address, repository, "1")

@@ -162,8 +162,8 @@ def names_are_whole_and_agree(it: Opened) -> None:
     tags = it.listing["RepoTags"]
     assert isinstance(tags, list)
     assert all(re.fullmatch(r"[^/:]+(:[0-9]+)?/[a-z0-9._/-]+:[\w.-]+", tag) for tag in tags)
-    told = {f"{name}:{tag}" for name, inner in it.json("repositories").items() for tag in inner}
-    assert set(tags) == set(map(qualified, told))
+    listed = {f"{name}:{tag}" for name, inner in it.json("repositories").items() for tag in inner}
+    assert set(tags) == set(map(qualified, listed))
 
 
 def the_config_is_one_that_readers_take(it: Opened) -> None:
@@ -218,9 +218,9 @@ def v1_identities_come_from_content(it: Opened) -> None:
     chain_id, parent = "", None
     for fields, diff_id in zip(reversed(it.chain), it.diff_ids, strict=True):
         chain_id = "sha256:" + hexdigest(f"{chain_id} {diff_id}".encode()) if chain_id else diff_id
-        told = {key: value for key, value in fields.items() if key != "id"} | {"layer_id": chain_id}
-        assert told.get("parent") == parent
-        text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        document = {key: value for key, value in fields.items() if key != "id"} | {"layer_id": chain_id}
+        assert document.get("parent") == parent
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         parent = hexdigest(text.encode())
         assert fields["id"] == parent
 

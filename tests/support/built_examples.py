@@ -97,6 +97,6 @@ def build(request: pytest.FixtureRequest, once: Once) -> Callable[[str], Built]:
 
 
 def image_tag(attribute: str) -> str:
-    told = nix("nix-instantiate", "--eval", "--json", ROOT, "-A", f"examples.{attribute}.imageTag")
-    tag: str = json.loads(told.stdout)
+    done = nix("nix-instantiate", "--eval", "--json", ROOT, "-A", f"examples.{attribute}.imageTag")
+    tag: str = json.loads(done.stdout)
     return tag

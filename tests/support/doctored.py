@@ -207,7 +207,7 @@ def doctored(edit: Edit, good: Callable[[], Archive] = archive) -> Case:
 
 
 def of_image(**changes: Any) -> Case:
-    """An image of which another thing is true from the start: all documents tell the same."""
+    """An image of which another thing is true from the start: all documents agree."""
 
     def edit(it: Archive) -> None:
         it.members = archive(**changes).members
@@ -307,11 +307,11 @@ def compress(*positions: int) -> Edit:
             for info, _ in it.members:
                 info.linkname = info.linkname.replace(old, new)
 
-            def told(manifest: dict[str, Any], position: int = position, data: bytes = data) -> None:
+            def edit(manifest: dict[str, Any], position: int = position, data: bytes = data) -> None:
                 entry = manifest["layers"][position]
                 entry.update(digest=digest(data), size=len(data), mediaType=entry["mediaType"] + "+gzip")
 
-            it.edit_manifest(told)
+            it.edit_manifest(edit)
         it.edit_item(Layers=layers)
 
     return edit

@@ -1,7 +1,7 @@
 """Fixed recipes make fixed bytes: on this machine, on the next one, and in next year's version.
 
-A store path's name in a layer tells where the store is, so these are built in a root directory of their own, where
-`/nix/store` is what the test put there. If one changes, every user's images change: let a version number tell it
+A store path's name in a layer shows where the store is, so these are built in a root directory of their own, where
+`/nix/store` is what the test put there. If one changes, every user's images change: let a version number say so
 (`tar.FORMAT` for layers), and say so in the notes of the release.
 """
 

@@ -57,9 +57,9 @@ def test_a_recipe_is_made_without_what_only_building_needs(store: Store, tmp_pat
     image = {**recipe(), "names": [{"name": "app", "tag": "1"}], "inherit": "docker", "base": None}
     for field in ("version", "config", "layers"):
         del image[field]
-    told = tmp_path / "attrs.json"
-    told.write_text(json.dumps({"image": image, "config": config, "closure": graph}))
-    modules = imported("recipe", "-o", tmp_path / "image.json", NIX_ATTRS_JSON_FILE=str(told))
+    attributes = tmp_path / "attrs.json"
+    attributes.write_text(json.dumps({"image": image, "config": config, "closure": graph}))
+    modules = imported("recipe", "-o", tmp_path / "image.json", NIX_ATTRS_JSON_FILE=str(attributes))
     assert json.loads((tmp_path / "image.json").read_text())["layers"]
     own = f"""
         {ALWAYS} commands.recipe data data.destination data.output

@@ -53,7 +53,7 @@ class Start(Protocol):
 
 @frozen
 class Kind:
-    """`title` and `debian` together tell it from all others.
+    """`title` and `debian` together distinguish it from all others.
 
     `programs` maps each program that runs on Debian 12 to its package, which `install` installs. The programs of newer
     releases are in roots of their own, see roots.py.

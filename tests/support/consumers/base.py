@@ -89,7 +89,7 @@ class Consumer(Protocol):
 
 
 class Refusing:
-    """The verbs that some consumers have not: each tells what `cannot` says of it."""
+    """Verbs that some consumers lack: each of them raises what `cannot` says."""
 
     cannot: Mapping[Verb, str]
 

@@ -19,7 +19,7 @@ OFFLINE = ("--allow-http-registry", "--allow-insecure-registry")
 
 @frozen
 class Cosign(Refusing):
-    """What is loaded is pushed and signed by digest; a config's digest is told only of a signed image."""
+    """What is loaded is pushed and signed by digest; it prints a config's digest only for a signed image."""
 
     directory: Path
     registry: Registry

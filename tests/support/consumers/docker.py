@@ -116,7 +116,7 @@ class Docker:
 @contextmanager
 def started(directory: Path, prefix: Prefix = (), features: Features | None = None) -> Iterator[Docker]:
     """`features` is the daemon's own setting: {"containerd-snapshotter": True} keeps images in containerd."""
-    key = Path("/etc/docker/key.json")  # Docker 20.10 leaves it there, whatever it is told
+    key = Path("/etc/docker/key.json")  # Docker 20.10 leaves it there, whatever its options are
     had_key = key.exists()
     configuration = directory / "daemon.json"
     configuration.write_text(json.dumps({"features": dict(features)} if features else {}))

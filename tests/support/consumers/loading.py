@@ -77,10 +77,10 @@ class Loader:
         self.counts.write_text("")
         done = self.run(image)
         assert done.returncode == 0, done.stderr
-        told = json.loads(done.stdout)
+        parsed = json.loads(done.stdout)
         counted = [int(line) for line in self.counts.read_text().split()]
-        assert told["sent"] == sum(counted), told
-        assert told["refusal"] is None and len(counted) <= 1, told
+        assert parsed["sent"] == sum(counted), parsed
+        assert parsed["refusal"] is None and len(counted) <= 1, parsed
         return sum(counted)
 
     def predicted(self, old: Path, new: Path) -> int:

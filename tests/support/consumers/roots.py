@@ -74,9 +74,9 @@ def entered(directory: Path = TRIXIE) -> Iterator[Prefix]:
     )
     assert holder.stdin and holder.stdout
     try:
-        told = holder.stdout.readline()
-        if told != "entered\n":
-            raise ConsumerError(f"cannot enter {directory}: {told}{holder.stdout.read()}")
+        printed = holder.stdout.readline()
+        if printed != "entered\n":
+            raise ConsumerError(f"cannot enter {directory}: {printed}{holder.stdout.read()}")
         nsenter = shutil.which("nsenter") or "nsenter"
         yield (nsenter, f"--mount=/proc/{holder.pid}/ns/mnt", "--")
         leftovers.kill(residents(holder.pid) - {holder.pid})

@@ -1,4 +1,4 @@
-"""syft and dive: they look into archives and keep nothing, so what they hold here is what they told of them."""
+"""syft and dive: they look into archives and keep nothing, so their images here are those they reported."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ def syft(directory: Path, prefix: Prefix = ()) -> Iterator[Scanner]:
 
 
 def scanned(source: str, directory: Path, prefix: Prefix = ()) -> Seen:
-    """What syft tells of a source, which it squashes whole; one cataloger of packages does for that."""
+    """What syft reports of a source, which it squashes whole; one cataloger of packages does for that."""
     words = ("scan", source, "--output", "syft-json", "--override-default-catalogers", "dpkg-db-cataloger")
-    told = json.loads(check([*prefix, "syft", *words], timeout=HEAVY, env=settings(directory)))
-    return told["source"]["metadata"]["imageID"], told["source"]["metadata"]["tags"]
+    parsed = json.loads(check([*prefix, "syft", *words], timeout=HEAVY, env=settings(directory)))
+    return parsed["source"]["metadata"]["imageID"], parsed["source"]["metadata"]["tags"]
 
 
 def settings(directory: Path) -> dict[str, str]:
@@ -89,7 +89,7 @@ def settings(directory: Path) -> dict[str, str]:
 
 @contextmanager
 def dive(directory: Path, prefix: Prefix = ()) -> Iterator[Scanner]:
-    """It knows an image by its layers: the digest is that of the config that lists those which it told of."""
+    """It knows an image by its layers: the digest is that of the config that lists those that it reported."""
 
     def look(archive: Path) -> Seen:
         report = directory / unique("report")

@@ -111,7 +111,7 @@ def failing(path: Path) -> tuple[str, ...]:
 
 
 def tool(kind: str) -> str:
-    """The name of a consumer on the page; the version tells two generations of it apart."""
+    """The name of a consumer on the page; the version distinguishes two generations of it."""
     return KINDS[kind].title
 
 

@@ -126,7 +126,7 @@ def push_by_repositories(
 
 
 def same_image(composed: bytes, real: bytes) -> bool:
-    """Whether a config made from the v1 chain tells the same image as the archive's own."""
+    """Whether a config made from the v1 chain describes the same image as the archive's own."""
     ours, theirs = json.loads(composed), json.loads(real)
     if any(ours.get(key) != theirs.get(key) for key in ("config", "architecture", "os")):
         return False

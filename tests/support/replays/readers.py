@@ -1,4 +1,4 @@
-"""Readers that cannot run here, as short as they can be told, after their own sources.
+"""Readers that cannot run here, as short as possible, after their own sources.
 
 Each takes an archive and gives what it found of one image. What a reader leaves to a library that others here use for
 real (containerd, containers/image) is left out.
@@ -140,8 +140,8 @@ def unpacked(layer: bytes) -> bytes:
 
 def crane(archive: Path, name: str, directory: Path) -> Read:
     """pkg/v1/tarball/image.go: one image, or the one that has the name; the first layer says whether all are packed."""
-    told = json.loads(extracted(archive, "manifest.json"))
-    found = told if len(told) == 1 else [item for item in told if name in (item.get("RepoTags") or [])]
+    parsed = json.loads(extracted(archive, "manifest.json"))
+    found = parsed if len(parsed) == 1 else [item for item in parsed if name in (item.get("RepoTags") or [])]
     if len(found) != 1:
         raise ReaderError("manifest.json has several images")
     config = extracted(archive, found[0]["Config"])

@@ -86,8 +86,8 @@ def a_layer_with_other_bytes(directory: Path) -> tuple[list[object], str]:
 def a_layer_too_few(directory: Path) -> tuple[list[object], str]:
     listing = manifest([IMAGE], lambda image: "config.json", lambda image: [f"{image.legacy_ids[0]}/layer.tar"])
     pieces = [piece for piece in SAVED if piece.name != "manifest.json"]
-    told = "{}/base.tar: 1 layers in manifest.json, 2 diff IDs in the config; the archive is damaged"
-    return build_on([*pieces, listing, Piece("config.json", IMAGE.document)], directory), told
+    message = "{}/base.tar: 1 layers in manifest.json, 2 diff IDs in the config; the archive is damaged"
+    return build_on([*pieces, listing, Piece("config.json", IMAGE.document)], directory), message
 
 
 def a_layer_outside(directory: Path) -> tuple[list[object], str]:
@@ -114,14 +114,14 @@ def a_document_of_another_type(directory: Path) -> tuple[list[object], str]:
 def a_store_path_that_is_missing(directory: Path) -> tuple[list[object], str]:
     path = Store(directory / "nix" / "store").path("gone")
     fields = recipe(store_layer(str(path)))
-    told = f"{path}: not in the store; get it with: nix-store --realise {path}"
-    return ["build", write_recipe(fields, directory), "-o", "out.tar"], told
+    line = f"{path}: not in the store; get it with: nix-store --realise {path}"
+    return ["build", write_recipe(fields, directory), "-o", "out.tar"], line
 
 
 def a_name_that_deletes_files(directory: Path) -> tuple[list[object], str]:
     tree = make_tree(directory / "tree", {"etc/.wh.passwd": b""})
-    told = f"{tree}/etc/.wh.passwd: the file's name starts with .wh.; in an image such a name deletes files; rename it"
-    return ["build", write_recipe(recipe(root_layer(tree)), directory), "-o", "out.tar"], told
+    line = f"{tree}/etc/.wh.passwd: the file's name starts with .wh.; in an image such a name deletes files; rename it"
+    return ["build", write_recipe(recipe(root_layer(tree)), directory), "-o", "out.tar"], line
 
 
 def a_recipe_that_is_not_there(_: Path) -> tuple[list[object], str]:
@@ -224,13 +224,13 @@ MISTAKES: list[Mistake] = [
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
 def test_a_mistake_in_the_input(mistake: Mistake, tmp_path: Path, lamina: Command) -> None:
-    arguments, told = mistake(tmp_path)
+    arguments, message = mistake(tmp_path)
     before = sorted(os.listdir(tmp_path))
     done = lamina(*arguments)
     assert done.returncode == 1
     assert done.stdout == b""
     assert re.fullmatch(rb"lamina: [^\x00-\x1f\x7f]+\n", done.stderr), "one line, and nothing that steers a terminal"
-    assert done.stderr.decode().startswith("lamina: " + told.replace("{}", str(tmp_path)))
+    assert done.stderr.decode().startswith("lamina: " + message.replace("{}", str(tmp_path)))
     assert sorted(os.listdir(tmp_path)) == before, "nothing is left behind"
 
 

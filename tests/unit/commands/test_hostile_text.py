@@ -62,8 +62,8 @@ def evil_image(**changes: Any) -> Sample:
         "Labels": {EVIL_JSON: EVIL_JSON},
         EVIL_JSON: {EVIL_JSON: 1},
     }
-    told = {"created": EVIL_JSON, "author": EVIL_JSON, "os": EVIL_JSON, "architecture": EVIL_JSON}
-    return attrs.evolve(Sample((layer,), names=(f"{EVIL_JSON}:1",), config=config, extra=told), **changes)
+    fields = {"created": EVIL_JSON, "author": EVIL_JSON, "os": EVIL_JSON, "architecture": EVIL_JSON}
+    return attrs.evolve(Sample((layer,), names=(f"{EVIL_JSON}:1",), config=config, extra=fields), **changes)
 
 
 def edited(pieces: list[Piece], name: str, **changes: Any) -> list[Piece]:

@@ -131,7 +131,7 @@ def test_a_check_says_what_and_for_whom(check: object) -> None:
     assert found.protects and set(found.protects) <= set(CONSUMERS)
     assert len(set(found.protects)) == len(found.protects)
     for needed in (known for known in CHECKS if known.id in found.needs):
-        assert set(found.protects) <= set(needed.protects), "else nobody would tell those of the fault"
+        assert set(found.protects) <= set(needed.protects), "else those would not hear of the fault"
         assert IDS.index(needed.id) < IDS.index(found.id)
     assert {*found.needs} <= set(IDS)
 
@@ -281,8 +281,8 @@ def test_a_recipe_is_verified_as_the_archive_that_it_makes(tmp_path: Path, lamin
     path = write_recipe(fields, tmp_path)
     done = lamina("verify", path, "--for", "all", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["sound"] and (told["layers"], told["findings"], told["for"]) == (1, [], list(ALL))
+    parsed = json.loads(done.stdout)
+    assert parsed["sound"] and (parsed["layers"], parsed["findings"], parsed["for"]) == (1, [], list(ALL))
     plain = lamina("verify", path)
     assert (plain.returncode, plain.stdout.decode().split(":")[0]) == (0, "sound")
 
@@ -310,9 +310,9 @@ def test_the_command_lists_what_fails(tmp_path: Path, lamina: Command) -> None:
         "lamina: v1-side: repositories: is missing; hurts mesos",
         "lamina: does not fit: mesos, crane",
     ]
-    told = json.loads(lamina("verify", "it.tar", "--for", "mesos", "--json").stdout)
+    parsed = json.loads(lamina("verify", "it.tar", "--for", "mesos", "--json").stdout)
     finding = {"check": "v1-side", "where": "repositories", "what": "is missing", "more": 0, "hurts": ["mesos"]}
-    assert (told["sound"], told["findings"]) == (True, [finding])
+    assert (parsed["sound"], parsed["findings"]) == (True, [finding])
     fit = lamina("verify", "it.tar", "--for", "podman")
     assert fit.returncode == 0 and fit.stdout.decode().splitlines()[1].endswith("checks for podman")
 

@@ -143,7 +143,7 @@ def test_damage_is_an_error_or_changes_nothing(packer: str) -> None:
             silent += unpacked(damaged) != TAR
         except BadInput as error:
             assert "\n" not in str(error)
-    # Plain lzma has no check sum: there the diff ID tells.
+    # Plain lzma has no check sum: there the diff ID shows the damage.
     assert silent == 0 or packer == "lzma"
 
 

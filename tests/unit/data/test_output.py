@@ -213,7 +213,7 @@ def test_room_is_asked_for_before_anything_is_written(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fails_while_more_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system tells of it once only, and whoever flushes early is told."""
+    """The system reports it only once, and whoever flushes early gets the error."""
     failed = threading.Event()
 
     def fail(_: int) -> None:

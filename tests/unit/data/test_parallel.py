@@ -47,10 +47,10 @@ def test_a_job_finds_what_it_kept_in_the_round_before() -> None:
         kept[job] = given
         return os.getpid()
 
-    with Crew({"keep": keep, "tell": lambda job, _, __: (kept.get(job), os.getpid())}, [[0], [1]]) as crew:
+    with Crew({"keep": keep, "kept": lambda job, _, __: (kept.get(job), os.getpid())}, [[0], [1]]) as crew:
         where = crew.do("keep", {0: 5, 1: 6}, lambda _: None)
-        told = crew.do("tell", {0: None, 1: None}, lambda _: None)
-    for job, (value, process) in told.items():
+        results = crew.do("kept", {0: None, 1: None}, lambda _: None)
+    for job, (value, process) in results.items():
         assert value == (5 + job if process == where[job] else None)
     assert not kept, "memory is not shared"
 

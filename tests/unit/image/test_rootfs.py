@@ -157,5 +157,5 @@ def test_the_command_writes_to_standard_output_too(tmp_path: Path, lamina: Comma
     image = save(docker_save([sample()]), tmp_path / "image.tar")
     file = tmp_path / "out.tar"
     assert lamina("export", image, "-o", file).returncode == 0
-    told = lamina("export", image, "-o", "-")
-    assert (told.returncode, told.stdout) == (0, file.read_bytes())
+    done = lamina("export", image, "-o", "-")
+    assert (done.returncode, done.stdout) == (0, file.read_bytes())

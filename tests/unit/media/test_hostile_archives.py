@@ -74,7 +74,7 @@ LAYER = f"{IMAGE.legacy_ids[0]}/layer.tar"
 
 @shapes
 def test_a_layer_with_other_bytes(shape: Shape, tmp_path: Path) -> None:
-    """Whichever digest tells of it first: the layer's own, or that of its compressed form."""
+    """Whichever digest shows it first: the layer's own, or that of its compressed form."""
     pieces = shape([IMAGE])
     forms = (IMAGE.layers[1], WRAPPERS["gzip"](IMAGE.layers[1]))
     place, victim = next((place, piece) for place, piece in enumerate(pieces) if piece.data in forms)
@@ -212,7 +212,7 @@ def test_a_document_of_other_types(name: str, edit: Callable[[Any], object], why
 
 
 def with_config(changes: dict[str, Any]) -> Pieces:
-    """The archive with a changed config, under a name that does not tell its digest."""
+    """The archive with a changed config, under a name without its digest."""
     config = to_json(json.loads(IMAGE.document) | changes)
     renamed = edited(SAVED, "manifest.json", lambda value: value[0].update(Config="config.json"))
     return [*renamed, Piece("config.json", config)]
@@ -261,8 +261,8 @@ def test_a_base_whose_history_has_fewer_layers_than_the_image(tmp_path: Path) ->
 @pytest.mark.parametrize("history", [[], None, [{"empty_layer": True}]])
 def test_a_base_without_history_gets_one(history: object, tmp_path: Path) -> None:
     path = save(with_config({"history": history}), tmp_path / "it.tar")
-    told = [entry for entry in image_of(recipe(base=base(path))).history if not entry.get("empty_layer")]
-    assert [entry["created_by"] for entry in told] == ["base image"] * 2
+    entries = [entry for entry in image_of(recipe(base=base(path))).history if not entry.get("empty_layer")]
+    assert [entry["created_by"] for entry in entries] == ["base image"] * 2
 
 
 # Documents that some readers would take for an index, and others for a manifest.

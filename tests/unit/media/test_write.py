@@ -113,10 +113,10 @@ def written_so_far(process: subprocess.Popen[bytes]) -> int:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     try:
         everybody = [str(process.pid), *children.read_text().split()]
-        told = [Path(f"/proc/{one}/io").read_text() for one in everybody]
+        content = [Path(f"/proc/{one}/io").read_text() for one in everybody]
     except OSError:
         return 0
-    return sum(int(line.split()[1]) for text in told for line in text.splitlines() if line.startswith("wchar"))
+    return sum(int(line.split()[1]) for text in content for line in text.splitlines() if line.startswith("wchar"))
 
 
 @pytest.mark.parametrize("enough", [1, 8 << 20, 64 << 20], ids="after {} bytes".format)
@@ -156,8 +156,8 @@ def test_a_disk_that_fills_up(compressor: str, tmp_path: Path) -> None:
     path = write_recipe(recipe(root_layer(tree)), tmp_path)
     command = shlex.join([sys.executable, "-m", "lamina", "build", str(path), "--compressor", compressor, "-o"])
     done = small_disk(disk, f'{command} "$DISK/out.tar"; status=$?; ls -A "$DISK"; exit $status')
-    told = f"lamina: {disk}/out.tar: cannot be written: No space left on device; nothing was left behind\n"
-    assert (done.stderr.decode(), done.returncode, done.stdout) == (told, 1, b"")
+    line = f"lamina: {disk}/out.tar: cannot be written: No space left on device; nothing was left behind\n"
+    assert (done.stderr.decode(), done.returncode, done.stdout) == (line, 1, b"")
 
 
 def test_a_disk_that_fills_up_while_a_base_is_unpacked(tmp_path: Path) -> None:
@@ -167,8 +167,8 @@ def test_a_disk_that_fills_up_while_a_base_is_unpacked(tmp_path: Path) -> None:
     (tmp_path / "base.tar.gz").write_bytes(gzip.compress(archive))
     command = shlex.join([sys.executable, "-m", "lamina", "inspect", str(tmp_path / "base.tar.gz")])
     done = small_disk(disk, f'TMPDIR="$DISK" {command}; status=$?; ls -A "$DISK"; exit $status')
-    told = f"lamina: {tmp_path}/base.tar.gz: cannot be unpacked: No space left on device; make room in {disk}\n"
-    assert (done.stderr.decode(), done.returncode, done.stdout) == (told, 1, b"")
+    line = f"lamina: {tmp_path}/base.tar.gz: cannot be unpacked: No space left on device; make room in {disk}\n"
+    assert (done.stderr.decode(), done.returncode, done.stdout) == (line, 1, b"")
 
 
 def test_a_pipe_that_is_closed_is_no_traceback(tmp_path: Path) -> None:

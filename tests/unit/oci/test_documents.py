@@ -144,19 +144,19 @@ def test_a_descriptor_of_other_types_is_refused(changes: dict[str, object], why:
 
 def test_manifest_and_index_byte_by_byte() -> None:
     config, layer = Descriptor(OCI_CONFIG, A, 1), Descriptor(OCI_LAYER, A, 2)
-    told = f'"digest":"{A}","mediaType":"application/vnd.oci.image'
+    line = f'"digest":"{A}","mediaType":"application/vnd.oci.image'
     assert oci_manifest(config, [layer]).decode() == (
-        '{"config":{' + told + '.config.v1+json","size":1},"layers":[{' + told + '.layer.v1.tar","size":2}],'
+        '{"config":{' + line + '.config.v1+json","size":1},"layers":[{' + line + '.layer.v1.tar","size":2}],'
         '"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}'
     )
     assert oci_index([layer]).decode() == (
-        '{"manifests":[{' + told + '.layer.v1.tar","size":2}],'
+        '{"manifests":[{' + line + '.layer.v1.tar","size":2}],'
         '"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}'
     )
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         ("1970-01-01T00:00:01Z", "1970-01-01T00:00:01Z"),
         ("2001-02-03T04:05:06.7+01:00", "2001-02-03T04:05:06.7+01:00"),
@@ -168,8 +168,8 @@ def test_manifest_and_index_byte_by_byte() -> None:
         ("0900-01-01", "0900-01-01T00:00:00Z"),
     ],
 )
-def test_times_in_other_forms(given: str, told: str) -> None:
-    assert any_time(given, "created", "x") == told
+def test_times_in_other_forms(given: str, expected: str) -> None:
+    assert any_time(given, "created", "x") == expected
 
 
 HOUR_24 = ["1970-01-01T24:00", "19700101T24", "1970-01-01 24:00:00Z", "1970-W01-4T24:00", "1970W01T2400"]

@@ -16,7 +16,7 @@ from tests.support.recipes import base, bytes_of, image_of, names_in, recipe, ro
 from tests.support.trees import Store, hashed_name, make_tree, nar_size, path_info
 
 
-def told(image: Image) -> list[Any]:
+def reasons(image: Image) -> list[Any]:
     return [entry.get("created_by") for entry in image.history]
 
 
@@ -26,7 +26,7 @@ def test_each_layer_of_a_recipe_is_a_layer_of_the_image(store: Store, tmp_path: 
     paths = [store.add(name, {"f": b"x"}) for name in ("b-1.0", "a-2.0")]
     image = image_of(recipe(store_layer(*paths, uid=5), root_layer(tree, mtime=9), tar_layer(tmp_path / "made.tar")))
     assert [names_in(layer)[-1] for layer in image.layers] == [max(paths)[1:] + "/f", "etc/motd", "made"]
-    assert told(image) == [
+    assert reasons(image) == [
         "lamina: store paths a-2.0, b-1.0",
         "lamina: files at the root",
         "lamina: files made by a script",
@@ -39,14 +39,14 @@ def test_an_image_of_nothing_has_the_empty_layer() -> None:
     """Some consumers refuse an image without layers."""
     image = image_of(recipe())
     assert [bytes_of(layer) for layer in image.layers] == [bytes(1024)]
-    assert told(image) == ["lamina: nothing"]
+    assert reasons(image) == ["lamina: nothing"]
 
 
 def test_what_is_on_a_base_lies_over_it(store: Store, tmp_path: Path) -> None:
     path = save(docker_save([sample("below", "above")]), tmp_path / "base.tar")
     image = image_of(recipe(store_layer(store.add("x", {"f": b"x"})), base=base(path)))
     assert [names_in(layer)[-1] for layer in image.layers[:2]] == ["file-below", "file-above"]
-    assert told(image) == ["step 0", "step 1", None, "lamina: store paths x"]
+    assert reasons(image) == ["step 0", "step 1", None, "lamina: store paths x"]
     assert image.config["config"] == {"Env": ["PATH=/bin", "A=1"], "Cmd": ["/bin/app"]}
 
 

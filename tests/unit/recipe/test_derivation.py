@@ -156,11 +156,11 @@ def test_where_nix_puts_the_attributes(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("NIX_BUILD_TOP", str(tmp_path))
     monkeypatch.delenv("NIX_ATTRS_JSON_FILE", raising=False)
     assert attributes_file() == tmp_path / ".attrs.json"
-    told = tmp_path / "told.json"
-    monkeypatch.setenv("NIX_ATTRS_JSON_FILE", str(told))
-    assert attributes_file() == tmp_path / ".attrs.json", "Nix 2.8 tells a path that is not there in the sandbox"
-    told.write_text("{}")
-    assert attributes_file() == told
+    attributes = tmp_path / "told.json"
+    monkeypatch.setenv("NIX_ATTRS_JSON_FILE", str(attributes))
+    assert attributes_file() == tmp_path / ".attrs.json", "in the sandbox Nix 2.8 sets a path that is not there"
+    attributes.write_text("{}")
+    assert attributes_file() == attributes
 
 
 @pytest.mark.parametrize("platforms", [["arm64"], ["amd64", "arm64"]], ids=["only it", "beside this machine's"])

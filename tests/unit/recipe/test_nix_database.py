@@ -82,12 +82,12 @@ def test_any_order_makes_the_same_bytes(count: int, seed: int) -> None:
 
 def test_rows() -> None:
     with contextlib.closing(opened(database(ROWS))) as connection:
-        told = connection.execute(
+        rows = connection.execute(
             "SELECT path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca FROM ValidPaths ORDER BY id"
         ).fetchall()
-    assert [(name, size) for name, _, _, _, size, *_ in told] == [(r.path, r.nar_size) for r in sorted(ROWS)]
-    assert {(time, deriver, ultimate) for _, _, time, deriver, _, ultimate, _, _ in told} == {(1, None, None)}
-    assert [row[-2:] for row in told if row[0] == path(40)] == [("cache-1:sig", "fixed:r:sha256:0")]
+    assert [(name, size) for name, _, _, _, size, *_ in rows] == [(r.path, r.nar_size) for r in sorted(ROWS)]
+    assert {(time, deriver, ultimate) for _, _, time, deriver, _, ultimate, _, _ in rows} == {(1, None, None)}
+    assert [row[-2:] for row in rows if row[0] == path(40)] == [("cache-1:sig", "fixed:r:sha256:0")]
 
 
 def test_a_reference_to_nowhere_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""What `lamina inspect` tells, to programs and to eyes."""
+"""What `lamina inspect` shows, to programs and to people."""
 
 from __future__ import annotations
 

@@ -161,11 +161,11 @@ def test_the_command_tells_programs(tmp_path: Path, lamina: Command) -> None:
     save(docker_save([sample()]), tmp_path / "it.tar")
     done = lamina("verify", "it.tar", "--json")
     assert (done.returncode, done.stderr) == (0, b"")
-    told = json.loads(done.stdout)
-    assert told == {"sound": True, "images": 1, "layers": 2, "size": told["size"], "problems": [], "unchecked": []}
+    parsed = json.loads(done.stdout)
+    assert parsed == {"sound": True, "images": 1, "layers": 2, "size": parsed["size"], "problems": [], "unchecked": []}
     broken = docker_save([sample()])[:-1]
     save([piece for piece in broken if not piece.name.endswith("layer.tar")], tmp_path / "it.tar")
     done = lamina("verify", "it.tar", "--json")
-    told = json.loads(done.stdout)
-    assert done.returncode == 1 and told["sound"] is False
-    assert done.stderr.decode().splitlines() == [f"lamina: {problem}" for problem in told["problems"]] != []
+    parsed = json.loads(done.stdout)
+    assert done.returncode == 1 and parsed["sound"] is False
+    assert done.stderr.decode().splitlines() == [f"lamina: {problem}" for problem in parsed["problems"]] != []

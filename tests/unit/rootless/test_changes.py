@@ -24,7 +24,7 @@ BASE = [
 def make_again(directory: Path, aside: Path, *, same_number: bool) -> None:
     """Delete a directory and make it again, with the number that it had, or with another one.
 
-    File systems do the former as they please, so it is emptied instead: nobody can tell that from outside.
+    File systems do the former as they please, so it is emptied instead: nobody can see that from outside.
     """
     number = directory.stat().st_ino
     if same_number:

@@ -56,7 +56,7 @@ def test_an_error_about_a_store_path_cannot_steer_a_terminal() -> None:
 
 
 def item(name: str, *references: str) -> dict[str, object]:
-    # Newer versions of Nix tell more than is needed.
+    # Newer versions of Nix write more than is needed.
     more = {"registrationTime": 1, "ultimate": True, "closureSize": 5}
     return {
         "path": path(name),

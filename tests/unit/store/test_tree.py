@@ -36,7 +36,7 @@ HELLO: Tree = {
 def layer(items: Iterable[Item]) -> bytes:
     blob = TreeBlob.of(list(items))
     data = b"".join(blob.chunks())
-    assert len(data) == blob.size, "sizes are told before any byte is read"
+    assert len(data) == blob.size, "sizes are known before any byte is read"
     return data
 
 

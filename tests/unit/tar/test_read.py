@@ -76,12 +76,12 @@ def test_every_format_that_python_writes(form: str) -> None:
     data = made_by_tarfile(FORMATS[form])
     found = index(data)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        told = archive.getmembers()
-    assert [entry.name.decode().rstrip("/") for entry in found] == [info.name for info in told]
-    assert [entry.size for entry in found] == [info.size for info in told]
-    assert [entry.link.decode() for entry in found] == [info.linkname for info in told]
+        members = archive.getmembers()
+    assert [entry.name.decode().rstrip("/") for entry in found] == [info.name for info in members]
+    assert [entry.size for entry in found] == [info.size for info in members]
+    assert [entry.link.decode() for entry in found] == [info.linkname for info in members]
     files = [(entry.offset, entry.size) for entry in found if entry.kind == FILE]
-    assert files == [(info.offset_data, info.size) for info in told if info.isreg()]
+    assert files == [(info.offset_data, info.size) for info in members if info.isreg()]
     assert [entry.kind for entry in found[:6]] == [DIRECTORY, FILE, HARD_LINK, SYMLINK, FILE, FILE]
 
 
@@ -289,8 +289,8 @@ def test_the_size_of_a_hard_link_or_a_directory_is_passed_over(kind: bytes) -> N
     block = retyped(Member(b"odd", link=b"x"), kind, size=512)
     data = block + header(Member(b"after")) + END
     assert [(entry.name, entry.size) for entry in index(data)] == [(b"odd", 0), (b"after", 0)]
-    told = subprocess.run(["tar", "-tf", "-"], input=data, capture_output=True, check=True).stdout
-    assert told.split() in ([b"odd", b"after"], [b"odd/", b"after"])
+    printed = subprocess.run(["tar", "-tf", "-"], input=data, capture_output=True, check=True).stdout
+    assert printed.split() in ([b"odd", b"after"], [b"odd/", b"after"])
 
 
 def test_a_number_that_is_none_is_refused() -> None:
