@@ -28,7 +28,7 @@ def content_of(store: Store, directory: Path, *names: str) -> OciContent:
     tree = make_tree(directory / "tree", {"etc/motd": b"hello"})
     described = [dict(zip(("name", "tag"), name.rsplit(":", 1), strict=True)) for name in names]
     fields = recipe(store_layer(path), root_layer(tree), names=described)
-    return oci_content([image_of(fields)], LayerEncoding())
+    return oci_content([image_of(fields)], LayerEncoding("none"))
 
 
 def with_artifacts(repository: Repository, subject: Digest, *types: str) -> Repository:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import add_check, add_compressor, add_recipe
+from lamina.commands.parser import (
+    add_annotations,
+    add_check,
+    add_compressor,
+    add_format,
+    add_layer_encoding,
+    add_recipe,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,19 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME:TAG",
         help="name of the image, instead of its own names",
     )
-    parser.add_argument(
-        *("--format", "--layout"),
-        choices=("universal", "docker-1.9", "classic"),
-        default="universal",
-        help="form of the archive; default: universal",
-    )
+    add_format(parser)
     add_compressor(parser)
+    add_layer_encoding(parser)
+    add_annotations(parser)
     add_check(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     import attrs
 
+    from lamina.commands.errors import naming_layer_options, with_annotations
     from lamina.media.write import write
     from lamina.oci.reference import parse_reference
     from lamina.recipe.open import build_image
@@ -35,5 +40,14 @@ def run(options: argparse.Namespace) -> int:
     image = build_image(options.recipe)
     if options.name:
         image = attrs.evolve(image, names=(parse_reference(options.name, "--name"),))
-    write(image, options.output, format=options.format, compressor=options.compressor, check=options.check)
+    with naming_layer_options():
+        write(
+            with_annotations(image, options.annotation),
+            options.output,
+            format=options.format,
+            compressor=options.compressor,
+            layer_compressor=options.layer_compressor,
+            layer_level=options.layer_level,
+            check=options.check,
+        )
     return 0

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from lamina.errors import BadUsage
+
+if TYPE_CHECKING:
+    from lamina.image.image import Image
+    from lamina.image.index import ImageIndex
 
 
 @contextlib.contextmanager
@@ -15,6 +20,24 @@ def naming_options(**options: str) -> Iterator[None]:
         yield
     except BadUsage as error:
         raise BadUsage(options.get(error.where, error.where), error.what, error.remedy) from None
+
+
+def naming_layer_options() -> contextlib.AbstractContextManager[None]:
+    """Name the options of `add_layer_encoding` in errors."""
+    return naming_options(
+        **{"layer compressor": "--layer-compressor", "layer level": "--layer-level", "compressor": "--compressor"},
+        platform="--platform",
+        format="--format",
+    )
+
+
+def with_annotations(item: Image | ImageIndex, values: Iterable[tuple[str, str]] | None) -> Image | ImageIndex:
+    """The image with the annotations that `add_annotations` parsed. Raises BadInput."""
+    if not values:
+        return item
+    from lamina.image.annotate import annotated
+
+    return annotated(item, dict(values), "--annotation")
 
 
 @contextlib.contextmanager

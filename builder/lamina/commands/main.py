@@ -24,6 +24,22 @@ COMMANDS = (
         "lamina build image.json -o image.tar",
         program=("write the archive of the image to standard output", "{} | docker load"),
     ),
+    Command(
+        "convert",
+        "write an image in another form, such as an OCI layout",
+        "lamina convert image.json -o image.oci.tar --format oci-archive --layer-compressor zstd",
+    ),
+    Command(
+        "index",
+        "put the images of several platforms into one OCI archive or layout",
+        "lamina index amd64.json arm64.json -o app.oci.tar",
+    ),
+    Command(
+        "digest",
+        "print the digest that an image has in a registry",
+        "lamina digest image.json --layer-compressor zstd",
+        program=("print the digest that the image has in a registry", "{} --json"),
+    ),
     Command("merge", "put several images into one archive", "lamina merge a.tar b.tar -o ab.tar"),
     Command(
         "inspect",

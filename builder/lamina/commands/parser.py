@@ -222,11 +222,49 @@ def add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="hash every layer again, even if its digest is remembered")
 
 
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Add `--format`, the form that is written."""
+    parser.add_argument(
+        *("--format", "--layout"),
+        choices=("universal", "docker-1.9", "classic", "oci-archive", "oci-layout"),
+        default="universal",
+        help="form of the output; an oci-layout is a directory; default: universal",
+    )
+
+
 def add_compressor(parser: argparse.ArgumentParser) -> None:
     """Add `--compressor`, for an archive that is compressed as a whole."""
     from lamina.data.compressors import COMPRESSORS
 
     parser.add_argument("--compressor", choices=tuple(COMPRESSORS), default="none", help="default: none")
+
+
+def add_layer_encoding(parser: argparse.ArgumentParser) -> None:
+    """Add `--layer-compressor` and `--layer-level`, for OCI formats."""
+    parser.add_argument(
+        "--layer-compressor",
+        choices=("gz", "zstd", "none"),
+        help="how layers are compressed, unless they are already; default: what the recipe says, or gz",
+    )
+    parser.add_argument("--layer-level", type=int, metavar="N", help="gz: 1 to 9, default 6; zstd: 1 to 3, default 2")
+
+
+def add_annotations(parser: argparse.ArgumentParser) -> None:
+    """Add `--annotation`, for OCI formats."""
+    text = "annotation of the manifest; descriptor:KEY=VALUE for the descriptor in the index"
+    parser.add_argument("--annotation", type=_key_and_value, action="append", metavar="KEY=VALUE", help=text)
+
+
+def _key_and_value(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r:.80} has no value; write KEY=VALUE")
+    return key, value
+
+
+def add_platform(parser: argparse.ArgumentParser) -> None:
+    """Add `--platform`, which selects one platform of an image for several."""
+    parser.add_argument("--platform", metavar="OS/ARCH", help="select one of several platforms, such as linux/arm64")
 
 
 def json_text(value: object, indent: int | None = 2, sort_keys: bool = False) -> str:

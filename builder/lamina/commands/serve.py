@@ -79,7 +79,7 @@ def _content(options: argparse.Namespace) -> list[OciContent]:
         images = [attrs.evolve(images[0], names=(parse_reference(options.name, "--as"),))]
     cache = None if options.check else Cache.of_user()
     with Progress("reading layers") as progress:
-        return [oci_content([image], LayerEncoding(), cache, progress) for image in images]
+        return [oci_content([image], LayerEncoding("none"), cache, progress) for image in images]
 
 
 def _address(text: str) -> Address:

@@ -110,6 +110,19 @@ class FileRange(Blob):
         yield Span(self.source.file.fileno(), self.offset, self.size, self.source.name)
 
 
+@attrs.frozen(eq=False)
+class FileAt(Blob):
+    """All bytes of a file, which is open only while they are read: there may be more such files than descriptors."""
+
+    path: Path
+    size: int
+
+    def pieces(self) -> Iterator[Span]:
+        """One span. Raises BadInput: the file cannot be read, or is shorter."""
+        source = Source.open(self.path)
+        yield from FileRange(source, 0, self.size).pieces()
+
+
 def read_all(blob: Blob, limit: int, where: object) -> bytes:
     """The bytes of a small blob. Raises BadInput: there are more than `limit`."""
     pieces: list[bytes] = []

@@ -7,7 +7,6 @@ import io
 import os
 import tempfile
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO, Protocol
 
@@ -228,7 +227,9 @@ def compress(chunks: Iterator[bytes], compressor: str, out: BinaryIO) -> None:
     if compressor == "none":
         out.writelines(chunks)
     elif compressor == "gz":
-        _gzip(chunks, out)
+        from lamina.data.block_compression import compressed
+
+        out.writelines(compressed(chunks, "gz"))
     else:
         import zstandard
 
@@ -238,53 +239,6 @@ def compress(chunks: Iterator[bytes], compressor: str, out: BinaryIO) -> None:
         with zstandard.ZstdCompressor(compression_params=settings).stream_writer(out, closefd=False) as writer:
             for chunk in chunks:
                 writer.write(chunk)
-
-
-_GZIP_HEADER = bytes.fromhex("1f8b 08 00 00000000 00 ff")
-"""Without a name, a time, a level and an operating system (RFC 1952, 2.3)."""
-
-
-_GZIP_BLOCK = 1 << 20
-_GZIP_WINDOW = 32 << 10
-_LAST_BLOCK = b"\x03\x00"
-"""An empty block that is marked as the last one (RFC 1951, 3.2.3)."""
-
-
-def _gzip(chunks: Iterator[bytes], out: BinaryIO) -> None:
-    """One gzip member, as pigz makes it: blocks are compressed in parallel, each with the end of the previous block."""
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    workers = len(os.sched_getaffinity(0))
-    waiting: deque[Future[bytes]] = deque()
-    checksum = size = 0
-    before = b""
-    out.write(_GZIP_HEADER)
-    with ThreadPoolExecutor(workers) as pool:
-        for block in _blocks(chunks, _GZIP_BLOCK):
-            waiting.append(pool.submit(_deflated, block, before))
-            checksum, size, before = zlib.crc32(block, checksum), size + len(block), block[-_GZIP_WINDOW:]
-            if len(waiting) > 2 * workers:
-                out.write(waiting.popleft().result())
-        out.writelines(future.result() for future in waiting)
-    out.write(_LAST_BLOCK + checksum.to_bytes(4, "little") + (size % (1 << 32)).to_bytes(4, "little"))
-
-
-def _deflated(block: bytes, before: bytes) -> bytes:
-    """The compressed block, up to a byte boundary. It may refer to data in `before`, the end of the previous block."""
-    encoder = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=before)
-    return encoder.compress(block) + encoder.flush(zlib.Z_SYNC_FLUSH)
-
-
-def _blocks(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """The same bytes, `size` at a time: the result must not depend on the sizes of the chunks."""
-    rest = b""
-    for chunk in chunks:
-        data = rest + chunk
-        whole = len(data) - len(data) % size
-        yield from (data[start : start + size] for start in range(0, whole, size))
-        rest = data[whole:]
-    if rest:
-        yield rest
 
 
 def spool(blob: Blob, name: str) -> FileRange:

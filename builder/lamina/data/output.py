@@ -57,6 +57,30 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         raise LaminaError(path, f"cannot be written: {error.strerror or error}", "nothing was left behind") from None
 
 
+@contextlib.contextmanager
+def whole_directory(path: Path) -> Iterator[Path]:
+    """A new directory that gets its name when the block ends without an error; otherwise nothing of it remains.
+
+    A kill leaves the hidden directory `.lamina-...` behind, but never a part of the output under its name. Raises
+    LaminaError: there is something already, or nothing can be written there.
+    """
+    try:
+        if os.path.lexists(path) and not (path.is_dir() and not path.is_symlink() and not any(path.iterdir())):
+            raise LaminaError(path, "exists and is not an empty directory", "remove it, or give another name")
+        hidden = path.parent / f".lamina-{os.urandom(8).hex()}"
+        hidden.mkdir()
+        try:
+            yield hidden
+            os.rename(hidden, path)
+        except BaseException:
+            import shutil  # it imports three decompressors
+
+            shutil.rmtree(hidden, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise LaminaError(path, f"cannot be written: {error.strerror or error}", "nothing was left behind") from None
+
+
 def widen(pipe: IO[bytes]) -> None:
     """Make a pipe's buffer as large as Linux allows everybody: a writer of large chunks then waits a third as long.
 

@@ -2,7 +2,8 @@
 
 A key is a hash of everything that determines a layer's bytes: the NAR hashes of the store paths, owner and time, the
 names and modes of files that the base or symbolic links have moved, and the version of our tar. A digest is remembered
-only if it was computed here, from bytes that were read here; what an image claims is never remembered.
+only if it was computed here, from bytes that were read here; what an image claims is never remembered. The digest of a
+compressed layer has the layer's diff ID and the compressor as its key.
 
 Each entry is a file with a checksum, put in place whole, so any number of processes may read and write. A damaged entry
 counts as missing and is written again. The directory belongs to the user alone.
@@ -75,6 +76,21 @@ class Cache:
         """Remember the sizes of store paths that were looked at just now."""
         self._write_entry("sizes", key[:2], key[2:], entry={"key": key, "sizes": [list(pair) for pair in sizes]})
 
+    def compressed_layer(self, diff_id: Digest, encoding: str) -> tuple[Digest, int] | None:
+        """Digest and size of the layer with that diff ID, compressed as the key `encoding` says."""
+        key = _compressed_key(diff_id, encoding)
+        with contextlib.suppress(LaminaError):
+            entry = self._read(*_compressed_file(key))
+            if entry.get("key") == key:
+                return parse_digest(entry.get("digest"), "an entry"), expect(entry.get("size"), int, "size", "an entry")
+        return None
+
+    def remember_compressed(self, diff_id: Digest, encoding: str, digest: Digest, size: int) -> None:
+        """Remember the digest of bytes that were compressed just now, from a layer that has this diff ID."""
+        key = _compressed_key(diff_id, encoding)
+        entry: Json = {"key": key, "digest": digest, "size": size}
+        self._write(*_compressed_file(key), data=canonical({**entry, "sum": sha256(canonical(entry))}))
+
     def layers_of_manifest(self, digest: Digest) -> list[Digest]:
         """The layers of a manifest that was loaded into a daemon; nothing if the manifest is not remembered.
 
@@ -126,6 +142,15 @@ def _size(value: object) -> int:
 
 def _layer_file(key: str) -> tuple[str, str, str]:
     return "layers", key[:2], key[2:]
+
+
+def _compressed_key(diff_id: Digest, encoding: str) -> str:
+    return f"{diff_id} {encoding}"
+
+
+def _compressed_file(key: str) -> tuple[str, str, str]:
+    name = hex_of(sha256(key.encode()))
+    return "compressed", name[:2], name[2:]
 
 
 def _user_directory() -> Path | None:

@@ -35,7 +35,9 @@ class LayerWorkers:
         """Run one task on the layers at the positions in `arguments`. Raises BadInput: a layer cannot be read."""
         layers = list(self.layers)
         for position, result in self.crew.do(task, arguments, progress).items():
-            layers[position] = attrs.evolve(result, blob=layers[position].blob, origin=layers[position].origin)
+            before = layers[position]
+            stored = result.stored or before.stored
+            layers[position] = attrs.evolve(result, blob=before.blob, origin=before.origin, stored=stored)
         self.layers = tuple(layers)
 
 
@@ -47,7 +49,9 @@ def layer_workers(
 
     def job(task: LayerTask, position: int, argument: Any, count: Counter) -> Layer:
         # A blob may hold an open file, so it does not travel from one process to another.
-        return attrs.evolve(task(layers[position], argument, count), blob=_NOTHING, origin=None)
+        result = task(layers[position], argument, count)
+        stored = None if result.stored is layers[position].stored else result.stored
+        return attrs.evolve(result, blob=_NOTHING, origin=None, stored=stored)
 
     weights = [layers[position].size or layers[position].weight for position in positions]
     workers = processors() if sum(weights) >= _WORTH_FORKING else 1

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
+from lamina.image.encoding import LayerEncoding
 from lamina.image.layer import Layer
 from lamina.oci.digest import UNKNOWN, Digest
+from lamina.oci.documents import NO_ANNOTATIONS, Annotations, Document
 from lamina.oci.reference import Reference
 from lamina.oci.strict_json import Json, canonical
 
@@ -21,7 +23,8 @@ class Image:
     top; `history` has one entry for each layer, in order, and may have further ones with `empty_layer`. `names` are
     the names that are valid. `stored_names` are the names of an image that was read, as the file spells them; some may
     not be valid. `original` is the config document of an image that was read and not changed: the image's ID is the
-    digest of these bytes, so they are written as they are.
+    digest of these bytes, so they are written as they are. `manifest` is the manifest of an image that was read from an
+    OCI layout. `annotations` and `encoding` (of layers, in OCI formats) are those that a recipe asks for.
     """
 
     config: Json
@@ -30,6 +33,9 @@ class Image:
     names: tuple[Reference, ...] = ()
     original: bytes = b""
     stored_names: tuple[str, ...] = attrs.field(default=(), eq=False)
+    manifest: Document | None = attrs.field(default=None, eq=False, repr=False)
+    annotations: Annotations = NO_ANNOTATIONS
+    encoding: LayerEncoding | None = None
 
     @property
     def diff_ids(self) -> list[Digest]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import attrs
 
 from lamina.data.blob import Blob
 from lamina.data.budget import Budget
+from lamina.data.compression import Decompressed
 from lamina.errors import BadInput
-from lamina.oci.digest import Digest
+from lamina.oci.digest import Digest, is_sha256
+from lamina.oci.documents import OCI_LAYER, Descriptor
 from lamina.store.closure import PathInfo
 
 
@@ -28,6 +30,34 @@ class Origin(NamedTuple):
     has_references: bool = False
 
 
+@attrs.frozen(eq=False)
+class Stored:
+    """A layer as a repository stores it. `blob` has the bytes; nobody has compared them with the descriptor."""
+
+    descriptor: Descriptor
+    blob: Blob
+
+    @property
+    def is_compressed(self) -> bool:
+        return self.descriptor.media_type != OCI_LAYER
+
+
+_SUFFIXES: Mapping[str | None, str] = {None: "", "gzip": "+gzip", "zstd": "+zstd"}
+"""Of media types, by compression (OCI image spec v1.1, layer.md)."""
+
+
+def stored_form(packed: Blob, tar: Blob, descriptor: Descriptor) -> Stored | None:
+    """The form in which a layer came: `packed` is `tar` as it was stored. None if OCI has no media type for it.
+
+    Also None with a digest by another algorithm than SHA-256, which many readers do not know.
+    """
+    kind = tar.kind if isinstance(tar, Decompressed) else None
+    if kind not in _SUFFIXES or not is_sha256(descriptor.digest):
+        return None
+    media_type = OCI_LAYER + _SUFFIXES[kind]
+    return Stored(descriptor._replace(media_type=media_type, platform=None, is_foreign=False), packed)
+
+
 @attrs.frozen
 class Layer:
     """A layer of an image: a tar, uncompressed, that is extracted over the layers below it.
@@ -38,7 +68,7 @@ class Layer:
     reading can find it out, as for compressed layers; `weight` is then a guess of it. `where` is the name of the layer
     in errors. `key` identifies everything that determines the bytes of a layer that Lamina makes (`cache.py`).
     `budget` is that of the archive from which the layer comes. `origin` is for reports, and None for layers that were
-    read.
+    read. `stored` is the form in which an OCI layout has it.
     """
 
     blob: Blob
@@ -48,6 +78,7 @@ class Layer:
     key: str | None = None
     weight: int = 32 << 20
     budget: Budget | None = attrs.field(default=None, eq=False, repr=False)
+    stored: Stored | None = attrs.field(default=None, eq=False, repr=False)
     origin: Origin | None = attrs.field(default=None, eq=False, repr=False)
 
     @classmethod

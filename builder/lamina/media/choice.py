@@ -8,6 +8,7 @@ import attrs
 
 from lamina.errors import BadInput
 from lamina.image.image import Image
+from lamina.image.index import ImageIndex
 from lamina.oci.reference import make_reference, parse_reference
 
 
@@ -16,11 +17,13 @@ class Candidate:
     """An image in a file: its names as the file spells them, and how to read it.
 
     `tags` are those of `names` that are tags alone: Skopeo, buildah, umoci and oras write such into OCI layouts.
+    `read_index` reads all platforms of an image that has several.
     """
 
     names: tuple[str, ...]
     read: Callable[[], Image]
     tags: frozenset[str] = frozenset()
+    read_index: Callable[[], ImageIndex] | None = None
 
 
 class SeveralImages(BadInput):
@@ -32,11 +35,16 @@ def choose(candidates: Sequence[Candidate], name: str | None, tag: str | None, w
 
     Raises BadInput if none matches, SeveralImages if several do; the error lists their names.
     """
+    return choose_candidate(candidates, name, tag, where).read()
+
+
+def choose_candidate(candidates: Sequence[Candidate], name: str | None, tag: str | None, where: object) -> Candidate:
+    """The one candidate that `choose` would read. Raises BadInput and SeveralImages as `choose` does."""
     found = matching(candidates, name, tag, where)
     if len(found) > 1:
         remedy = "choose one by its name and tag"
         raise SeveralImages(where, f"contains {len(found)} images that match: {_listed(found)}", remedy)
-    return found[0].read()
+    return found[0]
 
 
 def matching(candidates: Sequence[Candidate], name: str | None, tag: str | None, where: object) -> list[Candidate]:

@@ -10,15 +10,19 @@ from __future__ import annotations
 import functools
 import re
 
+import attrs
+
+from lamina.data.blob import Blob, FileRange
 from lamina.data.compression import plain
 from lamina.errors import BadInput
 from lamina.image.document import claimed_diff_ids, make_image
 from lamina.image.image import Image
-from lamina.image.layer import Layer
+from lamina.image.layer import Layer, Stored, stored_form
 from lamina.limits import IMAGE_NAMES, IMAGES, LAYER_PLACES
 from lamina.media.choice import Candidate
 from lamina.media.files import Members, read_document
-from lamina.oci.digest import hex_of, sha256
+from lamina.oci.digest import Digest, hex_of, sha256
+from lamina.oci.documents import Descriptor
 from lamina.oci.spelling import CONFIG_DOCUMENT, DOCKER_ARCHIVE
 from lamina.oci.strict_json import Json, expect, strings
 
@@ -57,10 +61,20 @@ def _image(members: Members, fields: Json, where: str) -> Image:
     layers = []
     for path, diff_id in zip(paths, diff_ids, strict=True):
         name = f"{members.where}({path})"
-        blob = plain(members.blob(path), name, members.budget)
-        layers.append(Layer.of(blob, name, diff_id, budget=members.budget))
+        packed = members.blob(path)
+        blob = plain(packed, name, members.budget)
+        stored = _stored(path, packed, blob)
+        layers.append(attrs.evolve(Layer.of(blob, name, diff_id, budget=members.budget), stored=stored))
     names = strings(fields.get("RepoTags"), "RepoTags", where)
     return make_image(data, document, layers, names, config_where)
+
+
+def _stored(path: str, packed: FileRange, tar: Blob) -> Stored | None:
+    """A compressed layer as it came, if its path has its digest, as in the archives of Docker from 25 on."""
+    named = _NAMED_BY_DIGEST.fullmatch(path)
+    if tar is packed or named is None or path.endswith(".json"):
+        return None
+    return stored_form(packed, tar, Descriptor("", Digest(f"sha256:{named[1]}"), packed.size))
 
 
 def _check_digest(path: str, data: bytes, where: str) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import attrs
 
-from lamina.data.blob import Blob
+from lamina.data.blob import Blob, FileAt
+from lamina.data.checked import Checked
 from lamina.data.parallel import Counter
+from lamina.errors import BadInput
 from lamina.image.cache import Cache
-from lamina.image.encoding import LayerEncoding
-from lamina.image.hashing import all_known
-from lamina.image.image import Image
+from lamina.image.encoding import DEFAULT_ENCODING, LayerEncoding
+from lamina.image.image import Image, all_layers, with_layers
 from lamina.image.index import ImageIndex, all_images
-from lamina.image.layer import Layer
-from lamina.oci.digest import UNKNOWN, Digest, sha256
+from lamina.image.layer import Layer, Stored
+from lamina.image.storing import all_stored, keeps_its_bytes
+from lamina.limits import DOCUMENT_BYTES
+from lamina.oci.digest import UNKNOWN, Digest
 from lamina.oci.documents import (
     CONTAINERD_NAME,
     OCI_CONFIG,
@@ -25,20 +29,8 @@ from lamina.oci.documents import (
     oci_index,
     oci_manifest,
 )
+from lamina.oci.documents import Document as Document
 from lamina.oci.reference import Reference
-
-
-@attrs.frozen
-class Document:
-    """The bytes of a manifest, an index or a config."""
-
-    media_type: str
-    data: bytes
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """What refers to the document."""
-        return Descriptor(self.media_type, sha256(self.data), len(self.data))
 
 
 @attrs.frozen(eq=False)
@@ -46,7 +38,8 @@ class OciBlob:
     """A layer as a repository stores it.
 
     `blob` makes the bytes whenever they are read; they are not compared with the descriptor. `layer` has the diff ID,
-    the size of the plain tar, the key of the digest cache if Lamina makes the layer, and its name in errors.
+    the size of the plain tar unless the layer came compressed, the key of the digest cache if Lamina makes the layer,
+    and its name in errors.
     """
 
     descriptor: Descriptor
@@ -63,6 +56,12 @@ class OciBlob:
         """The layer's key in the digest cache; None for a layer of a base."""
         return self.layer.key
 
+    @property
+    def checked(self) -> Blob:
+        """The same bytes, compared with the descriptor unless they were written for it just now."""
+        is_new = isinstance(self.blob, FileAt)
+        return self.blob if is_new else Checked(self.blob, self.descriptor, self.layer.where)
+
 
 @attrs.frozen(eq=False)
 class OciContent:
@@ -76,55 +75,95 @@ class OciContent:
     documents: Mapping[Digest, Document]
     blobs: Mapping[Digest, OciBlob]
     tags: Mapping[Reference, Descriptor]
+    tops: tuple[Descriptor, ...] = ()
+    """The manifest or the index of each image or index, in their order."""
 
 
 def oci_content(
     items: Iterable[Image | ImageIndex],
-    encoding: LayerEncoding,
+    encoding: LayerEncoding | None = None,
     cache: Cache | None = None,
     progress: Counter = lambda _: None,
+    spool: Path | None = None,
 ) -> OciContent:
-    """The content of a repository with these images and indexes, whose layers are compressed as `encoding` says.
+    """The content of a repository with these images and indexes.
 
-    Digests of layers come from the cache, or from reading the layer once. `progress` counts the bytes that are read.
+    Layers that came compressed keep their bytes, others are compressed as `encoding` says; None: as the image's recipe
+    asks for, or else with gzip. Digests come from the cache, or from reading the layer once. Layers that are read are
+    written compressed to the directory `spool`, if given; blobs then need it. `progress` counts the bytes that are
+    read.
 
-    Raises BadInput: a layer cannot be read, or its digest is wrong.
+    Raises BadInput: a layer cannot be read, or its digest is wrong; LaminaError: this Python compresses to unusual
+    bytes.
     """
     items = list(items)
-    known = iter(all_known(all_images(items), cache, progress))
-    documents: dict[Digest, Document] = {}
-    blobs: dict[Digest, OciBlob] = {}
-    tags: dict[Reference, Descriptor] = {}
-    entries: list[Descriptor] = []
-
-    def add(document: Document) -> Descriptor:
-        documents[sha256(document.data)] = document
-        return document.descriptor
-
-    def add_image(image: Image) -> Descriptor:
-        layers = [_stored(layer, encoding) for layer in image.layers]
-        blobs.update((stored.descriptor.digest, stored) for stored in layers)
-        config = add(Document(OCI_CONFIG, image.document()))
-        manifest = oci_manifest(config, [stored.descriptor for stored in layers])
-        return add(Document(OCI_MANIFEST, manifest))._replace(platform=image.platform)
-
+    images = all_images(items)
+    chosen = [encoding or image.encoding or DEFAULT_ENCODING for image in images]
+    encodings = [each for image, each in zip(images, chosen, strict=True) for _ in image.layers]
+    layers = all_stored(all_layers(images), encodings, cache or Cache(None), progress, spool)
+    builder = _Builder()
+    stored = iter(zip(with_layers(images, layers), images, chosen, strict=True))
+    tops = []
     for item in items:
         if isinstance(item, ImageIndex):
-            children = [add_image(next(known)) for _ in item.images]
-            top = add(Document(OCI_INDEX, oci_index(children)))
+            tops.append(builder.add_index(item, [builder.add_image(*next(stored)) for _ in item.images]))
         else:
-            top = add_image(next(known))
-        tags.update(dict.fromkeys(item.names, top))
-        entries += _entries(top, item.names)
-    return OciContent(oci_index(entries), documents, blobs, tags)
+            tops.append(builder.add_image(*next(stored)))
+    tags: dict[Reference, Descriptor] = {}
+    for item, top in zip(items, tops, strict=True):
+        for name in item.names:
+            if tags.setdefault(name, top).digest != top.digest:
+                raise BadInput(name.familiar, "two different images have this name", "give them other names or tags")
+    return OciContent(_index(items, tops), builder.documents, builder.blobs, tags, tuple(tops))
 
 
-def _stored(layer: Layer, encoding: LayerEncoding) -> OciBlob:
-    descriptor = Descriptor(encoding.media_type, layer.diff_id or UNKNOWN, layer.size or 0)
-    return OciBlob(descriptor, layer.blob, layer)
+@attrs.define(eq=False)
+class _Builder:
+    """Collects documents and layers."""
+
+    documents: dict[Digest, Document] = attrs.field(factory=dict)
+    blobs: dict[Digest, OciBlob] = attrs.field(factory=dict)
+
+    def add_image(self, image: Image, original: Image, encoding: LayerEncoding) -> Descriptor:
+        """Add an image whose layers are stored; returns its descriptor in an index."""
+        descriptors = []
+        for layer in image.layers:
+            stored = _form(layer)
+            descriptors.append(stored.descriptor)
+            self.blobs[stored.descriptor.digest] = OciBlob(stored.descriptor, stored.blob, layer)
+        config = self._add(Document(OCI_CONFIG, image.document()))
+        is_unchanged = image.manifest and all(keeps_its_bytes(layer, encoding) for layer in original.layers)
+        manifest = image.manifest if is_unchanged else None
+        if manifest is None:
+            manifest = Document(OCI_MANIFEST, oci_manifest(config, descriptors, image.annotations.document))
+        return self._add(manifest)._replace(annotations=image.annotations.descriptor, platform=image.platform)
+
+    def add_index(self, index: ImageIndex, children: list[Descriptor]) -> Descriptor:
+        """Add the index of images that were added; returns its descriptor."""
+        document = index.original
+        if document is None or [child.digest for child in children] != list(index.listed):
+            document = Document(OCI_INDEX, oci_index(children, index.annotations.document))
+        return self._add(document)._replace(annotations=index.annotations.descriptor)
+
+    def _add(self, document: Document) -> Descriptor:
+        descriptor = document.descriptor
+        if descriptor.size > DOCUMENT_BYTES:
+            problem = f"{descriptor.size} bytes in one document of the image"
+            raise BadInput(document.media_type, problem, f"readers accept up to {DOCUMENT_BYTES}: shorten it")
+        self.documents[descriptor.digest] = document
+        return descriptor
 
 
-def _entries(top: Descriptor, names: Sequence[Reference]) -> list[Descriptor]:
-    """The entries of `index.json`: one for each name, because readers use one name of an entry; at least one."""
-    notes: list[dict[str, str]] = [{CONTAINERD_NAME: name.qualified, REF_NAME: name.tag} for name in names]
-    return [top._replace(annotations=note) for note in notes or [{}]]
+def _form(layer: Layer) -> Stored:
+    assert layer.stored is not None, "layers are stored before documents are made"
+    return layer.stored
+
+
+def _index(items: Sequence[Image | ImageIndex], tops: Sequence[Descriptor]) -> bytes:
+    """`index.json`: an entry for each name, because readers use one name of an entry; at least one for each image."""
+    entries: dict[object, Descriptor] = {}
+    for item, top in zip(items, tops, strict=True):
+        notes: list[dict[str, str]] = [{CONTAINERD_NAME: name.qualified, REF_NAME: name.tag} for name in item.names]
+        for note in notes or [{}]:
+            entries[top.digest, note.get(CONTAINERD_NAME)] = top._replace(annotations={**top.annotations, **note})
+    return oci_index(list(entries.values()))

@@ -11,15 +11,16 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from lamina.data.blob import Blob
+from lamina.data.checked import DAMAGED, Checked
 from lamina.data.compression import plain
 from lamina.errors import BadInput
 from lamina.image.document import claimed_diff_ids, make_image
 from lamina.image.image import Image
-from lamina.image.layer import Layer
+from lamina.image.layer import Layer, stored_form
 from lamina.limits import IMAGE_NAMES, IMAGES, LAYER_PLACES
 from lamina.media.files import Members, read_document
 from lamina.media.skopeo_directory import SkopeoDirectory
-from lamina.oci.digest import Digest, belongs, hasher, hex_of
+from lamina.oci.digest import Digest, belongs, is_sha256
 from lamina.oci.documents import (
     CONTAINERD_NAME,
     DOCKER_CONFIG,
@@ -29,7 +30,9 @@ from lamina.oci.documents import (
     OCI_INDEX,
     OCI_MANIFEST,
     REF_NAME,
+    Annotations,
     Descriptor,
+    Document,
 )
 from lamina.oci.spelling import CONFIG_DOCUMENT, MANIFEST, Shape
 from lamina.oci.spelling import LAYOUT as LAYOUT_DOCUMENT
@@ -43,32 +46,7 @@ MANIFESTS_OF = (OCI_MANIFEST, DOCKER_MANIFEST)
 _LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 """How the media types of layers of images begin."""
 
-_DAMAGED = "the image is damaged: pull it again"
 _HOSTILE = "readers would differ: the image is hostile"
-
-
-@attrs.frozen(eq=False)
-class Checked(Blob):
-    """A blob whose size and digest are in a descriptor."""
-
-    blob: Blob
-    descriptor: Descriptor
-    where: str
-
-    @property
-    def size(self) -> int:
-        return self.descriptor.size
-
-    def pieces(self) -> Iterator[bytes]:
-        """Raises BadInput at the end, when the bytes were others."""
-        state = hasher(self.descriptor.digest)
-        total = 0
-        for chunk in self.blob.chunks():
-            state.update(chunk)
-            total += len(chunk)
-            yield chunk
-        if (total, state.hexdigest()) != (self.descriptor.size, hex_of(self.descriptor.digest)):
-            raise BadInput(self.where, "its bytes are not those of its digest", _DAMAGED)
 
 
 @attrs.frozen(eq=False)
@@ -141,7 +119,7 @@ def read_linked(
     blob = members.blob(members.path_of(descriptor.digest))
     data, value = members.documents.read(blob, shape, where, each_use=each_use)
     if len(data) != descriptor.size or not belongs(descriptor.digest, data):
-        raise BadInput(where, "its bytes are not those of its digest", _DAMAGED)
+        raise BadInput(where, "its bytes are not those of its digest", DAMAGED)
     return data, expect(value, dict, "the document", where)
 
 
@@ -168,9 +146,30 @@ def read_image(members: Members, manifest: Json, names: Sequence[str]) -> Image:
     diff_ids = claimed_diff_ids(document, where)
     if len(descriptors) != len(diff_ids):
         what = f"{len(descriptors)} layers in the manifest, {len(diff_ids)} diff IDs in the config"
-        raise BadInput(members.where, what, _DAMAGED)
+        raise BadInput(members.where, what, DAMAGED)
     layers = [_layer(members, *pair) for pair in zip(descriptors, diff_ids, strict=True)]
     return make_image(data, document, layers, list(names), where)
+
+
+def with_manifest(members: Members, descriptor: Descriptor, image: Image) -> Image:
+    """The image with the manifest from which it was read, and with its annotations. Raises BadInput."""
+    data, document = read_linked(members, descriptor, MANIFEST)
+    annotations = Annotations(texts_in(document), own_annotations(descriptor))
+    config = Descriptor.from_json(document.get("config"), members.where)
+    kept = Document(descriptor.media_type, data) if is_sha256(config.digest) else None
+    return attrs.evolve(image, manifest=kept, annotations=annotations)
+
+
+def texts_in(document: Json) -> dict[str, str]:
+    """The annotations of a manifest or an index."""
+    annotations = document.get("annotations")
+    pairs = annotations.items() if isinstance(annotations, dict) else ()
+    return {key: value for key, value in pairs if isinstance(value, str)}
+
+
+def own_annotations(descriptor: Descriptor) -> dict[str, str]:
+    """The annotations of a descriptor without those that are names, which each writer writes anew."""
+    return {key: value for key, value in descriptor.annotations.items() if key not in (CONTAINERD_NAME, REF_NAME)}
 
 
 def _layer(members: Members, descriptor: Descriptor, diff_id: Digest) -> Layer:
@@ -181,6 +180,10 @@ def _layer(members: Members, descriptor: Descriptor, diff_id: Digest) -> Layer:
     stored = members.blob(path)
     if stored.size != descriptor.size:
         what = f"has {stored.size} bytes, and its descriptor says {descriptor.size}"
-        raise BadInput(where, what, _DAMAGED)
+        raise BadInput(where, what, DAMAGED)
     blob = stored if descriptor.digest == diff_id else Checked(stored, descriptor, where)
-    return Layer.of(plain(blob, where, members.budget), where, diff_id, budget=members.budget)
+    tar = plain(blob, where, members.budget)
+    return attrs.evolve(
+        Layer.of(tar, where, diff_id, budget=members.budget),
+        stored=stored_form(stored, tar, descriptor),
+    )

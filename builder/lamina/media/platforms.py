@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from lamina.errors import BadInput
+from lamina.image.document import parse_names
 from lamina.image.image import Image
+from lamina.image.index import ImageIndex
 from lamina.limits import IMAGES, INDEXES
 from lamina.media.choice import Candidate
 from lamina.media.files import Members
@@ -24,14 +26,17 @@ from lamina.media.oci_layout import (
     is_image,
     listed,
     manifests_in,
+    own_annotations,
     read_image,
     read_linked,
     read_manifest,
+    texts_in,
+    with_manifest,
 )
 from lamina.oci.digest import Digest
-from lamina.oci.documents import Descriptor
+from lamina.oci.documents import NO_ANNOTATIONS, Annotations, Descriptor, Document
 from lamina.oci.platform import for_platform, is_for
-from lamina.oci.spelling import CONFIG_DOCUMENT
+from lamina.oci.spelling import CONFIG_DOCUMENT, MANIFEST
 from lamina.oci.strict_json import Json, items_of
 
 
@@ -82,9 +87,36 @@ def _candidate(
         if chosen.media_type not in MANIFESTS_OF:
             what = f"media type {chosen.media_type!r:.80}"
             raise BadInput(blob_where(members, chosen.digest), what, "give an image, not an artifact")
-        return read_image(members, document, names)
+        return with_manifest(members, chosen, read_image(members, document, names))
 
-    return Candidate(names, read, frozenset(name for name in names if ":" not in name and "/" not in name))
+    tags = frozenset(name for name in names if ":" not in name and "/" not in name)
+    is_one = len(entries) == 1 and entries[0].media_type not in INDEXES_OF
+    return Candidate(names, read, tags, None if is_one else lambda: _all_platforms(members, entries, names))
+
+
+def _all_platforms(members: Members, entries: list[Descriptor], names: tuple[str, ...]) -> ImageIndex:
+    """The images of all platforms, from one index or from entries of `index.json`. Raises BadInput: one is missing."""
+    known, original, annotations = parse_names(list(names)), None, NO_ANNOTATIONS
+    children = entries
+    if len(entries) == 1:
+        data, document = read_linked(members, entries[0], MANIFEST)
+        children = manifests_in(read_manifest(members, entries[0]), blob_where(members, entries[0].digest))
+        original = Document(entries[0].media_type, data)
+        annotations = Annotations(texts_in(document), own_annotations(entries[0]))
+    images = []
+    for child in children:
+        platform = child.platform or {}
+        if platform.get("os") == "unknown":
+            continue  # an attestation
+        if members.path_of(child.digest) not in members:
+            what = f"the image for {platform.get('os')}/{platform.get('architecture')} is missing"
+            raise BadInput(members.where, what, "copy it with all its platforms, or choose one that is there")
+        if child.media_type in INDEXES_OF:
+            raise BadInput(members.where, "an index within an index", "choose a platform")
+        if _may_be_image(members, child):
+            images.append(with_manifest(members, child, read_image(members, read_manifest(members, child), [])))
+    whole = original if len(images) == len(children) else None
+    return ImageIndex(tuple(images), known, annotations, whole, tuple(child.digest for child in children))
 
 
 @attrs.define(eq=False)

@@ -220,7 +220,7 @@ def _write_layer(descriptor: int, cache: Cache | None, item: Layer, offset: int,
     """
     result = [attrs.evolve(item, diff_id=None) if item.key else item]
     for chunk in hashing(result[0], result.append):
-        offset += _write_at(descriptor, chunk, offset)
+        offset += write_at(descriptor, chunk, offset)
         count(len(chunk))
     return remember(result[-1], cache)
 
@@ -236,7 +236,7 @@ def _offsets(members: Iterable[ArchiveMember]) -> dict[int, int]:
     return offsets
 
 
-def _write_at(descriptor: int, data: bytes, offset: int) -> int:
+def write_at(descriptor: int, data: bytes, offset: int) -> int:
     """Write all of the data, for which one call may not be enough; the number of bytes."""
     done = 0
     while done < len(data):

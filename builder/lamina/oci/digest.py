@@ -48,6 +48,10 @@ def parse_blob_digest(text: object, where: object) -> Digest:
     raise BadInput(where, what, "the file is damaged or of an unknown kind")
 
 
+def is_sha256(digest: Digest) -> bool:
+    return digest.startswith("sha256:")
+
+
 def hex_of(digest: Digest) -> str:
     """The digits after `sha256:`, or after `sha512:`."""
     return digest.partition(":")[2]

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from lamina.errors import BadInput
-from lamina.oci.digest import Digest, parse_blob_digest
+from lamina.oci.digest import Digest, parse_blob_digest, sha256
 from lamina.oci.strict_json import Json, canonical, expect, optional
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -74,19 +74,41 @@ class Descriptor(NamedTuple):
         )
 
 
-def oci_manifest(config: Descriptor, layers: list[Descriptor]) -> bytes:
+class Document(NamedTuple):
+    """The bytes of a manifest, an index or a config."""
+
+    media_type: str
+    data: bytes
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """The reference to this document."""
+        return Descriptor(self.media_type, sha256(self.data), len(self.data))
+
+
+class Annotations(NamedTuple):
+    """Texts by key, for a manifest or an index, and for the descriptor that refers to it."""
+
+    document: Mapping[str, str] = MappingProxyType({})
+    descriptor: Mapping[str, str] = MappingProxyType({})
+
+
+NO_ANNOTATIONS = Annotations()
+
+
+def oci_manifest(config: Descriptor, layers: list[Descriptor], annotations: Mapping[str, str] | None = None) -> bytes:
     """An OCI image manifest (manifest.md)."""
-    return canonical(
-        {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": config.to_json(),
-            "layers": [layer.to_json() for layer in layers],
-        }
-    )
+    fields: Json = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": config.to_json(),
+        "layers": [layer.to_json() for layer in layers],
+    }
+    return canonical(fields | ({"annotations": dict(annotations)} if annotations else {}))
 
 
-def oci_index(manifests: list[Descriptor]) -> bytes:
+def oci_index(manifests: list[Descriptor], annotations: Mapping[str, str] | None = None) -> bytes:
     """An OCI image index (image-index.md)."""
     entries = [manifest.to_json() for manifest in manifests]
-    return canonical({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
+    fields: Json = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+    return canonical(fields | ({"annotations": dict(annotations)} if annotations else {}))

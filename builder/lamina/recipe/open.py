@@ -17,6 +17,7 @@ from lamina.recipe.recipe import Base, Recipe, is_recipe, parse_recipe, read_rec
 if TYPE_CHECKING:
     from lamina.image.base_files import BaseFiles
     from lamina.image.image import Image
+    from lamina.image.index import ImageIndex
     from lamina.image.layer import Layer
     from lamina.media.choice import Candidate
     from lamina.media.files import Members
@@ -58,6 +59,31 @@ def open_image(
 
     source = Path(path)
     return choose(_candidates(source, platform), name, tag, source)
+
+
+def open_all_platforms(
+    path: str | os.PathLike[str], *, platform: str | None = None, name: str | None = None, tag: str | None = None
+) -> list[Image | ImageIndex]:
+    """As `open_images`, but without a `platform` an image for several platforms comes with all of them.
+
+    Raises BadInput as `open_images` does, and if an index lists an image that is missing.
+    """
+    from lamina.media.choice import matching
+
+    source = Path(path)
+    chosen = matching(_candidates(source, platform), name, tag, source)
+    return [each.read_index() if each.read_index and not platform else each.read() for each in chosen]
+
+
+def open_everything(
+    path: str | os.PathLike[str], *, platform: str | None = None, name: str | None = None, tag: str | None = None
+) -> Image | ImageIndex:
+    """The only item that `open_all_platforms` would return. Raises BadInput, also if there are several."""
+    from lamina.media.choice import choose_candidate
+
+    source = Path(path)
+    chosen = choose_candidate(_candidates(source, platform), name, tag, source)
+    return chosen.read_index() if chosen.read_index and not platform else chosen.read()
 
 
 def open_source(path: Path) -> Recipe | Members:

@@ -17,6 +17,7 @@ from lamina.compat.facts import gather
 from lamina.compat.survey import Survey, survey
 from lamina.data.blob import Blob, FileRange, Source
 from lamina.data.budget import Budget, Meter
+from lamina.data.checked import Checked
 from lamina.data.compression import Decompressed
 from lamina.data.output import temporary_directory
 from lamina.errors import BadInput, BadUsage, LaminaError
@@ -27,7 +28,7 @@ from lamina.limits import LAYER_MEMBERS, LAYER_NAMES
 from lamina.media import docker_archive, oci_layout
 from lamina.media.every_manifest import contents
 from lamina.media.files import Archive, Members, index_archive
-from lamina.media.oci_layout import Checked, Foreign, blob_where
+from lamina.media.oci_layout import Foreign, blob_where
 from lamina.media.read import has_layout, is_docker_archive, no_image
 from lamina.media.tarball import fill
 from lamina.media.universal import arrange

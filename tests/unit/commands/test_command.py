@@ -51,7 +51,7 @@ def a_packed_base_cut_short(directory: Path) -> tuple[list[object], str]:
 
 def a_base_that_is_none(directory: Path) -> tuple[list[object], str]:
     arguments = build_on([Piece("etc/motd", b"hi")], directory)
-    return arguments, "{}/base.tar: no manifest.json and no index.json; give what docker save, podman save or "
+    return arguments, "{}/base.tar: contains no image: no manifest.json and no index.json; give what docker "
 
 
 def a_base_that_is_no_tar(directory: Path) -> tuple[list[object], str]:
@@ -267,7 +267,7 @@ def test_a_mistake_in_the_usage(arguments: tuple[str, ...], tmp_path: Path, lami
     ("arguments", "said"),
     [
         (("inspct", "x"), "lamina: error: unknown command inspct; did you mean inspect?"),
-        (("bake",), "lamina: error: unknown command bake; the commands are: build, merge, "),
+        (("bake",), "lamina: error: unknown command bake; the commands are: build, convert, "),
         (("-v",), "lamina: error: unknown option -v; did you mean --version?"),
         ((), "lamina: error: give a command; `lamina help` lists them"),
         (("load", "--too", "podman", "x"), "lamina load: error: unknown option --too; did you mean --to?"),

@@ -1,0 +1,145 @@
+"""Layers as a repository stores them: as they came, or compressed; digests from the cache, or from one reading."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import attrs
+
+from lamina.data.blob import Blob, Bytes, FileAt
+from lamina.data.block_compression import CompressedBlob, compressed
+from lamina.data.parallel import Counter, processors
+from lamina.errors import LaminaError
+from lamina.image.cache import Cache, recall, remember
+from lamina.image.encoding import LayerEncoding
+from lamina.image.hashing import layer_workers
+from lamina.image.layer import Layer, Stored, hashing
+from lamina.oci.digest import Digest
+from lamina.oci.documents import Descriptor
+
+_NOTHING = Bytes(b"")
+
+
+def keeps_its_bytes(layer: Layer, encoding: LayerEncoding) -> bool:
+    """Whether the layer is stored as it came: compressed, or plain where layers are plain."""
+    if layer.stored is None or encoding.again:
+        return False
+    return layer.stored.is_compressed or encoding.compressor == "none"
+
+
+def all_stored(
+    layers: Sequence[Layer],
+    encodings: Sequence[LayerEncoding],
+    cache: Cache,
+    progress: Counter,
+    spool: Path | None = None,
+) -> tuple[Layer, ...]:
+    """The layers, each with `stored`, and with the digest of its plain tar.
+
+    A layer whose compressed digest is not remembered is read and compressed once, several at a time. The compressed
+    bytes are kept in the directory `spool`; without one, they are made again when somebody reads them. Raises
+    BadInput: a layer cannot be read, or its digest is wrong; LaminaError: a library compresses to unusual bytes.
+    """
+    found = [
+        _known_form(layer, encoding, cache)
+        for layer, encoding in zip(recall(tuple(layers), cache), encodings, strict=True)
+    ]
+    first: dict[object, int] = {}
+    for position, layer in enumerate(found):
+        if layer.stored is None:
+            first.setdefault((layer.key or layer.diff_id or position, encodings[position].key), position)
+    if not first:
+        return tuple(found)
+    for encoding in {encodings[position] for position in first.values()}:
+        encoding.check_library()
+    threads = max(2, processors() // len(first))
+
+    def compress(layer: Layer, job: tuple[LayerEncoding, Path | None], count: Counter) -> Layer:
+        return _compressed(layer, *job, cache, count, threads)
+
+    jobs = {
+        position: (encodings[position], spool / f"{position}.part" if spool else None) for position in first.values()
+    }
+    with layer_workers(found, list(jobs), {"compress": compress}) as workers:
+        workers.run("compress", jobs, progress)
+        made = workers.layers
+    for position, layer in enumerate(found):
+        if layer.stored is None:
+            at = first[layer.key or layer.diff_id or position, encodings[position].key]
+            found[position] = _with_bytes(layer, made[at], encodings[position])
+    return tuple(found)
+
+
+def _known_form(layer: Layer, encoding: LayerEncoding, cache: Cache) -> Layer:
+    """The layer with its stored form if that is known without reading the layer; else with none."""
+    if keeps_its_bytes(layer, encoding):
+        return layer
+    descriptor = None
+    if layer.diff_id is not None and encoding.compressor == "none":
+        size = layer.size
+        descriptor = None if size is None else Descriptor(encoding.media_type, layer.diff_id, size)
+    elif layer.diff_id is not None and (entry := cache.compressed_layer(layer.diff_id, encoding.key)):
+        descriptor = Descriptor(encoding.media_type, *entry)
+    stored = Stored(descriptor, _on_demand(layer, encoding, descriptor.size)) if descriptor else None
+    return attrs.evolve(layer, stored=stored)
+
+
+def _on_demand(layer: Layer, encoding: LayerEncoding, size: int) -> Blob:
+    """The bytes of the layer, compressed when they are read."""
+    if encoding.compressor == "none":
+        return layer.blob
+    return CompressedBlob(layer.blob, encoding.compressor, encoding.actual_level, size)
+
+
+def _compressed(
+    layer: Layer, encoding: LayerEncoding, path: Path | None, cache: Cache, count: Counter, threads: int
+) -> Layer:
+    """Read the layer once, compress it, and remember both digests. Raises BadInput."""
+    seen: list[Layer] = []
+    state = hashlib.sha256()
+    size = 0
+    for piece in _pieces(_counted(hashing(layer, seen.append), count), encoding, threads, path):
+        state.update(piece)
+        size += len(piece)
+    [read] = seen
+    digest = Digest("sha256:" + state.hexdigest())
+    remember(read, cache)
+    if read.diff_id and encoding.compressor != "none":
+        cache.remember_compressed(read.diff_id, encoding.key, digest, size)
+    blob = FileAt(path, size) if path else _NOTHING
+    # What comes from another process must be made of what pickle knows, which the default of annotations is not.
+    return attrs.evolve(read, stored=Stored(Descriptor(encoding.media_type, digest, size, {}), blob))
+
+
+def _pieces(chunks: Iterator[bytes], encoding: LayerEncoding, threads: int, path: Path | None) -> Iterator[bytes]:
+    """The compressed bytes, which are also written to `path`. Raises LaminaError: the disk is full."""
+    packed = chunks
+    if encoding.compressor != "none":
+        packed = compressed(chunks, encoding.compressor, encoding.actual_level, threads)
+    if path is None:
+        yield from packed
+        return
+    try:
+        with path.open("xb") as file:
+            for piece in packed:
+                file.write(piece)
+                yield piece
+    except OSError as error:
+        raise LaminaError(path.parent, error.strerror or str(error), "make room there, or set TMPDIR") from None
+
+
+def _counted(chunks: Iterator[bytes], count: Callable[[int], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        count(len(chunk))
+
+
+def _with_bytes(layer: Layer, made: Layer, encoding: LayerEncoding) -> Layer:
+    """The layer with what compressing it, or an equal layer, found out."""
+    assert made.stored is not None
+    stored = made.stored
+    if not isinstance(stored.blob, FileAt):
+        stored = Stored(stored.descriptor, _on_demand(layer, encoding, stored.descriptor.size))
+    return attrs.evolve(layer, diff_id=made.diff_id, size=made.size, stored=stored)
