@@ -37,7 +37,7 @@ let
   };
 in
 public // {
-  inherit (toolbox.onRunner) lamina;
+  lamina = toolbox.onRunner.laminaWithServer;
   inherit dockerTools;
   pkgs = packages;
   examples = import ./examples { inherit pulled; pkgs = toolbox.packages; lamina = public; } // {

@@ -3,7 +3,7 @@
 pkgs.mkShell {
   packages = with pkgs; [
     (python3.withPackages (modules: with modules; [
-      attrs hatchling hypothesis jsonschema mypy pytest pytest-xdist python-magic zstandard
+      aiohttp attrs hatchling hypothesis jsonschema mypy pytest pytest-xdist python-magic zstandard
     ]))
     ruff
     shellcheck

@@ -6,11 +6,12 @@
 , packages ? [ ]    # whose licenses the bill of materials has, with all that they are built from
 }:
 let
-  inherit (toolbox.onRunner) bash derive laminaProgram;
+  inherit (toolbox.onRunner) bash derive laminaProgram laminaWithServer skopeo;
   file = baseNameOf name;
 
   # `--as` gives the program a usage of its own, without the arguments that are set here.
-  program = verb: words: purpose:
+  program = verb: words: purpose: programOf { inherit verb words purpose; };
+  programOf = { verb, words, purpose, command ? laminaProgram, setup ? "" }:
     let
       whole = "${verb}-${file}";
     in
@@ -18,7 +19,7 @@ let
       name = whole;
       text = ''
         #!${bash}
-        exec ${laminaProgram} --as ${whole} ${builtins.concatStringsSep " " words} "$@"
+        ${setup}exec ${command} --as ${whole} ${builtins.concatStringsSep " " words} "$@"
       '';
       passAsFile = [ "text" ];
       preferLocalBuild = true;
@@ -35,6 +36,14 @@ in
   inherit recipe;
   stream = program "stream" [ "build" "${recipe}" "--output" "-" ] "Write the archive of the image ${name} to standard output.";
   load = program "load" [ "load" "${recipe}" ] "Load the image ${name} into a daemon, sending only missing layers.";
+  # The user's own Skopeo comes first.
+  push = programOf {
+    verb = "push";
+    words = [ "push" "${recipe}" ];
+    purpose = "Push the image ${name} to a registry, sending only missing layers.";
+    command = "${laminaWithServer}/bin/lamina";
+    setup = "PATH=\"$PATH:${dirOf skopeo}\"; export PATH\n";
+  };
   inspect = program "inspect" [ "inspect" "${recipe}" ] "Show what the image ${name} contains.";
   sbom = import ./sbom.nix { inherit toolbox; } { inherit name recipe packages; };
 }

@@ -4,6 +4,7 @@
 #   goArch       Go's name of the processor that images are for, which is the one that they carry
 #   lamina       the command, a package
 #   laminaProgram    the command, a program
+#   laminaWithServer     the same package with what `serve` and `push` need, too
 #   bash         a shell, a program
 #   coreutils    a package
 #   skopeo       a program

@@ -3,14 +3,9 @@
 let
   build = pkgs // replaced;
   source = import ../lib/source.nix;
-  python = pkgs.python3.withPackages (modules: [ modules.attrs modules.python-magic modules.zstandard ]);
-in
-rec {
-  inherit (pkgs) system;
-  packages = pkgs;
-  goArch = import ./go-arch.nix system;
+  required = modules: [ modules.attrs modules.python-magic modules.zstandard ];
 
-  lamina = pkgs.runCommand "lamina-${source.version}" { meta.mainProgram = "lamina"; } ''
+  command = python: pkgs.runCommand "lamina-${source.version}" { meta.mainProgram = "lamina"; } ''
     mkdir -p $out/bin $out/lib
     cp -r ${source.path}/builder/lamina $out/lib/lamina
     chmod -R u+w $out/lib
@@ -25,6 +20,14 @@ rec {
     EOF
     chmod +x $out/bin/lamina
   '';
+in
+rec {
+  inherit (pkgs) system;
+  packages = pkgs;
+  goArch = import ./go-arch.nix system;
+
+  lamina = command (pkgs.python3.withPackages required);
+  laminaWithServer = command (pkgs.python3.withPackages (modules: required modules ++ [ modules.aiohttp ]));
 
   inherit (build) coreutils;
   bash = "${build.bash}/bin/bash";

@@ -11,6 +11,21 @@ let
   build = there.buildPackages // replaced;
   python = build.python3Packages;
   source = import ../lib/source.nix;
+
+  command = further: python.buildPythonApplication {
+    pname = "lamina";
+    inherit (source) version;
+    src = source.path;
+    pyproject = true;
+    nativeBuildInputs = [ python.hatchling ];
+    propagatedBuildInputs = [ python.attrs python.python-magic python.zstandard ] ++ further;
+    doCheck = false;
+    meta = {
+      description = "Layered container images from Nix store paths";
+      license = pkgs.lib.licenses.mit;
+      mainProgram = "lamina";
+    };
+  };
 in
 rec {
   inherit (there.stdenv.buildPlatform) system;
@@ -22,20 +37,8 @@ rec {
   # The packages of the machine that programs run on, if it is not the one that builds.
   runner = if onMac then pkgs.buildPackages else null;
 
-  lamina = python.buildPythonApplication {
-    pname = "lamina";
-    inherit (source) version;
-    src = source.path;
-    pyproject = true;
-    nativeBuildInputs = [ python.hatchling ];
-    propagatedBuildInputs = [ python.attrs python.python-magic python.zstandard ];
-    doCheck = false;
-    meta = {
-      description = "Layered container images from Nix store paths";
-      license = pkgs.lib.licenses.mit;
-      mainProgram = "lamina";
-    };
-  };
+  lamina = command [ ];
+  laminaWithServer = command [ python.aiohttp ];
 
   inherit (there) runCommand;
   inherit (build) coreutils;

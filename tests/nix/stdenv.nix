@@ -19,7 +19,7 @@ builtins.removeAttrs host [ "isHostPackageSet" ] // rec {
   go.GOARCH = "amd64";
   python3Packages = {
     flit-core = null;
-    inherit (host.python3.pkgs) attrs python-magic zstandard;
+    inherit (host.python3.pkgs) aiohttp attrs python-magic zstandard;
     buildPythonApplication = _: (import ../.. { pkgs = host; }).lamina;
   };
   buildPackages = host // { inherit python3Packages; };

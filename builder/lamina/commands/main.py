@@ -61,6 +61,12 @@ COMMANDS = (
         "lamina load image.json",
         program=("load the image into a daemon, sending only missing layers", "{} --to podman"),
     ),
+    Command(
+        "push",
+        "push an image to a registry, sending only missing layers",
+        "lamina push image.json docker://registry.example/team/app:1.0",
+        program=("push the image to a registry, sending only missing layers", "{} docker://registry.example/app:1.0"),
+    ),
     Command("serve", "serve images as a read-only registry", "lamina serve image.json --listen 127.0.0.1:5000"),
     Command("prefetch", "print the arguments for pullImage", "lamina prefetch redis:7"),
     Command(

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lamina.commands.parser import add_check, json_text, path
+from lamina.commands.parser import add_check, add_layer_encoding, add_platform, json_text, path
 
 if TYPE_CHECKING:
     from lamina.media.oci_content import OciContent
@@ -31,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="serve over TLS with this certificate (PEM)")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key; default: in the file of --tls-cert")
+    add_platform(parser)
+    add_layer_encoding(parser)
     add_check(parser)
     parser.add_argument("--json", action="store_true", help="print the address and the images as JSON, in one line")
 
@@ -64,22 +66,30 @@ def run(options: argparse.Namespace) -> int:
 def _content(options: argparse.Namespace) -> list[OciContent]:
     import attrs
 
+    from lamina.commands.errors import naming_layer_options
     from lamina.data.progress import Progress
     from lamina.errors import BadUsage
     from lamina.image.cache import Cache
-    from lamina.image.encoding import LayerEncoding
+    from lamina.image.encoding import LayerEncoding, layer_encoding
+    from lamina.image.index import all_images
     from lamina.media.oci_content import oci_content
     from lamina.oci.reference import parse_reference
-    from lamina.recipe.open import open_images
+    from lamina.recipe.open import open_all_platforms
 
-    images = [image for source in options.image for image in open_images(source)]
-    if options.name and len(images) != 1:
-        raise BadUsage("--as", f"there are {len(images)} images", "give a single image, or leave --as out")
+    items = [item for source in options.image for item in open_all_platforms(source, platform=options.platform)]
+    if options.name and len(items) != 1:
+        raise BadUsage("--as", f"there are {len(items)} images", "give a single image, or leave --as out")
     if options.name:
-        images = [attrs.evolve(images[0], names=(parse_reference(options.name, "--as"),))]
+        items = [attrs.evolve(items[0], names=(parse_reference(options.name, "--as"),))]
     cache = None if options.check else Cache.of_user()
-    with Progress("reading layers") as progress:
-        return [oci_content([image], LayerEncoding("none"), cache, progress) for image in images]
+    with naming_layer_options(), Progress("reading layers") as progress:
+        chosen = layer_encoding(options.layer_compressor, options.layer_level)
+        contents = []
+        for item in items:
+            # Compressing takes longer than sending, and what a pull saves on this machine's own network is little.
+            own = next((image.encoding for image in all_images([item]) if image.encoding), LayerEncoding("none"))
+            contents.append(oci_content([item], chosen or own, cache, progress))
+        return contents
 
 
 def _address(text: str) -> Address:

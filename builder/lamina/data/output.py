@@ -150,6 +150,20 @@ def temporary_directory() -> str:
     return tempfile.gettempdir()
 
 
+@contextlib.contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """A directory that is removed when the block ends. Raises LaminaError: it cannot be made."""
+    import tempfile
+
+    parent = temporary_directory()
+    try:
+        directory = tempfile.TemporaryDirectory(prefix="lamina-", dir=parent)
+    except OSError as error:
+        raise LaminaError(parent, error.strerror or str(error), "make room there, or set TMPDIR") from None
+    with directory as path:
+        yield Path(path)
+
+
 def _name(file: BinaryIO, path: Path) -> None:
     """Give a nameless file its name.
 

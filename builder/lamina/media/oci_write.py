@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lamina.data.blob import FileAt
 from lamina.data.destination import open_output
-from lamina.data.output import reserve, temporary_directory, whole_directory, written_early
+from lamina.data.output import reserve, scratch_directory, whole_directory, written_early
 from lamina.data.parallel import Counter, Crew, balanced, processors
 from lamina.data.progress import Progress
 from lamina.data.span import Piece, put
-from lamina.errors import BadUsage, LaminaError
+from lamina.errors import BadUsage
 from lamina.image.cache import Cache
 from lamina.image.encoding import LayerEncoding
 from lamina.image.image import Image, all_layers
@@ -83,8 +82,8 @@ def _place_blobs(blobs: Sequence[OciBlob], top: Path, progress: Counter) -> None
 def _write_archive(
     items: Sequence[Image | ImageIndex], output: str, encoding: LayerEncoding | None, cache: Cache, progress: Counter
 ) -> None:
-    with open_output(output) as out, _scratch() as spool:
-        content = oci_content(items, encoding, cache, progress, spool=Path(spool))
+    with open_output(output) as out, scratch_directory() as spool:
+        content = oci_content(items, encoding, cache, progress, spool=spool)
         members = list(archive_members(content))
         if not out.is_new_file:
             for piece in _stream(members, content):
@@ -156,15 +155,6 @@ def _counted(chunks: Iterable[bytes], count: Counter) -> Iterator[bytes]:
     for chunk in chunks:
         yield chunk
         count(len(chunk))
-
-
-def _scratch() -> tempfile.TemporaryDirectory[str]:
-    """A directory for compressed layers until they are in the archive. Raises LaminaError: it cannot be made."""
-    parent = temporary_directory()
-    try:
-        return tempfile.TemporaryDirectory(prefix="lamina-", dir=parent)
-    except OSError as error:
-        raise LaminaError(parent, error.strerror or str(error), "make room there, or set TMPDIR") from None
 
 
 def _write_file(path: Path, chunks: Iterable[bytes]) -> None:

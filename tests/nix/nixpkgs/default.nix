@@ -15,7 +15,7 @@ let
     licenses.mit.spdxId = "MIT";
   };
 
-  python3Packages = packages [ "attrs" "hatchling" "python-magic" "zstandard" ] // {
+  python3Packages = packages [ "aiohttp" "attrs" "hatchling" "python-magic" "zstandard" ] // {
     # The arguments that nixpkgs' function knows and Lamina uses; any other fails here.
     buildPythonApplication =
       { pname, version, src, pyproject, nativeBuildInputs, propagatedBuildInputs, doCheck, meta }:

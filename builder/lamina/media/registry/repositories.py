@@ -92,7 +92,7 @@ def repositories_of(contents: Iterable[OciContent]) -> dict[str, Repository]:
         for name, descriptor in content.tags.items():
             for repository in _spellings(name):
                 found.setdefault(repository, []).append((name.tag, descriptor, content))
-    return {name: _repository(name, entries) for name, entries in found.items()}
+    return {name: repository_of(entries, name) for name, entries in found.items()}
 
 
 def _spellings(name: Reference) -> set[str]:
@@ -100,7 +100,8 @@ def _spellings(name: Reference) -> set[str]:
     return {name.repository, *short}
 
 
-def _repository(name: str, entries: Iterable[tuple[str, Descriptor, OciContent]]) -> Repository:
+def repository_of(entries: Iterable[tuple[str, Descriptor, OciContent]], name: str) -> Repository:
+    """A repository with these tags. Raises BadInput: a tag has two images."""
     tags: dict[str, Digest] = {}
     documents: dict[Digest, Document] = {}
     layers: dict[Digest, ServedBlob] = {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lamina.errors import BadInput, LaminaError
 from lamina.media.registry.repositories import Repository
+from lamina.oci.digest import Digest
 
 try:
     from lamina.media.registry.server import Address, Registry
@@ -58,13 +59,17 @@ def serve(
 
 
 @contextlib.contextmanager
-def beside(repositories: Mapping[str, Repository], on_error: Callable[[LaminaError], None]) -> Iterator[Address]:
+def beside(
+    repositories: Mapping[str, Repository],
+    on_error: Callable[[LaminaError], None],
+    on_sent: Callable[[Digest, int], None] = lambda *_: None,
+) -> Iterator[Address]:
     """Serve on a loopback port in a thread of this process. Raises LaminaError: there is no such port."""
     ready: Future[Address] = Future()
     stop: Future[None] = Future()
 
     async def run() -> None:
-        registry = Registry(repositories, on_error)
+        registry = Registry(repositories, on_error, on_sent)
         ready.set_result(await _listening(registry, Address(), None))
         await asyncio.wrap_future(stop)
         await registry.stop()

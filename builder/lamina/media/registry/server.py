@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -11,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 import attrs
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from lamina.data.span import CHUNK
 from lamina.errors import LaminaError
@@ -18,6 +20,7 @@ from lamina.limits import STALLED
 from lamina.media.registry.answers import Answer, Request, answer, error_answer
 from lamina.media.registry.production import HeldPiece, HeldSpan, Production
 from lamina.media.registry.repositories import Repository
+from lamina.oci.digest import Digest
 
 _READERS = 8
 """Threads that read files and hash. More would wait for Python's lock."""
@@ -42,14 +45,25 @@ class Address:
 
 
 class Registry:
-    """A registry in the current event loop. `on_error` gets the errors of layers that cannot be sent."""
+    """A registry in the current event loop. `on_error` gets the errors of layers that cannot be sent.
 
-    def __init__(self, repositories: Mapping[str, Repository], on_error: Callable[[LaminaError], None]) -> None:
+    `on_sent` gets the digest of a blob and a number of its bytes that were sent.
+    """
+
+    def __init__(
+        self,
+        repositories: Mapping[str, Repository],
+        on_error: Callable[[LaminaError], None],
+        on_sent: Callable[[Digest, int], None] = lambda *_: None,
+    ) -> None:
         self._repositories = repositories
         self._on_error = on_error
+        self._on_sent = on_sent
         self._production = Production(self._in_thread)
         self._readers = ThreadPoolExecutor(_READERS, "reader")
-        self._server = _Server(self._respond, access_log=None, keepalive_timeout=STALLED)
+        log = logging.Logger("registry")
+        log.addHandler(_Log(on_error))
+        self._server = _Server(self._respond, access_log=None, logger=log, keepalive_timeout=STALLED)
         self._socket: asyncio.Server | None = None
 
     async def start(self, address: Address, tls: ssl.SSLContext | None = None) -> Address:
@@ -103,9 +117,9 @@ class Registry:
                 size = min(len(piece), end - position)
                 position += size
                 if size < len(piece):
-                    yield piece[:size] if isinstance(piece, bytes) else piece.cut(0, size)
-                else:
-                    yield piece
+                    piece = piece[:size] if isinstance(piece, bytes) else piece.cut(0, size)
+                yield piece
+                self._on_sent(item.blob.digest, size)  # the piece was sent when the next one is asked for
 
     async def _send_piece(self, request: web.BaseRequest, response: web.StreamResponse, piece: HeldPiece) -> None:
         if isinstance(piece, bytes):
@@ -155,6 +169,19 @@ class _Server(web.Server):
         """The client has sent a request, or has gone."""
         if timer := self._silent.pop(handler, None):
             timer.cancel()
+
+
+class _Log(logging.Handler):
+    """Reports faults of this program. Requests that are no HTTP are not: aiohttp answers them with status 400."""
+
+    def __init__(self, on_error: Callable[[LaminaError], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._on_error = on_error
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            self._on_error(LaminaError("a request", f"{record.getMessage()}: {error!r}", "please report this fault"))
 
 
 def _response(answered: Answer) -> web.StreamResponse:

@@ -24,7 +24,7 @@ from lamina.media.registry.repositories import Repository, ServedBlob
 from lamina.oci.digest import Digest
 from tests.support.fixtures import Command
 from tests.support.recipes import recipe, store_layer, write_recipe
-from tests.support.served import LARGE, Client, Served, content_of, layers_of, served, top_manifest
+from tests.support.served import LARGE, Client, Served, certificate, content_of, layers_of, served, top_manifest
 from tests.support.trees import Store
 
 NAME = "library/app"
@@ -167,14 +167,6 @@ def test_a_blob_that_is_shorter_or_longer(store: Store, tmp_path: Path, size: in
         except (http.client.IncompleteRead, ConnectionResetError):
             pass
         assert "a layer" in str(registry.errors[0])
-
-
-def certificate(directory: Path) -> tuple[Path, Path]:
-    key, cert = directory / "key.pem", directory / "cert.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    words += ["-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", "/CN=localhost"]
-    subprocess.run([*words, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-    return cert, key
 
 
 @pytest.fixture

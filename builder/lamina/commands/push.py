@@ -1,0 +1,120 @@
+"""`lamina push`: push an image to a registry, sending only missing layers."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lamina.commands.parser import add_image, add_layer_encoding, add_platform, add_selection, json_text
+
+if TYPE_CHECKING:
+    from lamina.media.registry.push import Destinations, Pushed
+    from lamina.media.registry.skopeo import Access
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_image(parser)
+    text = "where to push to; several names are several tags or registries"
+    parser.add_argument("destination", nargs="+", metavar="docker://HOST/NAME:TAG", help=text)
+    add_selection(parser)
+    add_platform(parser)
+    add_layer_encoding(parser)
+    add_access(parser)
+    parser.add_argument("--dry-run", action="store_true", help="show what would be uploaded, and push nothing")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    from lamina.media.registry.skopeo import parse_destination
+
+    names = [parse_destination(text) for text in options.destination]
+    access = access_of(options)
+    from lamina.media.registry.push import Destinations
+
+    destinations = Destinations(names, access)  # the registries answer while the image is opened
+    try:
+        results = _pushed(options, destinations)
+    finally:
+        destinations.end()
+    if options.json:
+        print(json_text([_as_json(result) for result in results], indent=None))
+    else:
+        for result in results:
+            print(_line(result, is_planned=options.dry_run))
+    return 0
+
+
+def _pushed(options: argparse.Namespace, destinations: Destinations) -> list[Pushed]:
+    from lamina.commands.errors import naming_layer_options, selecting_by_name
+    from lamina.data.output import scratch_directory
+    from lamina.data.progress import Progress
+    from lamina.image.cache import Cache
+    from lamina.image.encoding import layer_encoding
+    from lamina.media.oci_content import oci_content
+    from lamina.media.registry.push import planned, push
+    from lamina.recipe.open import open_everything
+
+    with scratch_directory() as spool:
+        select = {"name": options.name, "tag": options.tag, "platform": options.platform}
+        with naming_layer_options(), selecting_by_name(), Progress(f"reading {options.image}") as progress:
+            item = open_everything(options.image, **select)
+            encoding = layer_encoding(options.layer_compressor, options.layer_level)
+            content = oci_content([item], encoding, Cache.of_user(), progress, spool)
+        plans = [
+            planned(content, name, manifest)
+            for name, manifest in zip(destinations.names, destinations.manifests(), strict=True)
+        ]
+        if options.dry_run:
+            return plans
+        results = []
+        for plan in plans:
+            with Progress(f"pushing to {plan.name.familiar}", plan.uploaded) as progress:
+                results.append(plan if plan.is_unchanged else push(content, plan.name, destinations.access, progress))
+        return results
+
+
+def _as_json(result: Pushed) -> dict[str, object]:
+    return {
+        "name": result.name.qualified,
+        "digest": result.digest,
+        "unchanged": result.is_unchanged,
+        "uploaded": result.uploaded,
+        "held": result.held,
+    }
+
+
+def _line(result: Pushed, *, is_planned: bool) -> str:
+    from lamina.data.progress import human
+
+    name = f"{result.name.qualified}@{result.digest}"
+    if result.is_unchanged:
+        return f"{name} is already there"
+    sizes = f"{human(result.uploaded)} of layers, {human(result.held)} are there"
+    return f"{name}: would upload at most {sizes}" if is_planned else f"{name}: uploaded {sizes}"
+
+
+def add_access(parser: argparse.ArgumentParser) -> None:
+    """Add Skopeo's options for reaching a registry."""
+    parser.add_argument("--authfile", type=Path, metavar="FILE", help="credentials, as `skopeo login` writes them")
+    parser.add_argument(
+        "--dest-tls-verify",
+        type=_boolean,
+        metavar="true|false",
+        help="false: accept a registry without TLS, or with an unknown certificate",
+    )
+    text = "certificates for the registry (*.crt, *.cert, *.key)"
+    parser.add_argument("--dest-cert-dir", type=Path, metavar="DIRECTORY", help=text)
+
+
+def access_of(options: argparse.Namespace) -> Access:
+    """What the options of `add_access` say."""
+    from lamina.media.registry.skopeo import Access
+
+    return Access(options.authfile, options.dest_tls_verify, options.dest_cert_dir)
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not true or false")
+    return text == "true"

@@ -1,0 +1,264 @@
+"""`lamina push` into a real registry, which a proxy counts and disturbs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.support.consumers.base import answers, daemon, free_port
+from tests.support.consumers.registry import CONFIG, Registry
+from tests.support.needs import need
+from tests.support.proxy import Proxy, proxy_to
+from tests.support.recipes import recipe, store_layer, write_recipe
+from tests.support.served import certificate
+from tests.support.trees import Store
+
+LARGE = 300_000
+PLAIN = "--dest-tls-verify=false"
+
+
+@attrs.frozen
+class Pusher:
+    """Pushes images of three layers, of which tests change one."""
+
+    directory: Path
+    store: Store
+    address: str
+    repository: str
+
+    def image(self, *contents: str, tag: str = "1") -> Path:
+        """An image with a layer for each content."""
+        paths = [self.store.path(f"part-{text}") for text in contents]
+        for text, path in zip(contents, paths, strict=True):
+            if not path.exists():
+                self.store.add(f"part-{text}", {"data": random.Random(text).randbytes(LARGE)})
+        described = [
+            {**store_layer(str(path)), "paths": [{"path": str(path), "narHash": f"sha256:{text:0>52}", "narSize": 1}]}
+            for text, path in zip(contents, paths, strict=True)
+        ]
+        target = self.directory / "-".join(contents)
+        target.mkdir(exist_ok=True)
+        return write_recipe(recipe(*described, names=[{"name": "app", "tag": tag}]), target)
+
+    def name(self, tag: str = "1") -> str:
+        return f"docker://{self.address}/{self.repository}:{tag}"
+
+    def push(self, *words: object) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "XDG_CACHE_HOME": str(self.directory / "cache")}
+        return subprocess.run(
+            ["lamina", "push", *map(str, words)], env=env, capture_output=True, text=True, timeout=120
+        )
+
+    def pushed(self, *words: object) -> list[dict[str, Any]]:
+        done = self.push(*words, PLAIN, "--json")
+        assert done.returncode == 0, done.stderr
+        results: list[dict[str, Any]] = json.loads(done.stdout)
+        return results
+
+    def refusal(self, *words: object) -> str:
+        """The only line of an error."""
+        done = self.push(*words)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
+        return done.stderr
+
+
+@pytest.fixture
+def proxy(registry: Registry) -> Iterator[Proxy]:
+    with proxy_to(registry.port) as running:
+        yield running
+
+
+@pytest.fixture
+def pusher(tmp_path: Path, store: Store, proxy: Proxy) -> Pusher:
+    need("skopeo", "skopeo")
+    name = tmp_path.name.replace("_", "-").strip("-").lower()
+    return Pusher(tmp_path, store, proxy.address, f"push-{name}")
+
+
+def manifest(registry: Registry, repository: str, tag: str = "1") -> tuple[str, dict[str, Any]]:
+    _, body, digest = registry.ask("GET", f"/v2/{repository}/manifests/{tag}")
+    assert f"sha256:{sha256(body).hexdigest()}" == digest
+    return digest, json.loads(body)
+
+
+def digest_before(pusher: Pusher, image: Path, *words: str) -> str:
+    done = subprocess.run(["lamina", "digest", image, *words], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.strip()
+
+
+def test_what_is_new_is_sent_and_nothing_else(registry: Registry, proxy: Proxy, pusher: Pusher) -> None:
+    image = pusher.image("a", "b", "c")
+    before = digest_before(pusher, image)
+    [first] = pusher.pushed(image, pusher.name())
+    digest, stored = manifest(registry, pusher.repository)
+    assert first["digest"] == digest == before and not first["unchanged"] and first["held"] == 0
+    assert first["uploaded"] == sum(layer["size"] for layer in stored["layers"])
+
+    proxy.taken()
+    [again] = pusher.pushed(image, pusher.name())
+    assert again["unchanged"] and again["uploaded"] == 0
+    requests = proxy.taken()
+    assert len(requests) <= 3 and not any(request.sent for request in requests)
+
+    [dry] = pusher.pushed(pusher.image("a", "b", "d"), pusher.name(), "--dry-run")
+    assert not any(request.sent for request in proxy.taken())
+    [changed] = pusher.pushed(pusher.image("a", "b", "d"), pusher.name())
+    assert changed == dry
+    digest, stored = manifest(registry, pusher.repository)
+    new = stored["layers"][2]
+    assert (changed["uploaded"], changed["digest"]) == (new["size"], digest)
+    sent = sum(request.sent for request in proxy.taken())
+    assert new["size"] < sent < new["size"] + 10_000  # the layer, a config and a manifest
+
+
+def test_several_tags_and_a_sibling(registry: Registry, proxy: Proxy, pusher: Pusher) -> None:
+    results = pusher.pushed(pusher.image("a", "b"), pusher.name(), pusher.name("2"))
+    assert [result["uploaded"] > 0 for result in results] == [True, False]
+    assert manifest(registry, pusher.repository)[0] == manifest(registry, pusher.repository, "2")[0]
+    proxy.taken()
+    sibling = attrs.evolve(pusher, repository=f"{pusher.repository}-sibling")
+    sibling.pushed(sibling.image("a", "c"), sibling.name())
+    large = [request.sent for request in proxy.taken() if request.sent > LARGE]
+    assert len(large) == 1  # the layer that both have is mounted, which Skopeo remembers of the first push
+    assert (
+        manifest(registry, sibling.repository)[1]["layers"][0] == manifest(registry, pusher.repository)[1]["layers"][0]
+    )
+
+
+@pytest.mark.parametrize("compressor", ["gz", "zstd", "none"])
+def test_what_was_pushed_can_be_pulled(registry: Registry, pusher: Pusher, tmp_path: Path, compressor: str) -> None:
+    image = pusher.image("a", "b")
+    [result] = pusher.pushed(image, pusher.name(), "--layer-compressor", compressor)
+    assert result["digest"] == digest_before(pusher, image, "--layer-compressor", compressor)
+    digest, stored = manifest(registry, pusher.repository)
+    source = f"docker://{pusher.address}/{pusher.repository}@{digest}"
+    words = ["skopeo", "--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", source, f"dir:{tmp_path}/got"]
+    subprocess.run(words, check=True, timeout=60)
+    for layer in (stored["config"], *stored["layers"]):
+        data = (tmp_path / "got" / layer["digest"].removeprefix("sha256:")).read_bytes()
+        assert f"sha256:{sha256(data).hexdigest()}" == layer["digest"]
+
+
+TLS = """\
+http:
+  addr: "127.0.0.1:{port}"
+  tls: {{certificate: {cert}, key: {key}}}
+auth: {{htpasswd: {{realm: test, path: {passwords}}}}}
+"""
+
+
+def test_tls_and_a_password(tmp_path: Path, store: Store) -> None:
+    need("docker-registry", "docker-registry")
+    need("htpasswd", "apache2-utils")
+    cert, key = certificate(tmp_path)
+    port, passwords = free_port(), tmp_path / "passwords"
+    subprocess.run(["htpasswd", "-cbB", str(passwords), "me", "secret"], check=True, capture_output=True)
+    plain = CONFIG.format(directory=tmp_path, port=port).rpartition("http:")[0]
+    (tmp_path / "tls.yml").write_text(plain + TLS.format(port=port, cert=cert, key=key, passwords=passwords))
+    authorities, auth = tmp_path / "authorities", tmp_path / "auth.json"
+    authorities.mkdir()
+    shutil.copy(cert, authorities / "ca.crt")
+    entry = {"auth": base64.b64encode(b"me:secret").decode()}
+    auth.write_text(json.dumps({"auths": {f"127.0.0.1:{port}": entry}}))
+    with daemon(["docker-registry", "serve", tmp_path / "tls.yml"], tmp_path, lambda: answers(port)):
+        pusher = Pusher(tmp_path, store, f"127.0.0.1:{port}", "app")
+        image = pusher.image("a")
+        assert "--dest-cert-dir" in pusher.refusal(image, pusher.name())
+        assert "skopeo login" in pusher.refusal(image, pusher.name(), PLAIN, "--authfile", tmp_path / "none.json")
+        words = (image, pusher.name(), "--dest-cert-dir", authorities, "--authfile", auth, "--json")
+        for is_unchanged in (False, True):
+            done = pusher.push(*words)
+            assert done.returncode == 0, done.stderr
+            assert json.loads(done.stdout)[0]["unchanged"] is is_unchanged
+
+
+@pytest.mark.parametrize(
+    ("pattern", "status", "remedy"),
+    [
+        ("GET /v2/$", 500, "the registry has a fault"),
+        ("POST ", 401, "skopeo login"),
+        ("PUT .*/manifests/", 500, ""),
+        *(
+            pytest.param(*fault, marks=pytest.mark.thorough)
+            for fault in (
+                ("POST ", 403, "skopeo login"),
+                ("POST ", 404, ""),
+                ("PUT .*/manifests/", 403, "skopeo login"),
+                ("GET .*/manifests/", 503, "the registry has a fault"),
+            )
+        ),
+    ],
+)
+def test_registries_that_refuse(
+    registry: Registry, proxy: Proxy, pusher: Pusher, pattern: str, status: int, remedy: str
+) -> None:
+    """One line, and nothing under the name."""
+    proxy.faults[pattern] = status
+    assert remedy in pusher.refusal(pusher.image("a"), pusher.name(), PLAIN)
+    assert registry.answer("GET", f"/v2/{pusher.repository}/manifests/1")[0] == 404
+
+
+def test_a_registry_that_may_not_be_read_but_written(registry: Registry, proxy: Proxy, pusher: Pusher) -> None:
+    """Some answer 403 for what does not exist yet: the push goes on."""
+    proxy.faults["GET .*/manifests/"] = 403
+    error = pusher.refusal(pusher.image("a"), pusher.name(), PLAIN)
+    assert "the registry has nothing under this name" in error
+    assert registry.answer("GET", f"/v2/{pusher.repository}/manifests/1")[0] == 200
+
+
+def test_a_registry_that_lies_about_a_manifest(registry: Registry, proxy: Proxy, pusher: Pusher) -> None:
+    pusher.pushed(pusher.image("a"), pusher.name())
+    proxy.changes["GET .*/manifests/"] = lambda data: data.replace(b"schemaVersion", b"schemaversion")
+    error = pusher.refusal(pusher.image("b"), pusher.name(), PLAIN)
+    assert "under this name after the push of" in error
+    proxy.changes.clear()
+    assert pusher.pushed(pusher.image("b"), pusher.name())[0]["unchanged"]
+
+
+@pytest.mark.parametrize(
+    "document", [b"[]", *(pytest.param(data, marks=pytest.mark.thorough) for data in (b"{}", b"\xff", b"{" * 1000))]
+)
+def test_whatever_is_there_is_replaced(proxy: Proxy, pusher: Pusher, document: bytes) -> None:
+    """What the registry says before is used for nothing but to find out that nothing is to be done."""
+    proxy.changes["GET .*/manifests/1$"] = lambda _: document
+    done = pusher.push(pusher.image("a"), pusher.name(), PLAIN, "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "") and "would upload at most" in done.stdout
+
+
+def test_nobody_answers(pusher: Pusher) -> None:
+    error = pusher.refusal(pusher.image("a"), f"docker://127.0.0.1:{free_port()}/app:1", PLAIN)
+    assert "connection refused; check the name of the registry and the network" in error
+
+
+@pytest.mark.parametrize(
+    "name", ["docker://h/a@sha256:" + "0" * 64, "oci:/tmp/x", "docker://h.example/A B:1", "docker://"]
+)
+def test_what_is_no_destination(pusher: Pusher, name: str) -> None:
+    pusher.refusal(pusher.image("a"), name)
+
+
+def test_a_store_path_that_is_missing(registry: Registry, pusher: Pusher) -> None:
+    """The digests are remembered, so that only Skopeo's request notices it: the error names the path."""
+    image = pusher.image("a")
+    pusher.pushed(image, pusher.name())
+    shutil.rmtree(pusher.store.path("part-a"))
+    other = attrs.evolve(pusher, repository=f"{pusher.repository}-other", address=registry.address)
+    error = other.refusal(image, f"docker://localhost:{registry.port}/{other.repository}:1", PLAIN)
+    assert str(pusher.store.path("part-a")) in error
+    assert registry.answer("GET", f"/v2/{other.repository}/manifests/1")[0] == 404
+
+
+def test_the_same_name_twice(pusher: Pusher) -> None:
+    done = pusher.push(pusher.image("a"), pusher.name(), pusher.name())
+    assert done.returncode == 2 and "the same name twice" in done.stderr
