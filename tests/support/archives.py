@@ -283,7 +283,9 @@ def docker_26_containerd(images: Sequence[Sample]) -> list[Piece]:
 
 def oci_platforms(images: Sequence[Sample]) -> list[Piece]:
     """An index with an entry for each architecture, within the layout's own, as `skopeo copy --all` writes it."""
-    attestation = descriptor(b"{}", "manifest.v1+json", platform={"os": "unknown", "architecture": "unknown"})
+    statement = {**descriptor(b"{}", ""), "mediaType": "application/vnd.in-toto+json"}
+    signed = to_json({"schemaVersion": 2, "config": descriptor(b"{}", "config.v1+json"), "layers": [statement]})
+    attestation = descriptor(signed, "manifest.v1+json", platform={"os": "unknown", "architecture": "unknown"})
     inner = [
         descriptor(
             oci_manifest(image), "manifest.v1+json", platform={"os": "linux", "architecture": image.architecture}
@@ -293,7 +295,7 @@ def oci_platforms(images: Sequence[Sample]) -> list[Piece]:
     index = to_json({"schemaVersion": 2, "manifests": [attestation, *inner]})
     top = descriptor(index, "index.v1+json", annotations={"org.opencontainers.image.ref.name": images[0].names[0]})
     blobs = [blob for image in images for blob in oci_blobs(image)]
-    return oci_layout([top], [*blobs, Piece(_blob_name(index), index), Piece(_blob_name(b"{}"), b"{}")])
+    return oci_layout([top], [*blobs, *(Piece(_blob_name(data), data) for data in (index, signed, b"{}"))])
 
 
 Shape = Callable[[Sequence[Sample]], list[Piece]]

@@ -14,7 +14,7 @@ from lamina.image.layer import Layer, read_through
 from lamina.limits import LAYER_MEMBERS, LAYER_NAMES
 from lamina.oci.digest import Digest
 from lamina.tar.headers import Head, heads
-from lamina.tar.read import SPARSE
+from lamina.tar.read import SPARSE, Entry
 from lamina.tar.whiteout import PREFIX, Effect, read_whiteout
 from lamina.tar.write import DIRECTORY, FILE, HARD_LINK, SYMLINK
 
@@ -40,11 +40,13 @@ class Survey:
     budget: Budget | None = None
     headers: Meter = attrs.field(factory=lambda: Meter(LAYER_MEMBERS))
     length: Meter = attrs.field(factory=lambda: Meter(LAYER_NAMES))
+    see: Callable[[Entry], None] = lambda _: None
 
     def look(self, blob: Blob) -> Iterator[Head]:
         """Check each header of the layer, and pass it on. Raises BadInput: the tar is corrupt."""
         for head in heads(blob, self.where):
             self._look(head)
+            self.see(head.entry)
             yield head
 
     def _look(self, head: Head) -> None:
@@ -60,13 +62,20 @@ class Survey:
             self.links[name] = head.link
 
 
-def survey(layer: Layer, count: Callable[[int], None], headers: Meter, length: Meter) -> tuple[Layer, Survey]:
+def survey(
+    layer: Layer,
+    count: Callable[[int], None],
+    headers: Meter,
+    length: Meter,
+    see: Callable[[Entry], None] = lambda _: None,
+) -> tuple[Layer, Survey]:
     """The layer with diff ID and size, and its survey, of one reading.
 
-    `headers` and `length` count over all layers of an archive. Raises BadInput.
+    `headers` and `length` count over all layers of an archive; `see` is called with each member. Raises BadInput.
     """
     compression = layer.blob.kind if isinstance(layer.blob, Decompressed) else None
     found = Survey(layer.where, compression=compression, budget=layer.budget, headers=headers, length=length)
+    found.see = see
     measured = read_through(layer, found.look, count)
     found.digest = measured.diff_id
     return measured, found

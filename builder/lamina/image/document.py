@@ -17,8 +17,8 @@ from lamina.oci.strict_json import Json, expect, optional, strings
 def claimed_diff_ids(document: Json, where: str) -> list[Digest]:
     """The diff IDs that a config document lists, from the bottom to the top. Raises BadInput."""
     rootfs = expect(document.get("rootfs"), dict, "rootfs", where)
-    if rootfs.get("type") is not None:
-        expect(rootfs["type"], str, "rootfs.type", where)
+    if rootfs.get("type") not in (None, "layers"):  # an unknown one is an error for who unpacks it (config.md)
+        raise BadInput(where, f"rootfs.type is {rootfs['type']!r:.60}", "only layers are known")
     claimed = strings(rootfs.get("diff_ids"), "rootfs.diff_ids", where)
     if len(claimed) > LAYERS:
         raise BadInput(where, f"{len(claimed)} layers", f"Linux mounts at most {LAYERS} over each other")
@@ -39,7 +39,7 @@ def make_image(original: bytes, document: Json, layers: list[Layer], names: list
         raise BadInput(where, f"a history of {len(entries)} entries", f"at most {HISTORY} are read")
     history = [optional(entry, dict, "an item of history", where) for entry in entries]
     config = {"os": "linux"} | {key: value for key, value in document.items() if key not in ("rootfs", "history")}
-    return Image(config, tuple(layers), tuple(history), parse_names(names), original, tuple(names))
+    return Image(config, tuple(layers), tuple(history), parse_names(names), original, tuple(names), where=where)
 
 
 def parse_names(texts: list[str]) -> tuple[Reference, ...]:

@@ -60,19 +60,21 @@ class Listed:
 class Contents:
     """What a layout lists: images, each to be read; `others` that it has; their `blobs`; what is not checked.
 
-    `problems` are those of indexes, which hide what they list.
+    `documents` are all indexes and manifests that could be read, by what errors call them. `problems` are those of
+    indexes, which hide what they list.
     """
 
     images: tuple[tuple[Listed, Callable[[], Image]], ...]
     others: tuple[Listed, ...]
     blobs: tuple[Descriptor, ...]
     unchecked: tuple[str, ...]
+    documents: tuple[tuple[str, Json], ...]
     problems: tuple[str, ...]
 
 
 def contents(members: Members) -> Contents:
     """Walk through all indexes. Raises BadInput: `index.json` cannot be read, or lists more than any layout."""
-    found, problems = _walk(members)
+    found, documents, problems = _walk(members)
     images: list[tuple[Listed, Callable[[], Image]]] = []
     others: list[Listed] = []
     blobs: list[Descriptor] = []
@@ -92,6 +94,7 @@ def contents(members: Members) -> Contents:
         else:
             try:
                 document = read_manifest(members, descriptor)
+                documents.append((blob_where(members, descriptor.digest), document))
                 if not is_image(document):
                     unchecked.append(f"{each.shown}: not an image, but an artifact")
                     others.append(each)
@@ -101,12 +104,13 @@ def contents(members: Members) -> Contents:
                 problems.append(str(error))
                 continue
             images.append((each, functools.partial(read_image, members, document, each.names)))
-    return Contents(tuple(images), tuple(others), tuple(blobs), tuple(unchecked), tuple(problems))
+    return Contents(tuple(images), tuple(others), tuple(blobs), tuple(unchecked), tuple(documents), tuple(problems))
 
 
-def _walk(members: Members) -> tuple[list[Listed], list[str]]:
-    """All that is no index, in the order in which it is listed, each once; and what is wrong with indexes."""
+def _walk(members: Members) -> tuple[list[Listed], list[tuple[str, Json]], list[str]]:
+    """All that is no index, in the order in which it is listed, each once; the indexes; and what is wrong with them."""
     found: dict[Digest, Listed] = {}
+    indexes: list[tuple[str, Json]] = []
     problems: list[str] = []
     level = _grouped((Listed(descriptor, _names(descriptor), nested=False) for descriptor in listed(members)), members)
     for depth in range(INDEXES + 1):
@@ -121,13 +125,16 @@ def _walk(members: Members) -> tuple[list[Listed], list[str]]:
             if depth == INDEXES:
                 raise BadInput(members.where, f"more than {INDEXES} indexes in each other", "the image is hostile")
             try:
-                inner = manifests_in(read_manifest(members, descriptor), blob_where(members, descriptor.digest))
+                where = blob_where(members, descriptor.digest)
+                document = read_manifest(members, descriptor)
+                inner = manifests_in(document, where)
             except LaminaError as error:
                 problems.append(str(error))
                 continue
+            indexes.append((where, document))
             below += [Listed(child, list(each.names), indexes=[descriptor.digest]) for child in inner]
         level = _grouped(below, members)
-    return list(found.values()), problems
+    return list(found.values()), indexes, problems
 
 
 def _grouped(entries: Iterable[Listed], members: Members) -> list[Listed]:

@@ -111,7 +111,7 @@ def _without_nulls(key: str, value: object) -> object:
 
 
 def document_faults(document: Json) -> Iterator[Fault]:
-    """Fields of a config document, without `rootfs`, that Go does not decode."""
+    """Fields of a config document, without `rootfs`, that Go does not decode, or that runtimes refuse."""
     for key in _DOCUMENT_TEXTS:
         yield from _expect(key, document.get(key), _is_optional(str), "a string")
     yield from _time_faults("created", document.get("created"))
@@ -120,7 +120,12 @@ def document_faults(document: Json) -> Iterator[Fault]:
     config = document.get("config")
     yield from _expect("config", config, _is_optional(dict), "an object")
     if isinstance(config, dict):
-        yield from type_faults(config)
+        faults = list(type_faults(config))
+        yield from faults
+        if not faults and document.get("os") in (None, "", "linux"):
+            yield from _meaning_faults(
+                {key: _without_nulls(key, value) for key, value in config.items() if value is not None}
+            )
     for entry in document.get("history") or []:
         for key in ("created_by", "author", "comment"):
             yield from _expect(f"history.{key}", entry.get(key), _is_optional(str), "a string")

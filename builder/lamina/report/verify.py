@@ -38,7 +38,9 @@ from lamina.oci.documents import Descriptor
 from lamina.recipe.open import build_image, open_source
 from lamina.recipe.recipe import Recipe
 from lamina.report.agreement import Choice, Named, ambiguities, differences, two_names
+from lamina.report.conformance import MemberRules, as_lines, layout_problems
 from lamina.report.legacy import check_v1_chains
+from lamina.report.specification import name_rules
 from lamina.tar.read import Entry, entries
 
 
@@ -116,7 +118,7 @@ def _verify(
         images=len(check.stacks),
         layers=len(check.sizes),
         size=sum(check.sizes.values()),
-        problems=tuple(problems),
+        problems=tuple(dict.fromkeys(problems)),
         findings=tuple(findings),
         unchecked=tuple(dict.fromkeys(check.unchecked)),
     )
@@ -141,6 +143,7 @@ class _Check:
     _blobs: list[Descriptor] = attrs.field(factory=list)
     _headers: Meter = attrs.field(factory=lambda: Meter(LAYER_MEMBERS))
     _names: Meter = attrs.field(factory=lambda: Meter(LAYER_NAMES))
+    _lengths: Meter = attrs.field(factory=lambda: Meter(LAYER_NAMES))
 
     def images(self) -> None:
         """Read the documents of all images of all platforms, on both sides. Raises BadInput: there are none."""
@@ -151,6 +154,7 @@ class _Check:
         before = len(self.problems)
         if is_docker:
             for candidate in docker_archive.candidates(members):
+                self.problems += as_lines(name_rules(candidate.names), f"{members.where}({docker_archive.MANIFEST})")
                 self._read(candidate.read, candidate.names, self.docker)
             choices = (Choice(image.identity, image.called) for image in self.docker)
             self._tell(ambiguities(choices, docker_archive.MANIFEST))
@@ -173,6 +177,7 @@ class _Check:
         self.problems += found.problems
         self.unchecked += found.unchecked
         self._blobs += found.blobs
+        self.problems += layout_problems(self.members, found.documents)
         choices = [Choice.listed(each.descriptor, each.names, None, nested=each.nested) for each in found.others]
         for each, read in found.images:
             image = self._read(read, each.names, self.oci, nested=each.nested)
@@ -189,10 +194,9 @@ class _Check:
         named = None
         with _noted(self.problems):
             image = read()
-            where = ", ".join(names) or "the image without a name"
-            for fault in document_faults({**image.config, "history": list(image.history)}):
-                raise BadInput(where, f"{fault.field} {fault.what}", fault.remedy)
-            complete_history(list(image.history), len(image.layers), "", where)
+            faults = as_lines(document_faults({**image.config, "history": list(image.history)}), image.where)
+            self.problems += faults
+            complete_history(list(image.history), len(image.layers), "", image.where)
             named = Named.of(image, list(names), nested=nested)
             side.append(named)
             self.stacks[named.identity] = tuple(image.diff_ids)
@@ -225,14 +229,19 @@ class _Check:
 
         Where compatibility is asked for, what the headers show is kept, by what errors call the layer.
         """
+        rules = MemberRules(layer.where, layer.budget, self._lengths)
         if not self.with_surveys:
-            return read_through(layer, lambda blob: self._counted(blob, layer), self.progress)
-        measured, self.surveys[layer.where] = survey(layer, self.progress, self._headers, self._names)
+            measured = read_through(layer, lambda blob: self._counted(blob, layer, rules), self.progress)
+        else:
+            found = survey(layer, self.progress, self._headers, self._names, rules.see)
+            measured, self.surveys[layer.where] = found
+        self.problems += rules.faults
         return measured
 
-    def _counted(self, blob: Blob, layer: Layer) -> Iterator[Entry]:
+    def _counted(self, blob: Blob, layer: Layer, rules: MemberRules) -> Iterator[Entry]:
         for entry in entries(blob, layer.where):
             self._headers.count(1, layer.budget, layer.where)
+            rules.see(entry)
             yield entry
 
 

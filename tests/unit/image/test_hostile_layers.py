@@ -101,8 +101,11 @@ def test_whatever_a_base_s_layer_holds_nothing_follows_it(name: str, kind: bytes
             info.pax_headers = {"SCHILY.xattr.security.capability": "x", "SCHILY.xattr.trusted.overlay.opaque": "y"}
             archive.addfile(info)
     layer = buffer.getvalue()
-    path = save(docker_save([sample(layers=(layer,))]), tmp_path / "it.tar")
-    assert verify(path).problems == ()
+    image = sample(layers=(layer,))
+    where = f"{image.legacy_ids[0]}/layer.tar"
+    path = save(docker_save([image]), tmp_path / "it.tar")
+    problems = verify(path).problems
+    assert problems and all(problem.startswith(f"{path}({where}): the member ") for problem in problems)
     assert b"".join(read_image(path).layers[0].blob.chunks()) == layer
     out = ".." in name or len(name) > 255 or (kind == tarfile.LNKTYPE and name != "/.")
     with pytest.raises(BadInput, match=r"leaves the layer|too long|is a hard link to") if out else nullcontext():
@@ -407,7 +410,8 @@ def test_a_name_that_stands_twice_is_one() -> None:
 def test_an_image_without_layers_is_one(arrange: Arrangement, tmp_path: Path) -> None:
     """Nobody makes one, but nothing forbids it."""
     listing = [{"Config": "c", "RepoTags": ["a:1"], "Layers": []}]
-    pieces = [Piece("manifest.json", to_json(listing)), Piece("c", to_json({"rootfs": {"diff_ids": []}}))]
+    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}
+    pieces = [Piece("manifest.json", to_json(listing)), Piece("c", to_json(config))]
     path = save(pieces, tmp_path / "it.tar")
     (tmp_path / "again.tar").write_bytes(b"".join(as_chunks(stream([read_image(path)], arrange, lambda _: None))))
     assert verify(path).problems == verify(tmp_path / "again.tar").problems == ()

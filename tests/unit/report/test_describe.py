@@ -70,7 +70,7 @@ def test_nothing_in_an_image_steers_a_terminal(tmp_path: Path, lamina: Command) 
     path = save(pieces, tmp_path / "it.tar")
     for arguments in (("inspect", path), ("inspect", path, "--json"), ("verify", path)):
         done = lamina(*arguments)
-        assert done.returncode == 0
+        assert done.returncode == int("verify" in arguments), "the name is none"
         assert all(char.isprintable() or char == "\n" for char in (done.stdout + done.stderr).decode())
 
 

@@ -187,10 +187,16 @@ def test_a_key_of_a_config_in_another_spelling(more: dict[str, Any], tmp_path: P
         image_of(recipe(base=base(tmp_path / "it.tar"), config={"User": "1000", "Entrypoint": ["/mine"]}))
 
 
-@pytest.mark.parametrize("key", ["Labels", "ExposedPorts", "Volumes"])
-def test_keys_of_maps_are_data(key: str, tmp_path: Path) -> None:
-    value = "x" if key == "Labels" else {}
-    config = {key: {"/a": value, "/A": value, "cmd": value, "Cmd": value, "\u212a": value, "k": value}}
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("Labels", ["/a", "/A", "cmd", "Cmd", "\u212a", "k"]),
+        ("ExposedPorts", ["80/tcp", "80/TCP"]),
+        ("Volumes", ["/a", "/A", "/cmd", "/Cmd", "/\u212a", "/k"]),
+    ],
+)
+def test_keys_of_maps_are_data(key: str, names: list[str], tmp_path: Path) -> None:
+    config = {key: dict.fromkeys(names, "x" if key == "Labels" else {})}
     image = sample("good", config=config)
     assert problems(docker_save([image]), tmp_path) == ""
     assert read_image(tmp_path / "it.tar").config["config"] == config
@@ -310,7 +316,8 @@ def test_something_else_with_the_name_of_an_image(kind: str, tmp_path: Path) -> 
     for order in (entries, entries[::-1]):
         assert "index.json calls two images example.org/x:1" in problems(oci_layout(order, blobs), tmp_path)
     other = [{**entries[0], "annotations": {REF_NAME: "example.org/y:1"}}, entries[1]]
-    assert problems(oci_layout(other, blobs), tmp_path) == ""
+    found = problems(oci_layout(other, blobs), tmp_path)
+    assert "it takes a media type" in found if ";" in kind else not found
 
 
 def test_one_tag_for_two_images_of_a_layout(tmp_path: Path) -> None:
@@ -453,7 +460,7 @@ def test_a_platform_that_was_not_copied_is_listed(tmp_path: Path) -> None:
     assert (verdict.images, verdict.problems) == (1, ())
     assert any("linux/arm64" in line and "not in the archive" in line for line in verdict.unchecked)
     assert problems(without(pieces, oci_blobs(images[1])[0].data), tmp_path), "a layer of an image that is there"
-    none = without(pieces, *(piece.data for image in images for piece in oci_blobs(image)), b"{}")
+    none = without(pieces, *(piece.data for piece in pieces if b'"manifests"' not in piece.data))
     assert "which is missing" in problems(none, tmp_path)
 
 
