@@ -137,8 +137,8 @@ def pull_layout(reference: str, directory: Path, *, platform: str | None = None,
     target = directory / "image"
     chosen = [f"--override-arch={platform.rpartition('/')[2]}"] if platform else []
     verify = "true" if tls_verify else "false"
-    words = ("copy", f"--src-tls-verify={verify}", f"docker://{name}", f"oci:{target}:{name}")
-    skopeo("--override-os=linux", *chosen, f"--tmpdir={directory}", *words)
+    words = ("copy", "--dest-oci-accept-uncompressed-layers", f"--src-tls-verify={verify}")
+    skopeo("--override-os=linux", *chosen, f"--tmpdir={directory}", *words, f"docker://{name}", f"oci:{target}:{name}")
     return target
 
 
