@@ -8,8 +8,8 @@ set -euo pipefail
 cd "$lamina_root"
 
 test_packages=(
-  apache2-utils buildah busybox-static bzip2 containerd crun docker-registry docker.io fakeroot golang-go iptables jq
-  mmdebstrap mount openssh-server openssl podman procps runc skopeo umoci xz-utils zstd
+  apache2-utils buildah busybox-static bzip2 containerd crun docker-registry docker.io fakeroot fish golang-go iptables
+  jq mandoc mmdebstrap mount openssh-server openssl podman procps runc skopeo umoci xz-utils zsh zstd
 )
 # The programs of newer Debian releases that the tests use, in roots of their own. dev/root.sh makes these.
 trixie_packages=(

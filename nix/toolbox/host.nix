@@ -19,6 +19,11 @@ let
     sys.exit(main())
     EOF
     chmod +x $out/bin/lamina
+    mkdir -p $out/share/bash-completion/completions $out/share/zsh/site-functions $out/share/fish/vendor_completions.d
+    $out/bin/lamina completion bash > $out/share/bash-completion/completions/lamina
+    $out/bin/lamina completion zsh > $out/share/zsh/site-functions/_lamina
+    $out/bin/lamina completion fish > $out/share/fish/vendor_completions.d/lamina.fish
+    $out/bin/lamina man --all $out/share/man/man1
   '';
 in
 rec {

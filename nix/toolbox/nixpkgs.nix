@@ -20,6 +20,15 @@ let
     nativeBuildInputs = [ python.hatchling ];
     propagatedBuildInputs = [ python.attrs python.python-magic python.zstandard ] ++ further;
     doCheck = false;
+    # From the source: the program in $out cannot be run before it is wrapped.
+    postInstall = ''
+      lamina() { PYTHONPATH=$PWD/builder:$PYTHONPATH ${build.python3.interpreter} -m lamina "$@"; }
+      mkdir -p $out/share/bash-completion/completions $out/share/zsh/site-functions $out/share/fish/vendor_completions.d
+      lamina completion bash > $out/share/bash-completion/completions/lamina
+      lamina completion zsh > $out/share/zsh/site-functions/_lamina
+      lamina completion fish > $out/share/fish/vendor_completions.d/lamina.fish
+      lamina man --all $out/share/man/man1
+    '';
     meta = {
       description = "Layered container images from Nix store paths";
       license = pkgs.lib.licenses.mit;

@@ -13,6 +13,11 @@ from lamina.commands.parser import (
     add_recipe,
 )
 
+TASKS = (
+    ("lamina build image.json -o - | docker load", "without a file"),
+    ("lamina build image.json -o image.tar.zst --compressor zstd", "compressed as a whole"),
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)

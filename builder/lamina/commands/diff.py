@@ -12,6 +12,14 @@ DIFFERENT = 3
 """Exit status with --exit-code: 1 is bad input, 2 is bad usage."""
 
 
+TASKS = (
+    ("lamina diff old.json new.json --markdown", "for a comment in a pull request"),
+    ("lamina diff old.json new.json --exit-code", "exit with 3 if they differ"),
+    ("lamina diff docker://quay.io/org/app:1 new.json", "against what is in a registry"),
+    ("lamina diff old.json new.json --layer-compressor zstd", "with compressed layers"),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "a recipe, an archive, an OCI layout, or docker://NAME:TAG"
     add_source(parser, "old", "OLD", f"{text}: the image before")

@@ -6,6 +6,8 @@ import argparse
 
 from lamina.commands.parser import add_image, add_selection, seconds
 
+TASKS = (("lamina export image.tar -o - | tar -tv", "list every file"),)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_image(parser)

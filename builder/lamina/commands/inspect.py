@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from lamina.report.style import Style
 
 
+TASKS = (
+    ("lamina inspect image.json --largest 10", "why it is large"),
+    ("lamina inspect image.json --tree", "which store paths refer to which"),
+    ("lamina inspect image.tar --files '*.so*'", "files by path or name"),
+    ("lamina inspect docker://quay.io/org/app:1", "an image in a registry"),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     parser.add_argument("--layers", action="store_true", help="show every store path of each layer, with its size")

@@ -6,6 +6,11 @@ import argparse
 
 from lamina.commands.parser import add_check, add_image, add_selection, json_text
 
+TASKS = (
+    ("lamina load image.json --to podman", "into podman"),
+    ("DOCKER_HOST=ssh://user@host lamina load image.json", "to another machine"),
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_image(parser)

@@ -12,7 +12,7 @@ from lamina.commands.parser import Command, parse
 from lamina.errors import LaminaError
 
 _EPILOG = """\
-`lamina help COMMAND` shows the options of a command, and an example.
+`lamina help COMMAND` shows the options of a command, and examples; `lamina help examples` shows all examples.
 example: lamina build image.json -o image.tar && lamina inspect image.tar && docker load < image.tar
 exit status: 0 success, 1 bad input, 2 bad usage
 """
@@ -73,6 +73,8 @@ COMMANDS = (
         "sbom", "write the bill of materials of an image", "lamina sbom image.json --format spdx -o image.spdx.json"
     ),
     Command("export", "write the file system of an image as a plain tar", "lamina export image.tar -o fs.tar"),
+    Command("completion", "print completions for a shell", "lamina completion bash >> ~/.bash_completion"),
+    Command("man", "print a manual page", "lamina man diff | man -l -"),
 )
 
 INTERNAL_COMMANDS = (
@@ -113,7 +115,15 @@ def _run(words: Sequence[str]) -> int:
     try:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # the locale may lack characters of a name
+        if [word.lower() for word in words] == ["help", "examples"]:
+            from lamina.commands.examples import show
+
+            return show(COMMANDS)
         options = parse(words, COMMANDS, INTERNAL_COMMANDS, epilog=_EPILOG)
+        if getattr(options, "quiet", False):
+            from lamina.data.progress import silence
+
+            silence()
         status: int = options.run(options)
         sys.stdout.flush()
         return status

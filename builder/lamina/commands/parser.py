@@ -29,6 +29,12 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=columns() - 2)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """argparse forgets that the names of commands are indented, and breaks the line after the longest of them."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
     def _set_color(self, color: bool) -> None:
         """Help has no colors. Python 3.14 would import dataclasses and inspect for them, at every start (11 ms)."""
         self._theme = _NoColors()
@@ -81,6 +87,10 @@ class Command:
         self.example = example
         self.program = program
 
+    def tasks(self) -> Sequence[tuple[str, str]]:
+        """What users do with the command: a line of shell and what it does. Imports the module."""
+        return getattr(self.module(), "TASKS", ())
+
     def module(self) -> Any:
         """Import the module of the command."""
         name = f"lamina.commands.{self.name.replace('-', '_')}"
@@ -123,6 +133,22 @@ def parse(
     return options
 
 
+def every_parser(commands: Sequence[Command], epilog: str = "") -> dict[str, Parser]:
+    """The parser of each command with all its arguments, by name, and under "" that of `lamina` itself."""
+    parser = Parser(prog="lamina", description="Container images from Nix store paths.", epilog=epilog)
+    parser.add_argument("--version", action="version", version=f"lamina {__version__}")
+    added = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in commands:
+        _add_command(added, command, "", is_requested=True)
+    return {"": parser, **added.choices}
+
+
+def tasks_text(tasks: Sequence[tuple[str, str]]) -> str:
+    """A line for each task, with what it does behind it."""
+    width = max((len(line) for line, _ in tasks), default=0)
+    return "".join(f"\n  {line:<{width}}  # {text}" for line, text in tasks)
+
+
 def _add_command(added: Any, command: Command, program: str, *, is_requested: bool) -> None:
     summary, example = command.summary, command.example
     if program:
@@ -138,6 +164,10 @@ def _add_command(added: Any, command: Command, program: str, *, is_requested: bo
         module = command.module()
         module.add_arguments(own)
         own.set_defaults(run=module.run, parser=own)
+        if "--quiet" not in own._option_string_actions:
+            own.add_argument("--quiet", action="store_true", help="show no progress")
+        if not program:
+            own.epilog = f"{own.epilog}{tasks_text(command.tasks())}"
     if program:
         for action in own._actions:
             if action.dest in ("recipe", "image", "output"):
@@ -151,20 +181,20 @@ def _check_first_word(parser: Parser, words: Sequence[str], commands: Sequence[s
     first = words[0]
     if first.startswith("-"):
         if first not in parser._option_string_actions:
-            parser.error(f"unknown option {first}{_did_you_mean(first, parser._option_string_actions)}")
+            parser.error(f"unknown option {first}{did_you_mean(first, parser._option_string_actions)}")
     else:
-        hint = _did_you_mean(first, commands) or f"; the commands are: {', '.join(commands)}"
+        hint = did_you_mean(first, commands) or f"; the commands are: {', '.join(commands)}"
         parser.error(f"unknown command {first}{hint}")
 
 
 def _unknown_arguments(words: Sequence[str], parser: Parser) -> str:
     first = words[0]
     if first.startswith("-"):
-        return f"unknown option {first}{_did_you_mean(first.partition('=')[0], parser._option_string_actions)}"
+        return f"unknown option {first}{did_you_mean(first.partition('=')[0], parser._option_string_actions)}"
     return f"unexpected argument {first}"
 
 
-def _did_you_mean(word: str, names: Iterable[str]) -> str:
+def did_you_mean(word: str, names: Iterable[str]) -> str:
     """The nearest name, as the end of a message; empty if none is near."""
     from difflib import get_close_matches  # only for errors
 

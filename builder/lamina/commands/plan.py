@@ -7,6 +7,8 @@ import sys
 
 from lamina.commands.parser import add_recipe, columns, json_text
 
+TASKS = (("lamina plan image.json --lock layers.lock.json", "keep layers as they are"),)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)

@@ -7,6 +7,8 @@ import sys
 
 from lamina.commands.parser import add_image, json_text
 
+TASKS = (("lamina verify image.tar", "structure and every digest"),)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_image(parser)

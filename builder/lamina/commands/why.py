@@ -7,6 +7,12 @@ import argparse
 from lamina.commands.parser import add_selection, json_text
 from lamina.commands.source import add_registry, add_source, only, opened
 
+TASKS = (
+    ("lamina why image.json openssl --all", "every way in"),
+    ("lamina why image.json openssl --from git", "from one store path to another"),
+    ("lamina why image.json gcc --json | jq .exclusiveSize", "bytes that only this path brings in"),
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)

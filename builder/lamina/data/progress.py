@@ -16,6 +16,15 @@ _PLAIN_INTERVAL = 5.0
 """Seconds between two lines on a terminal that cannot write over a line (TERM=dumb)."""
 
 
+_silent = False
+
+
+def silence() -> None:
+    """Show no progress in this process from now on."""
+    global _silent
+    _silent = True
+
+
 class Progress:
     """A line on standard error that is updated: call it with the number of bytes done since the last call.
 
@@ -28,7 +37,7 @@ class Progress:
         self.done = 0
         self._shown = False
         # A derivation's log looks like a terminal, but a line in a log cannot be overwritten.
-        self._terminal = sys.stderr.isatty() and "NIX_BUILD_TOP" not in os.environ
+        self._terminal = not _silent and sys.stderr.isatty() and "NIX_BUILD_TOP" not in os.environ
         self._plain = os.environ.get("TERM", "dumb") in ("", "dumb")
         self._next = time.monotonic() + self._interval
 
