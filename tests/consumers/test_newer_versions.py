@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builds import ROOT, environment
+from tests.support.builds import ROOT, environment, expression
 from tests.support.built_examples import Built
 from tests.support.consumers import roots
 from tests.support.consumers.base import Prefix, call, check, version_in
 from tests.support.needs import absent, need_root
+from tests.support.walls import WALLS, attack, check_log
 
 TESTS = ("tests/unit/oci", "tests/unit/test_golden.py", "tests/unit/test_imports.py", "tests/unit/test_errors.py")
 """What has differed between versions of Python: times, JSON, imports, and bytes of layers."""
@@ -47,13 +48,25 @@ def test_python(python: Prefix, request: pytest.FixtureRequest) -> None:
     assert "Exception ignored" not in done.stderr
 
 
-@pytest.mark.parametrize("example", ["hello", "redis", "runAsRoot"])
-def test_nix(example: str, forky: Prefix, tmp_path: Path, build: Callable[[str], Built]) -> None:
+def nix_build(forky: Prefix, home: Path) -> list[str]:
     """In a store of its own: the database of a store may change for good when a newer Nix opens it."""
-    settings = {"NIX_CONF_DIR": f"{ROOT}/.state/nix", "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    settings = {"NIX_CONF_DIR": f"{ROOT}/.state/nix", "XDG_CACHE_HOME": str(home), "HOME": str(home)}
     nix = [*forky, "env", "-C", str(ROOT), *(f"{name}={value}" for name, value in settings.items())]
     assert version_in(check([*nix, "nix", "--version"])) > "2.3"
-    words = [*nix, "nix-build", "--store", str(STORE), "-A", f"examples.{example}", "--no-out-link"]
+    return [*nix, "nix-build", "--store", str(STORE), "--no-out-link"]
+
+
+@pytest.mark.parametrize("wall", WALLS)
+def test_the_wall_of_scripts_with_a_newer_nix(wall: str, forky: Prefix, tmp_path: Path) -> None:
+    words = [*nix_build(forky, tmp_path), *expression(attack(wall))]
+    done = call(words, timeout=TIMEOUT, env=environment())
+    assert done.returncode != 0
+    check_log(wall, done.stderr)
+
+
+@pytest.mark.parametrize("example", ["hello", "redis", "runAsRoot"])
+def test_nix(example: str, forky: Prefix, tmp_path: Path, build: Callable[[str], Built]) -> None:
+    words = [*nix_build(forky, tmp_path), "-A", f"examples.{example}"]
     path = check(words, timeout=TIMEOUT, env=environment()).strip()
     assert path.startswith("/nix/store/")
     assert Path(f"{STORE}{path}").read_bytes() == build(example).archive.read_bytes()

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from tests.support.archives import Piece, Sample, docker_save, folder, layer_of, tar_of
-from tests.support.builds import ROOT, expression, nix, nix_build, nix_error
+from tests.support.builds import expression, nix, nix_build, nix_error
 from tests.support.consumers.base import check
 from tests.support.consumers.docker import Docker
 from tests.support.consumers.podman import Podman
+from tests.support.walls import VICTIM, WALLS, attack, check_log
 
 GLIBC = """lamina.buildImage { name = "glibc"; tag = "1"; config.Env = [ "PATH=/bin:/sbin" ];
   copyToRoot = [ pkgs.bash pkgs.coreutils pkgs.shadow (pkgs.writeTextDir "etc/motd" "hello") ];
@@ -207,7 +208,6 @@ def test_a_script_that_fails() -> None:
     assert "exit code 1" in said and "reached" not in said
 
 
-VICTIM = 'pkgs.writeTextDir "etc/victim" "whole"'
 DESTROY = f"""
   victim=${{{VICTIM}}}
   if rm -rf $victim/etc || chmod u+w $victim || echo x >> $victim/etc/victim || echo x > $NIX_STORE/new; then
@@ -232,34 +232,10 @@ def test_no_script_can_change_the_store(arguments: str) -> None:
     assert (victim / "etc/victim").read_text() == "whole"
 
 
-WAYS_OUT = ROOT / "tests/support/ways_out.py"
-ALL_WAYS = WAYS_OUT.read_text().count("@way")
-WAYS_WITH_THE_MACHINES_ROOT = (
-    "write_to_the_store new_file_in_the_store remount remount_the_path_itself bind_and_remount unmount_the_store "
-    "another_user_namespace unmount_the_processes other_processes descriptors_of_a_process environment_of_a_process "
-    "memory_of_a_process trace_a_process attach_to_a_process namespaces_of_a_process own_descriptors standard_input"
-)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "ways"),
-    [
-        ('buildImage { name = "x"; runAsRoot = %s; }', ""),
-        ('buildLayeredImage { name = "x"; enableFakechroot = true; fakeRootCommands = %s; }', ""),
-        ('buildLayeredImage { name = "x"; fakeRootCommands = %s; }', WAYS_WITH_THE_MACHINES_ROOT),
-        ('buildImage { name = "x"; runAsRoot = ":"; extraCommands = %s; }', WAYS_WITH_THE_MACHINES_ROOT),
-    ],
-)
-def test_no_way_leads_out_of_a_script(arguments: str, ways: str) -> None:
+@pytest.mark.parametrize("wall", WALLS)
+def test_no_way_leads_out_of_a_script(wall: str) -> None:
     """In Nix's own sandbox. What the scripts with the machine's root see is the sandbox's, which is Nix's wall."""
-    python = "${pkgs.python3.withPackages (_: [ ])}/bin/python3"
-    script = (
-        f"''echo \"$({python} ${{{WAYS_OUT}}} $NIX_STORE ${{{VICTIM}}}/etc/victim /etc/hosts {ways})\" >&2; exit 9''"
-    )
-    said = nix_error(*expression(f"lamina.{arguments % script}"))
-    assert f"tried {len(ways.split()) or ALL_WAYS}\n" in said
-    names = [line.partition(":")[0] for line in said.splitlines()]
-    assert [name for name in names if f"def {name}(" in WAYS_OUT.read_text()] == []
+    check_log(wall, nix_error(*expression(attack(wall))))
 
 
 def test_export_image(dockerd: Docker, tmp_path: Path) -> None:
