@@ -266,7 +266,7 @@ def sparse_tar(random: Random) -> bytes:
     form = random.choice([b"S", b"0.0", b"0.1", b"1.0"])
     joined = ",".join(f"{offset},{length}" for offset, length in parts).encode()
     if form == b"S":
-        made = _gnu_sparse(parts, whole, len(data)) + padded(data)
+        made = _gnu_sparse(parts, whole, len(data), random if random.random() < 0.3 else None) + padded(data)
     else:
         records = [record(b"GNU.sparse.size", b"%d" % whole), record(b"GNU.sparse.numblocks", b"%d" % count)]
         if form == b"0.0":
@@ -294,12 +294,14 @@ def sparse_tar(random: Random) -> bytes:
     return made + block(b"after", b"0", 5) + padded(b"after") + bytes(1024)
 
 
-def _gnu_sparse(parts: list[tuple[int, int]], whole: int, stored: int) -> bytes:
+def _gnu_sparse(parts: list[tuple[int, int]], whole: int, stored: int, odd: Random | None) -> bytes:
     fields = [octal(number, 12) for part in parts for number in part]
     room = bytearray(block(b"s", b"S", stored, magic=b"ustar  \0"))
     first = b"".join(fields[:8])
     room[386 : 386 + len(first)] = first
     room[482] = len(fields) > 8
+    if odd is not None:
+        room[odd.randrange(386, 483)] = odd.choice(b"\0\1 07n\x80")
     room[483:495] = octal(whole, 12)
     room[148:156] = b" " * 8
     room[148:156] = b"%06o\0 " % sum(room)

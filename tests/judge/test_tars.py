@@ -126,6 +126,16 @@ def test_a_global_comment_of_git_s_is_read_by_all() -> None:
     assert by_us(block(b"pax_global_header", b"g", len(comment)) + padded(comment) + LAYER) == by_us(LAYER)
 
 
+def sparse_with(at: int, byte: bytes) -> bytes:
+    """GNU tar's sparse member without any data, and a byte in its map."""
+    header = bytearray(block(b"s", b"S", 0, magic=b"ustar  \0"))
+    header[483:495] = b"00000000000\0"
+    header[at : at + 1] = byte
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
 PLAIN = block(b"manifest.json", b"0", 2) + padded(b"[]")
 PATH = block(b"x", b"x", 14) + padded(record(b"path", b"decoy"))
 COMMENT = record(b"comment", b"x")
@@ -146,6 +156,10 @@ HIDDEN = {
     ),
     "a prefix in GNU's format": block(b"manifest.json", b"0", magic=b"ustar  \0", prefix=b"decoy"),
     "a prefix in the oldest format": block(b"manifest.json", b"0", magic=bytes(8), prefix=b"decoy"),
+    "a part behind the end of a sparse map": sparse_with(386 + 30, b"1") + PLAIN,
+    "a length without an offset in a sparse map": sparse_with(386 + 12, b"1") + PLAIN,
+    "an offset without a length in a sparse map": sparse_with(386, b"0") + PLAIN,
+    "a sparse map that goes on in another way": sparse_with(482, b"2") + bytes(512) + PLAIN,
     "a prefix without a name": block(b"", b"\0", prefix=b"d") + PLAIN,
     "a NUL in a long name": (
         block(b"././@LongLink", b"L", 16, magic=b"ustar  \0") + padded(b"manifest.json\0x\0") + PLAIN

@@ -48,9 +48,15 @@ def check_gnu_sparse(block: bytes, stream: Stream, size: int, where: object) -> 
     numbers: list[int] = []
     entries, more = block[386:482], block[482]
     while True:
+        if more > 1:
+            raise _bad(where)
         for start in range(0, len(entries) - 23, 24):
-            if not entries[start]:
+            if not entries[start]:  # the end for Go; GNU tar looks at the length, and Python at all entries
+                if any(entries[start:]):
+                    raise _bad(where)
                 break
+            if not entries[start + 12]:
+                raise _bad(where)
             numbers += (_field(entries[start : start + 12], where), _field(entries[start + 12 : start + 24], where))
         if not more:
             break
