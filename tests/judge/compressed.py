@@ -17,6 +17,9 @@ from tests.judge.readers import go
 KINDS = {b"g": "gzip", b"b": "bzip2"}
 """By the judge's letter for it."""
 
+_ONLY_LIBBZ2 = ("equal symbols in Huffman tree", "deprecated randomized files")
+"""What libbz2 still unpacks and Go does not; no encoder of this century writes it. It is refused there, not misread."""
+
 _BEHIND = [*([b""] * 12), b"\0", bytes(4), bytes(512), b"x", b"\x1f\x8b", b"BZh9", b"\x1f\x8b\x08" + bytes(7)]
 
 
@@ -27,6 +30,8 @@ def disagreement(kind: bytes, data: bytes) -> str | None:
     except LaminaError:
         return None
     answer = go().ask(kind, data)
+    if answer["error"].endswith(_ONLY_LIBBZ2):
+        return ""
     if answer["error"]:
         return f"Go refuses what we unpack: {answer['error']}"
     same = answer["value"] == hashlib.sha256(ours).hexdigest()
