@@ -24,6 +24,8 @@ VARIANTS: dict[str, list[list[str]]] = {
 NOT_MEASURED = {
     "prefetch": "it reads a registry, whose answers have limits of their own",
     "recipe": "it reads the attributes of a derivation, and of a base only what `build` reads, too",
+    "completion": "it reads nothing",
+    "man": "it reads nothing",
     "pack": "it reads directories",
     "fake-root": "it reads a directory",
     "run-as-root": "it runs a script on the base, which `export` reads in the same way",
@@ -77,8 +79,8 @@ def _value(action: argparse.Action, image: Path, directory: Path) -> list[object
         return [image] * (2 if action.nargs == "+" else 1)
     if action.choices:
         return [next(iter(action.choices))]
-    if any(word in name for word in ("DEST", "REGISTRY", "REPOSITORY", "TARGET")):
-        return ["127.0.0.1:1/x/y:1"]
+    if any(word in name for word in ("DEST", "REGISTRY", "REPOSITORY", "TARGET", "REFERENCE", "://")):
+        return ["docker://127.0.0.1:1/x/y:1"]
     return [directory / "made"]
 
 

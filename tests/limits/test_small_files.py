@@ -27,13 +27,14 @@ WORST = ("verify --for all", "export --name x/y")
 """The command lines that look closest."""
 
 
-def _marks(construct: str, line: str) -> Any:
-    """In `make test` the commands that look closest read the quick constructs, and each other command reads one."""
-    first = construct == QUICK[0] or (construct in QUICK and line in WORST)
-    return () if first else pytest.mark.thorough
-
-
-CASES = [pytest.param(construct, line, marks=_marks(construct, line)) for construct in CONSTRUCTS for line in LINES]
+def _cases(construct_for_all: str | None) -> list[Any]:
+    """All constructs in all commands. `make test` has the quick ones in the commands that look closest."""
+    return [
+        pytest.param(construct, line, marks=() if is_quick else pytest.mark.thorough)
+        for construct in CONSTRUCTS
+        for line in LINES
+        for is_quick in [construct == construct_for_all or (construct in QUICK and line in WORST)]
+    ]
 
 
 @functools.cache
@@ -51,7 +52,7 @@ def cost(line: str, data: bytes, directory: Path, name: str = "it") -> Answer:
     )
 
 
-@pytest.mark.parametrize(("construct", "line"), CASES)
+@pytest.mark.parametrize(("construct", "line"), _cases(QUICK[0]))
 def test_far_beyond_all_limits(construct: str, line: str, tmp_path: Path) -> None:
     answer = cost(line, packed(construct, CONSTRUCTS[construct][3]), tmp_path)
     assert not answer.fault, answer.fault
@@ -69,7 +70,7 @@ def test_as_much_as_fits_into_a_small_file(construct: str, line: str, tmp_path: 
         assert not answer.fault, answer.fault
 
 
-@pytest.mark.parametrize(("construct", "line"), CASES)
+@pytest.mark.parametrize(("construct", "line"), _cases(None))
 def test_twice_as_much_costs_twice_at_most(construct: str, line: str, tmp_path: Path) -> None:
     """But for what starting costs, and some noise."""
     small = CONSTRUCTS[construct][1]
