@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import re
 import subprocess
@@ -28,6 +29,9 @@ _CHANGES = (
     "os.system", "os.exec", "os.fork", "os.posix_spawn", "subprocess.Popen", "socket.connect", "shutil.rmtree",
 )  # fmt: skip
 
+
+WRITES = ("command_line",)
+"""Targets that write files, in a directory that they make."""
 
 _OWN_FILES = ("os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree")
 
@@ -90,7 +94,7 @@ def drive(target: str, seconds: int, directory: Path) -> None:
 
     def one(data: bytes) -> None:
         began = time.process_time()
-        with watch:
+        with contextlib.nullcontext() if target in WRITES else watch:
             function(data)
         assert time.process_time() - began < SECONDS_PER_INPUT, "an input that takes too long"
 

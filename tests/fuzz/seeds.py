@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lamina.recipe.nix_database import Registration, database
+from tests.fuzz import command_lines
 from tests.fuzz.targets import SEPARATOR, TARGETS
 from tests.support.archives import (
     SHAPES,
@@ -155,6 +156,7 @@ def seeds() -> dict[str, list[bytes]]:
             *(b"\2" + data for data in databases()),
         ],
         "tar_judge": [LAYER, WHITEOUTS, long_names()],
+        "command_line": command_lines.seeds(),
         "document_judge": [b"c" + to_json(CONFIG), *(kind + text for kind, text in DOCUMENTS.items())],
     }  # fmt: skip
 

@@ -48,6 +48,7 @@ from lamina.report.sbom.databases import distribution_packages
 from lamina.report.verify import verify
 from lamina.store.closure import parse_graph, reachable
 from lamina.tar.read import entries
+from tests.fuzz.command_lines import command_line
 from tests.judge import documents as documents_of_images
 from tests.judge import readers
 from tests.support.archives import Piece, tar_of
@@ -224,6 +225,7 @@ TARGETS: dict[str, Target] = {
         package_database,
         tar_judge,
         document_judge,
+        command_line,
     )
 }
 
