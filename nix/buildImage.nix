@@ -38,39 +38,23 @@ in
 let
   check = kinds.of { inherit function; it = name; };
 in
-assert check.arguments arguments {
-  name = kinds.imageName;
-  tag = kinds.tag;
-  fromImage = kinds.nullOr kinds.path;
-  fromImageName = kinds.nullOr kinds.string;
-  fromImageTag = kinds.nullOr kinds.string;
+assert check.arguments arguments (kinds.image // {
   copyToRoot = kinds.trees;
-  contents = kinds.trees;
   keepContentsDirlinks = kinds.bool;
   runAsRoot = kinds.script;
-  extraCommands = kinds.script;
-  allowForeign = kinds.bool;
-  layers = kinds.listOf kinds.path;
-  config = kinds.nullOr kinds.set;
-  inheritConfig = kinds.among [ "docker" "env" ];
-  architecture = kinds.architecture;
   created = kinds.time;
-  uid = kinds.natural;
-  gid = kinds.natural;
   compressor = kinds.among archive.compressors;
   format = kinds.nullOr (kinds.among archive.formats);
   layout = kinds.nullOr (kinds.among archive.formats);
-  meta = kinds.set;
-  includeNixDB = kinds.bool;
   diskSize = kinds.natural;
   buildVMMemorySize = kinds.natural;
-};
+});
 assert check.notBoth "copyToRoot" copyToRoot "contents" contents;
 assert check.notBoth "format" format "layout" layout;
 assert allowForeign || check.ours (defaults.foreign == "warned" && arguments ? architecture) architecture [ copyToRoot contents ];
 let
   trees = names.trees (check.deprecated "contents" (contents != null) "copyToRoot does the same" [ copyToRoot contents ]);
-  base = if fromImage == null then null else { path = "${fromImage}"; name = fromImageName; tag = fromImageTag; };
+  base = names.base fromImage fromImageName fromImageTag;
   owner = { uid = names.number uid; gid = names.number gid; };
   commands = names.script extraCommands;
   keepDirlinks = keepContentsDirlinks;

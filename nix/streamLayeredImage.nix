@@ -40,36 +40,20 @@ in
 let
   check = kinds.of { inherit function; it = name; };
 in
-assert check.arguments arguments {
-  name = kinds.imageName;
-  tag = kinds.tag;
-  fromImage = kinds.nullOr kinds.path;
-  fromImageName = kinds.nullOr kinds.string;
-  fromImageTag = kinds.nullOr kinds.string;
-  contents = kinds.trees;
-  config = kinds.nullOr kinds.set;
-  inheritConfig = kinds.among [ "docker" "env" ];
-  architecture = kinds.architecture;
+assert check.arguments arguments (kinds.image // {
   created = kinds.date;
   mtime = kinds.date;
-  uid = kinds.natural;
-  gid = kinds.natural;
   uname = kinds.string;
   gname = kinds.string;
   volatile = kinds.listOf kinds.inStore;
   lock = kinds.nullOr kinds.path;
   layeringPipeline = kinds.nullOr (kinds.either kinds.list kinds.path);
-  allowForeign = kinds.bool;
-  layers = kinds.listOf kinds.path;
-  extraCommands = kinds.script;
   fakeRootCommands = kinds.script;
   enableFakechroot = kinds.bool;
   includeStorePaths = kinds.bool;
-  includeNixDB = kinds.bool;
   passthru = kinds.set;
-  meta = kinds.set;
   debug = kinds.bool;
-};
+});
 assert layeringPipeline != null || check.holds "maxLayers" maxLayers kinds.severalLayers;
 assert !enableFakechroot || toolbox.supervises
   || check.fail "enableFakechroot is true; it works where builds run on x86_64-linux or aarch64-linux, and here on ${toolbox.system}";
@@ -84,7 +68,7 @@ let
     tag = names.text tag;
     config = import ./lib/config.nix check config;
     links = true;
-    base = if fromImage == null then null else { path = "${fromImage}"; name = fromImageName; tag = fromImageTag; };
+    base = names.base fromImage fromImageName fromImageTag;
     made =
       if commands == { extraCommands = ""; fakeRootCommands = ""; } then null
       else rootScript ({

@@ -111,6 +111,26 @@ rec {
   outsideOfStore = what: kind what (value: isString value && !builtins.hasContext value
     && !startsWith builtins.storeDir value);
 
+  # The arguments that buildImage and streamLayeredImage have in common.
+  image = {
+    name = imageName;
+    inherit tag;
+    fromImage = nullOr path;
+    fromImageName = nullOr string;
+    fromImageTag = nullOr string;
+    contents = trees;
+    config = nullOr set;
+    inheritConfig = among [ "docker" "env" ];
+    inherit architecture;
+    uid = natural;
+    gid = natural;
+    allowForeign = bool;
+    layers = listOf path;
+    extraCommands = script;
+    includeNixDB = bool;
+    meta = set;
+  };
+
   # For the function called `function`: `it` is the name of what it makes, as errors call it, or null.
   of = { function, it ? null }: rec {
     who = if isString it then "${function}, image ${toJSON it}" else function;

@@ -24,6 +24,9 @@ rec {
     in
     substring 0 (store + stringLength name) "${path}";
 
+  # The base of an image: one of the images in a file, or null.
+  base = file: name: tag: if file == null then null else { path = "${file}"; inherit name tag; };
+
   # Values that dockerTools takes in more than one form.
   number = value: if isString value then builtins.fromJSON (withoutZeros value) else value;
   withoutZeros = text: builtins.elemAt (builtins.match "0*([0-9]+)" text) 0;

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lamina.media.read import read_image
 from tests.support.builds import COMMAND
 from tests.support.consumers import scores
 from tests.support.consumers.adapters import KINDS, KINDS_OF_FORKY, Consumer
 from tests.support.consumers.base import Form, unique
 from tests.support.consumers.scores import FORMS, PAIRS
+from tests.support.reading import read_image
 from tests.support.replays import archives
 from tests.support.replays.archives import Image
 

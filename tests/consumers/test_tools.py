@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lamina.media.read import read_image
 from lamina.report.verify import verify
 from tests.support.consumers.adapters import ConsumerError
 from tests.support.consumers.base import check, unique
@@ -17,6 +16,7 @@ from tests.support.consumers.podman import Podman
 from tests.support.consumers.registry import Registry
 from tests.support.consumers.scanners import Scanner, scanned
 from tests.support.consumers.skopeo import Skopeo
+from tests.support.reading import read_image
 from tests.support.replays import archives
 from tests.support.replays.archives import Image
 
@@ -88,7 +88,7 @@ def test_a_directory_that_skopeo_copied(
 @pytest.mark.parametrize("form", ["docker-dir", "oci-dir"])
 def test_a_directory_that_podman_saved(image: Image, archive: Path, podman: Podman, form: str, tmp_path: Path) -> None:
     [name] = podman.load(archive)
-    check(podman.podman("save", "--format", form, "--output", tmp_path / form, name))
+    check(podman.program("save", "--format", form, "--output", tmp_path / form, name))
     podman.remove(name)
     check_directory(tmp_path / form, image)
 

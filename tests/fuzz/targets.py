@@ -28,7 +28,6 @@ from lamina.image.layer import Layer
 from lamina.image.merge import merged
 from lamina.limits import ERROR_TEXT
 from lamina.media import classic, universal
-from lamina.media.read import read_image
 from lamina.media.tarball import stream
 from lamina.oci.digest import sha256
 from lamina.oci.documents import Descriptor
@@ -52,6 +51,7 @@ from tests.fuzz.command_lines import command_line
 from tests.judge import documents as documents_of_images
 from tests.judge import readers
 from tests.support.archives import Piece, tar_of
+from tests.support.reading import read_image
 from tests.support.trees import hashed_name
 
 Target = Callable[[bytes], None]

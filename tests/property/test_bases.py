@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from lamina.errors import LaminaError
 from lamina.image.layer import hashed
-from lamina.media.read import read_image
 from tests.support.archives import SHAPES, WRAPPERS, sample, tar_of
+from tests.support.reading import read_image
 
 IMAGE = sample("below", "above", "below")
 ARCHIVES = {name: tar_of(shape([IMAGE])) for name, shape in SHAPES.items()}

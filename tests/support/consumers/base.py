@@ -236,9 +236,23 @@ def daemon(
 ) -> Iterator[None]:
     """Keep a daemon while the `with` lasts, and no longer than this process; its output is in `directory`/log."""
     log = directory / "log"
+    words = ["setpriv", "--pdeathsig", "TERM", *prefix, *argv]
+    with in_background(words, log, env=env) as process:
+        try:
+            wait_for(ready, f"start of {argv[0]}", QUICK, alive=lambda: process.poll() is None)
+        except ConsumerError as error:
+            raise ConsumerError(f"{error}\n{log.read_text(errors='replace')[-2000:]}") from None
+        yield
+
+
+@contextmanager
+def in_background(
+    argv: Sequence[str | Path], log: Path, *, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program in a session of its own that is stopped at the end of the block; its output is added to `log`."""
     with log.open("ab") as out:
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", *prefix, *(str(word) for word in argv)],
+            [str(word) for word in argv],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -246,16 +260,12 @@ def daemon(
             start_new_session=True,
         )
     try:
-        try:
-            wait_for(ready, f"start of {argv[0]}", QUICK, alive=lambda: process.poll() is None)
-        except ConsumerError as error:
-            raise ConsumerError(f"{error}\n{log.read_text(errors='replace')[-2000:]}") from None
-        yield
+        yield process
     finally:
-        stop(process)
+        _stop(process)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes]) -> None:
     """Ask a session's leader to end, and end the whole session when it does not."""
     process.terminate()
     try:

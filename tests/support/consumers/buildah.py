@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,16 +19,13 @@ from tests.support.consumers.base import (
     Layout,
     Prefix,
     Verb,
-    call,
     check,
-    environment,
+    in_background,
     require_free,
-    stop,
     unique,
-    version_in,
     wait_for_service,
 )
-from tests.support.consumers.podman import SETTINGS
+from tests.support.consumers.podman import OnStorage
 from tests.support.consumers.skopeo import opened_tar
 
 # What buildah adds to the errors of a command that fails.
@@ -37,7 +33,7 @@ OWN_WORDS = re.compile(r"Error: (?:while running runtime: )?exit status \d+\n$")
 
 
 @frozen
-class Buildah:
+class Buildah(OnStorage):
     """buildah takes one image out of an archive, under all the names that the archive gives it."""
 
     directory: Path
@@ -46,27 +42,9 @@ class Buildah:
     layouts: tuple[Layout, ...] = ("docker-archive", "oci-layout")
     saves: tuple[Form, ...] = ("docker-archive", "oci-archive")
 
-    def buildah(self, *words: str | Path) -> list[str | Path]:
+    def program(self, *words: str | Path) -> list[str | Path]:
         where = ("--root", self.directory / "root", "--runroot", self.directory / "run")
         return [*self.prefix, "buildah", *where, "--storage-driver", "overlay", *words]
-
-    @property
-    def env(self) -> dict[str, str]:
-        return {"CONTAINERS_CONF": str(self.directory / "containers.conf"), "TMPDIR": str(self.copies)}
-
-    @property
-    def copies(self) -> Path:
-        """For layers on their way: /var/tmp may be memory."""
-        return self.directory / "copies"
-
-    def call(self, *words: str | Path, timeout: float = QUICK) -> Completed:
-        return call(self.buildah(*words), timeout=timeout, env=self.env)
-
-    def check(self, *words: str | Path, timeout: float = QUICK) -> str:
-        return check(self.buildah(*words), timeout=timeout, env=self.env)
-
-    def version(self) -> str:
-        return version_in(self.check("--version"))
 
     def load(self, archive: Path) -> list[str]:
         """The names of its image that are in the archive: it may have had others from before."""
@@ -130,21 +108,11 @@ class Buildah:
     @contextmanager
     def serve(self, name: str, port: int, timeout: float = QUICK) -> Iterator[None]:
         require_free(port)
-        with self.container(name) as container, (self.directory / container).open("wb") as log:
-            words = self.buildah(*self.isolated("host", container, self.command(name, None)))
-            process = subprocess.Popen(
-                [str(word) for word in words],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment(self.env),
-                start_new_session=True,
-            )
-            try:
+        with self.container(name) as container:
+            words = self.program(*self.isolated("host", container, self.command(name, None)))
+            with in_background(words, self.directory / container, env=self.env) as process:
                 wait_for_service(name, port, timeout, lambda: process.poll() is None)
                 yield
-            finally:
-                stop(process)
 
     def commit(self, container: str, name: str) -> str:
         """Make an image of a working container; returns the name in buildah's spelling."""
@@ -173,8 +141,6 @@ def familiar(name: str) -> str:
 
 @contextmanager
 def started(directory: Path, prefix: Prefix = ()) -> Iterator[Buildah]:
-    (directory / "containers.conf").write_text(SETTINGS)
     consumer = Buildah(directory, prefix)
-    consumer.copies.mkdir()
-    consumer.check("version")
+    consumer.prepare()
     yield consumer

@@ -98,7 +98,7 @@ def client(consumer: Consumer) -> tuple[str, str, list[str]]:
         return "docker", "docker", [str(word) for word in consumer.docker()]
     if isinstance(consumer, Podman):
         settings = [f"{key}={value}" for key, value in consumer.env.items()]
-        return "podman", "podman", ["env", *settings, *(str(word) for word in consumer.podman())]
+        return "podman", "podman", ["env", *settings, *(str(word) for word in consumer.program())]
     assert isinstance(consumer, Containerd)
     return "containerd", "ctr", [str(word) for word in consumer.ctr()]
 

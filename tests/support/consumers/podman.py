@@ -45,21 +45,15 @@ netns = "none"
 """
 
 
-@frozen
-class Podman:
-    """podman on a store of its own."""
+class OnStorage:
+    """podman and buildah: a program without a daemon, on a store and with settings of its own."""
 
     directory: Path
-    prefix: Prefix = ()
-    cannot: Mapping[Verb, str] = {}
-    layouts: tuple[Layout, ...] = ("oci-layout", "docker-archive")
-    saves: tuple[Form, ...] = ("docker-archive", "oci-archive")
+    prefix: Prefix
 
-    def podman(self, *words: str | Path) -> list[str | Path]:
-        where: list[str | Path] = []
-        for option, name in (("--root", "root"), ("--runroot", "run"), ("--tmpdir", "tmp")):
-            where += [option, self.directory / name]
-        return [*self.prefix, "podman", *where, "--storage-driver", "overlay", *words]
+    def program(self, *words: str | Path) -> list[str | Path]:
+        """The command line that does `words` on this store."""
+        raise NotImplementedError
 
     @property
     def env(self) -> dict[str, str]:
@@ -71,14 +65,36 @@ class Podman:
         """For archives unpacked and layers on their way: /var/tmp may be memory."""
         return self.directory / "copies"
 
+    def prepare(self) -> None:
+        (self.directory / "containers.conf").write_text(SETTINGS)
+        self.copies.mkdir()
+        self.check("version")
+
     def call(self, *words: str | Path, timeout: float = QUICK) -> Completed:
-        return call(self.podman(*words), timeout=timeout, env=self.env)
+        return call(self.program(*words), timeout=timeout, env=self.env)
 
     def check(self, *words: str | Path, timeout: float = QUICK) -> str:
-        return check(self.podman(*words), timeout=timeout, env=self.env)
+        return check(self.program(*words), timeout=timeout, env=self.env)
 
     def version(self) -> str:
         return version_in(self.check("--version"))
+
+
+@frozen
+class Podman(OnStorage):
+    """podman on a store of its own."""
+
+    directory: Path
+    prefix: Prefix = ()
+    cannot: Mapping[Verb, str] = {}
+    layouts: tuple[Layout, ...] = ("oci-layout", "docker-archive")
+    saves: tuple[Form, ...] = ("docker-archive", "oci-archive")
+
+    def program(self, *words: str | Path) -> list[str | Path]:
+        where: list[str | Path] = []
+        for option, name in (("--root", "root"), ("--runroot", "run"), ("--tmpdir", "tmp")):
+            where += [option, self.directory / name]
+        return [*self.prefix, "podman", *where, "--storage-driver", "overlay", *words]
 
     def load(self, archive: Path) -> list[str]:
         lines = LOADED.findall(self.check("load", "--input", archive, timeout=HEAVY))
@@ -126,8 +142,6 @@ class Podman:
 
 @contextmanager
 def started(directory: Path, prefix: Prefix = ()) -> Iterator[Podman]:
-    (directory / "containers.conf").write_text(SETTINGS)
     consumer = Podman(directory, prefix)
-    consumer.copies.mkdir()
-    consumer.check("version")
+    consumer.prepare()
     yield consumer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,10 +23,9 @@ from tests.support.consumers.base import (
     Verb,
     call,
     check,
-    environment,
+    in_background,
     manifest_config,
     require_free,
-    stop,
     unique,
     version_in,
     wait_for_service,
@@ -101,22 +99,12 @@ class Umoci(Refusing):
         container = unique("serve")
         try:
             bundle = self.bundle(name, container, None, host_network=True)
-            words = [str(word) for word in self.runc("run", "--bundle", bundle, container)]
-            with (bundle / "log").open("wb") as log:
-                process = subprocess.Popen(
-                    words,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=environment(),
-                    start_new_session=True,
-                )
-            try:
-                wait_for_service(name, port, timeout, lambda: process.poll() is None)
-                yield
-            finally:
-                call(self.runc("kill", container, "KILL"))
-                stop(process)
+            with in_background(self.runc("run", "--bundle", bundle, container), bundle / "log") as process:
+                try:
+                    wait_for_service(name, port, timeout, lambda: process.poll() is None)
+                    yield
+                finally:
+                    call(self.runc("kill", container, "KILL"))
         finally:
             self.destroy(container)
 

@@ -21,7 +21,6 @@ from lamina.image.contents import store_paths
 from lamina.image.layer import Layer, hashed
 from lamina.limits import UNPACKED, Allowance
 from lamina.media import classic, universal
-from lamina.media.read import read_image
 from lamina.media.tarball import Arrangement, stream
 from lamina.oci.strict_json import parse_json
 from lamina.recipe.open import build_image
@@ -43,6 +42,7 @@ from tests.support.archives import (
     to_json,
 )
 from tests.support.needs import absent
+from tests.support.reading import read_image
 from tests.support.recipes import base, image_of, recipe, save, store_layer
 from tests.support.trees import hashed_name
 

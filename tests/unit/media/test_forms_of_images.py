@@ -13,7 +13,6 @@ import pytest
 
 from lamina.errors import BadInput
 from lamina.limits import INDEXES
-from lamina.media.read import read_image, read_images
 from lamina.report.verify import verify
 from tests.support.archives import (
     Piece,
@@ -31,6 +30,7 @@ from tests.support.archives import (
     tar_of,
     to_json,
 )
+from tests.support.reading import read_image, read_images
 from tests.support.recipes import base, image_of, recipe, save
 
 REF_NAME = "org.opencontainers.image.ref.name"

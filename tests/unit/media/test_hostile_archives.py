@@ -14,7 +14,6 @@ import pytest
 
 from lamina.errors import BadInput
 from lamina.image.layer import hashed
-from lamina.media.read import read_image
 from lamina.report.verify import verify
 from tests.support.archives import (
     SHAPES,
@@ -33,6 +32,7 @@ from tests.support.archives import (
     tar_of,
     to_json,
 )
+from tests.support.reading import read_image
 from tests.support.recipes import base, image_of, recipe, save
 
 shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())

@@ -14,7 +14,6 @@ import pytest
 
 from lamina.errors import BadUsage
 from lamina.media import classic
-from lamina.media.read import read_image
 from lamina.media.write import FORMATS, write
 from lamina.oci.reference import parse_reference
 from lamina.report.verify import verify
@@ -33,6 +32,7 @@ from tests.support.archives import (
     tar_of,
 )
 from tests.support.fixtures import Command
+from tests.support.reading import read_image
 from tests.support.recipes import image_of, recipe, root_layer, write_recipe
 from tests.support.trees import make_tree
 

@@ -10,7 +10,6 @@ import attrs
 import pytest
 
 from lamina.errors import BadInput
-from lamina.media.read import read_image, read_images
 from lamina.report.verify import verify
 from tests.support.archives import (
     Piece,
@@ -24,6 +23,7 @@ from tests.support.archives import (
     sample,
     to_json,
 )
+from tests.support.reading import read_image, read_images
 from tests.support.recipes import base, image_of, recipe, save
 
 REF_NAME = "org.opencontainers.image.ref.name"

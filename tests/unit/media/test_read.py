@@ -14,7 +14,6 @@ import pytest
 from lamina.errors import BadInput
 from lamina.image.image import Image
 from lamina.image.layer import hashed
-from lamina.media.read import read_image
 from tests.support.archives import (
     SHAPES,
     WRAPPERS,
@@ -31,6 +30,7 @@ from tests.support.archives import (
     skopeo,
     tar_of,
 )
+from tests.support.reading import read_image
 from tests.support.recipes import bytes_of, save
 
 shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())

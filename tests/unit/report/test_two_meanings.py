@@ -13,7 +13,6 @@ import pytest
 from lamina.data.blob import Bytes
 from lamina.data.compression import detect, plain
 from lamina.errors import BadInput
-from lamina.media.read import read_image
 from lamina.oci.spelling import CONFIG_DOCUMENT, DOCKER_ARCHIVE, MANIFEST, check_spelling, fold
 from lamina.report.verify import verify
 from tests.judge.tars import block, padded, record
@@ -35,6 +34,7 @@ from tests.support.archives import (
     tar_of,
     to_json,
 )
+from tests.support.reading import read_image
 from tests.support.recipes import base, image_of, recipe, save
 
 GOOD, EVIL = sample("good", names=("example.org/x:1",)), sample("evil", names=("example.org/x:1",))
