@@ -221,7 +221,7 @@ def reader(consumer: Consumer) -> Iterator[Reader]:
         yield Docker(consumer.directory / "s", consumer.contents is not None)
     elif isinstance(consumer, podman.Podman):
         socket = consumer.directory / "service"
-        command = consumer.podman("system", "service", "--time", "0", f"unix://{socket}")
+        command = consumer.program("system", "service", "--time", "0", f"unix://{socket}")
         with daemon(command, consumer.directory, lambda: _answers(socket), env=consumer.env):
             yield Podman(socket)
 
