@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
+from lamina.data.blob import read_all
 from lamina.data.compression import plain
 from lamina.errors import BadInput
 from lamina.image.layer import Layer, hashed
-from lamina.limits import V1_CHAIN
+from lamina.limits import DOCUMENT_BYTES, V1_CHAIN
 from lamina.media.files import Members, read_document
 from lamina.oci.digest import Digest, chain_ids
 from lamina.oci.spelling import CONFIG_DOCUMENT, REPOSITORIES
@@ -76,12 +77,22 @@ class _Chains:
                 raise BadInput(where, "the chain of parents forms a circle", _REMEDY)
             chain[identity] = None
             fields = expect(read_document(self.members, f"{identity}/json", CONFIG_DOCUMENT), dict, "v1 JSON", where)
+            if fields.get("id") not in (None, identity):
+                raise BadInput(where, f"has the id {fields['id']!r:.80}, which is not that of its directory", _REMEDY)
+            self._check_version(identity)
             self.members.blob(f"{identity}/layer.tar")
             self._parents[identity] = expect(fields.get("parent") or "", str, "parent", where)
             identity = self._parents[identity]
         for depth, each in enumerate(reversed(chain), 1 + self._depths.get(identity, 0)):
             self._depths[each] = depth
         return self._depths.get(top, 0)
+
+    def _check_version(self, identity: str) -> None:
+        """Raises BadInput: the version of the layer's JSON is another than that of Docker's image spec."""
+        name = f"{identity}/VERSION"
+        where = f"{self.members.where}({name})"
+        if name in self.members and read_all(self.members.blob(name), DOCUMENT_BYTES, where).strip() != b"1.0":
+            raise BadInput(where, "has another version than 1.0", "write 1.0 (Docker image spec v1.2)")
 
     def chain_id(self, top: str) -> Digest:
         """Stands for all layers from the bottom to `top`. Raises BadInput: a layer cannot be read."""

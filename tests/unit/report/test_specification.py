@@ -211,6 +211,22 @@ def test_a_name_in_manifest_json(name: str, expected: str, tmp_path: Path) -> No
     assert problem.startswith(f"{path}(manifest.json): RepoTags has") and expected in problem
 
 
+@pytest.mark.parametrize(
+    ("file", "data", "expected"),
+    [
+        ("json", to_json({"id": "0" * 64, "created": "2026-11-23T17:05:00Z"}), "has the id '0000"),
+        ("VERSION", b"2.0", "has another version than 1.0"),
+    ],
+)
+def test_a_file_of_a_v1_layer(file: str, data: bytes, expected: str, tmp_path: Path) -> None:
+    image = sample("one")
+    name = f"{image.legacy_ids[0]}/{file}"
+    pieces = [Piece(name, data) if piece.name == name else piece for piece in docker_save([image])]
+    path = save(pieces, tmp_path / "it.tar")
+    [problem] = verify(path).problems
+    assert problem.startswith(f"{path}({name}): ") and expected in problem
+
+
 MEMBERS: dict[str, tuple[list[Piece], str]] = {
     "a name that leaves": ([Piece("a/../../b")], r"the member 'a/../../b' leaves the root;"),
     "a name that goes up": ([Piece("../b")], r"the member '../b' leaves the root;"),
