@@ -114,6 +114,9 @@ VENDORED_FILES = 1000
 VENDORED_PARTS = 100_000
 """Packages in these documents together: a large Rust program has 1,000."""
 
+POLICY_BYTES = 1 << 20
+"""Size of a policy for `lamina check`; one has some twenty lines."""
+
 ROOT_REPEATS = 100_000
 """Files at the root of an image that are copied a second time, because a symbolic link leads to a directory again.
 

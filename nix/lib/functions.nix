@@ -65,6 +65,7 @@ rec {
   buildLayer = public "buildLayer" (function: import ../buildLayer.nix { inherit toolbox function; });
   buildLayeredImage = buildLayeredImageAs "buildLayeredImage";
   streamLayeredImage = stream "streamLayeredImage";
+  checkImage = public "checkImage" (function: import ../checkImage.nix { inherit toolbox function; });
   exportImage = public "exportImage" (function: import ../exportImage.nix { inherit toolbox function; });
   streamNixShellImage = public "streamNixShellImage" (function: import ../streamNixShellImage.nix {
     inherit toolbox binSh usrBinEnv fakeNss function;

@@ -26,6 +26,7 @@ FUNCTIONS = {
     "buildLayer": "nix/buildLayer.nix",
     "pullImage": "nix/pullImage.nix",
     "exportImage": "nix/exportImage.nix",
+    "checkImage": "nix/checkImage.nix",
     "streamNixShellImage": "nix/streamNixShellImage.nix",
     "buildNixShellImage": "nix/buildNixShellImage.nix",
     "fakeNss": "nix/fakeNss.nix",
@@ -51,6 +52,7 @@ REQUIRED = {
     "pullImage": f'imageName = "app"; imageDigest = "sha256:{"0" * 64}"; '
     'hash = "sha256-xxZ4UW6jRIVAzlVYA62awcopzcYNViDyh6q1yocF3KU=";',
     "exportImage": "fromImage = base;",
+    "checkImage": 'image = base; policy = builtins.toFile "policy.toml" "";',
     "streamNixShellImage": "drv = app;",
     "buildNixShellImage": "drv = app;",
     "fakeNss": "",

@@ -70,6 +70,9 @@ COMMANDS = (
     Command("serve", "serve images as a read-only registry", "lamina serve image.json --listen 127.0.0.1:5000"),
     Command("prefetch", "print the arguments for pullImage", "lamina prefetch redis:7"),
     Command(
+        "check", "check an image against a policy: budgets, what is forbidden or required", "lamina check image.json"
+    ),
+    Command(
         "sbom", "write the bill of materials of an image", "lamina sbom image.json --format spdx -o image.spdx.json"
     ),
     Command("export", "write the file system of an image as a plain tar", "lamina export image.tar -o fs.tar"),

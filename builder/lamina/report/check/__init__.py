@@ -1,0 +1,1 @@
+"""Policies: what an image may weigh, and what it must and must not contain."""
