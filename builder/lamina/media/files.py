@@ -145,7 +145,11 @@ class Archive:
                 return entry
             link = entry.link.decode(errors="surrogateescape")
             if entry.kind == HARD_LINK:
-                entry = self._entry(clean_name(link, self.where), name)
+                target = self._entry(clean_name(link, self.where), name)
+                if target.offset > entry.offset:
+                    what = f"the hard link {name!r:.100} comes before {link!r:.100}, which unpackers cannot link to yet"
+                    raise BadInput(self.where, what, _DIFFER)
+                entry = target
                 if entry.kind == FILE:
                     return entry
             if entry.kind != SYMLINK or self.entries[clean].kind != SYMLINK:

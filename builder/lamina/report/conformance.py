@@ -19,7 +19,7 @@ from lamina.oci.spelling import CONFIG_DOCUMENT, MANIFEST
 from lamina.oci.strict_json import Json, expect
 from lamina.report.specification import config_rules, document_rules, layer_rules
 from lamina.tar.read import Entry
-from lamina.tar.write import DIRECTORY
+from lamina.tar.write import DIRECTORY, HARD_LINK, SYMLINK
 
 _SHOWN = 20
 """Faults that are shown of one document or one layer."""
@@ -72,22 +72,24 @@ def _image_problems(members: Members, manifest: Json, where: str) -> Iterator[st
 class MemberRules:
     """The rules for the members of one layer, in their order: names stay below the root, and occur once.
 
-    A directory may occur again, as tar -r writes it; of two other members, some readers would keep the first. `length`
-    counts the names of all layers. Source: OCI image spec, layer.md.
+    A directory may occur again, as tar -r writes it; of two other members, some readers would keep the first. What
+    unpackers cannot make in this order is a fault, too. `length` counts the names of all layers. Source: OCI image
+    spec, layer.md.
     """
 
     where: str
     budget: Budget | None
     length: Meter
     faults: list[str] = attrs.field(factory=list)
-    _seen: dict[bytes, bool] = attrs.field(factory=dict)
+    _seen: dict[bytes, bytes] = attrs.field(factory=dict)
+    _awaited: set[bytes] = attrs.field(factory=set)
 
     def see(self, entry: Entry) -> None:
         """Look at the next member. Raises BadInput: the names are too long together."""
         name = posixpath.normpath(entry.name).lstrip(b"/")
         self.length.count(len(name), self.budget, self.where)
         fault = self._fault(entry, name)
-        self._seen[name] = entry.kind == DIRECTORY
+        self._seen[name] = entry.kind
         if fault and len(self.faults) < _SHOWN:
             shown = entry.name.decode(errors="surrogateescape")
             self.faults.append(str(BadInput(self.where, f"the member {shown!r:.100} {fault}", _REMEDY)))
@@ -98,6 +100,24 @@ class MemberRules:
             return "leaves the root"
         if len(max(parts, key=len)) > _COMPONENT:
             return f"has more than {_COMPONENT} bytes between slashes, which no file system takes"
-        if name in self._seen and not (self._seen[name] and entry.kind == DIRECTORY):
+        if name in self._seen and (self._seen[name], entry.kind) != (DIRECTORY, DIRECTORY):
             return "occurs twice"
+        if self._seen.get(posixpath.dirname(name), DIRECTORY) not in (DIRECTORY, SYMLINK):
+            return "is below a member that is no directory"
+        if name in self._awaited:
+            return "comes after a hard link to it"
+        return self._link_fault(entry, name) if entry.kind == HARD_LINK else None
+
+    def _link_fault(self, entry: Entry, name: bytes) -> str | None:
+        """Unpackers make the link when they come to it. It may refer to a file of a layer below."""
+        target = posixpath.normpath(entry.link).lstrip(b"/")
+        self.length.count(len(target), self.budget, self.where)
+        if b".." in entry.link.split(b"/"):
+            return "is a hard link that leaves the root"
+        if target == name:
+            return "is a hard link to itself"
+        if self._seen.get(target) == DIRECTORY:
+            return "is a hard link to a directory"
+        if target not in self._seen:
+            self._awaited.add(target)
         return None

@@ -107,6 +107,39 @@ def test_a_hard_link_to_a_symbolic_link(tmp_path: Path) -> None:
     assert "'d/hard' is no file" in problems(tar_of(pieces)[:-1024] + link, tmp_path)
 
 
+def test_a_hard_link_to_a_later_member(tmp_path: Path) -> None:
+    """Unpackers make links in order: who unpacks the archive finds none."""
+    listing, link = block(b"it", b"0", 2) + padded(b"[]"), block(b"manifest.json", b"1", link=b"it")
+    assert "comes before 'it', which unpackers" in problems(link + listing + bytes(1024), tmp_path)
+    assert "comes before" not in problems(listing + link + bytes(1024), tmp_path)
+
+
+def layer_problems(members: bytes, directory: Path) -> str:
+    """Of an image whose layer has these members."""
+    files, item = flat(Sample((members + bytes(1024),), GOOD.names), "it.json", "it.tar")
+    return problems([*files, Piece("manifest.json", to_json([item]))], directory)
+
+
+@pytest.mark.parametrize(
+    ("members", "match"),
+    [
+        (block(b"a", b"1", link=b"b") + block(b"b", b"0"), "'b' comes after a hard link to it"),
+        (block(b"a", b"1", link=b"./b") + block(b"./b", b"0"), "'./b' comes after a hard link to it"),
+        (block(b"a", b"1", link=b"a"), "'a' is a hard link to itself"),
+        (block(b"d/", b"5") + block(b"a", b"1", link=b"d"), "'a' is a hard link to a directory"),
+        (block(b"a", b"1", link=b"../../etc/passwd"), "'a' is a hard link that leaves the root"),
+        (block(b"a", b"0") + block(b"a/b", b"0"), "'a/b' is below a member that is no directory"),
+        (block(b"b", b"0") + block(b"a", b"1", link=b"b"), ""),
+        (block(b"a", b"1", link=b"file of a layer below"), ""),
+        (block(b"l", b"2", link=b"d") + block(b"l/b", b"0"), ""),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_members_of_a_layer_that_unpackers_cannot_make(members: bytes, match: str, tmp_path: Path) -> None:
+    found = layer_problems(members, tmp_path)
+    assert match in found if match else found == "", found
+
+
 def test_a_path_in_json_that_goes_up_again(tmp_path: Path) -> None:
     item = {**GOOD_ITEM, "Config": "x/../good.json"}
     assert "goes down and up again" in problems([*GOOD_FILES, Piece("manifest.json", to_json([item]))], tmp_path)
