@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
 from lamina.recipe.open import open_image
 from lamina.report.contents import Contents, contents_of
+from lamina.report.graph import chain, distances
 from lamina.report.references import searched
 from tests.support.builds import nix, nix_builds
+from tests.support.selection import thorough
 
 EXAMPLE = "examples.web"
 
@@ -56,3 +59,35 @@ def test_a_database_in_the_image_is_used() -> None:
     assert {path: known.references for path, known in found.paths.items()} == {
         path: references(path) for path in found.paths
     }
+
+
+def depends(start: str, target: str) -> int | None:
+    """How many store paths are on the shortest way of references, as `nix why-depends` prints it; None without one."""
+    done = nix("nix", "--extra-experimental-features", "nix-command", "why-depends", start, target)
+    assert done.returncode == 0, done.stderr
+    return sum("/nix/store/" in line for line in done.stdout.splitlines()) or None
+
+
+def check_pairs(contents: Contents, count: int) -> None:
+    choice = random.Random(19)
+    paths = sorted(contents.paths)
+    found = 0
+    for _ in range(count):
+        start, target = choice.sample(paths, 2)
+        steps = distances(contents.paths, target)
+        way = chain(contents.paths, start, steps) if start in steps else None
+        assert (way and len(way)) == depends(start, target), (start, target)
+        found += way is not None
+    assert found, "of these pairs, some have a chain"
+
+
+def test_why_agrees_with_nix(of_recipe: Contents) -> None:
+    check_pairs(of_recipe, 10)
+
+
+@thorough
+def test_why_agrees_with_nix_on_fifty_pairs_of_a_large_closure() -> None:
+    from bench import closures
+
+    closures.download(["large"])
+    check_pairs(contents_of(open_image(closures.recipe("large", "1", "bench"))), 50)
