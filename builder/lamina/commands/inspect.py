@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     with opened(options.image, options) as images:
         found = [contents_of(image, cache=cache) for image in all_known(images, cache)]
         if options.tree:
-            found = [searched(contents) for contents in found]
+            found = [searched(contents, cache=cache) for contents in found]
         if options.json:
             print(json_text([_json(contents, options) for contents in found], sort_keys=True))
             return 0

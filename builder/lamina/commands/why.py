@@ -31,8 +31,10 @@ def run(options: argparse.Namespace) -> int:
     from lamina.report.why import why, why_json, why_text
 
     with opened(options.image, options) as images:
-        contents = contents_of(only(images, options.image), cache=Cache.of_user())
-        result = why(contents, options.path, options.image, everything=options.all, start=options.start)
+        cache = Cache.of_user()
+        contents = contents_of(only(images, options.image), cache=cache)
+        chosen = {"everything": options.all, "start": options.start}
+        result = why(contents, options.path, options.image, **chosen, cache=cache)
     if options.json:
         print(json_text(why_json(result)))
         return 0

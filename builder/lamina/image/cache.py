@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -61,20 +60,17 @@ class Cache:
         """Remember the digest of bytes that were read just now."""
         self._write_entry(*_layer_file(key), entry={"key": key, "diffId": diff_id, "size": size})
 
-    def sizes(self, key: str, count: int) -> list[tuple[int, int]] | None:
-        """For each store path of the layer with that key, in their order, its bytes in the tar and its members."""
+    def report(self, key: str) -> Json:
+        """What a report remembered about something that has this key; empty if nothing is remembered."""
         with contextlib.suppress(LaminaError):
-            entry = self._read("sizes", key[:2], key[2:], limit=DOCUMENT_BYTES)
-            pairs = expect(entry.get("sizes"), list, "sizes", "an entry")
-            numbers = [number for pair in pairs for number in expect(pair, list, "a size", "an entry")]
-            if entry.get("key") == key and (len(pairs), len(numbers)) == (count, 2 * count):
-                numbers = list(map(_size, numbers))
-                return list(zip(numbers[::2], numbers[1::2], strict=True))
-        return None
+            entry = self._read("reports", key[:2], key[2:], limit=DOCUMENT_BYTES)
+            if entry.get("key") == key:
+                return expect(entry.get("value"), dict, "value", "an entry")
+        return {}
 
-    def remember_sizes(self, key: str, sizes: Sequence[tuple[int, int]]) -> None:
-        """Remember the sizes of store paths that were looked at just now."""
-        self._write_entry("sizes", key[:2], key[2:], entry={"key": key, "sizes": [list(pair) for pair in sizes]})
+    def remember_report(self, key: str, value: Json) -> None:
+        """Remember what a report has just read here."""
+        self._write_entry("reports", key[:2], key[2:], entry={"key": key, "value": value})
 
     def compressed_layer(self, diff_id: Digest, encoding: str) -> tuple[Digest, int] | None:
         """Digest and size of the layer with that diff ID, compressed as the key `encoding` says."""

@@ -13,6 +13,8 @@ from lamina.image.cache import Cache
 from lamina.image.contents import deleted_from_store, name_in_store
 from lamina.image.layer import Layer
 from lamina.limits import FILES, LAYER_MEMBERS, LAYER_NAMES, STORE_PATHS
+from lamina.oci.strict_json import Json
+from lamina.report.remembered import are_texts, key_of, pairs_in
 from lamina.store.tree_blob import TreeBlob
 from lamina.tar.read import entries
 from lamina.tar.whiteout import clean_path, hidden_path
@@ -82,6 +84,16 @@ class _Reader:
     def _members(self, layer: Layer) -> Members:
         if layer.origin and layer.origin.kind == "store":
             return Members(paths=_in_the_store(layer, self.cache), files=[] if self.files else None)
+        key = key_of(layer, "members")
+        known = _from_json(self.cache.report(key)) if self.cache and key else None
+        if known and (not self.files or not known.file_count):
+            return attrs.evolve(known, files=[] if self.files else None)
+        found = self._read(layer)
+        if self.cache and key and known is None:
+            self.cache.remember_report(key, _to_json(found))
+        return found
+
+    def _read(self, layer: Layer) -> Members:
         found = Members(files=[] if self.files else None)
         sizes: dict[str, list[int]] = {}
         for path, kind, size, stored, link in _items(layer):
@@ -150,15 +162,40 @@ def _in_the_store(layer: Layer, cache: Cache | None) -> list[HeldPath]:
     """The paths of a layer that is made from the store, with their sizes: remembered, or from looking at each file."""
     assert layer.origin
     paths = sorted({info.path for info in layer.origin.paths})
-    if cache and layer.key and (remembered := cache.sizes(layer.key, len(paths))):
-        return [HeldPath(path, *numbers) for path, numbers in zip(paths, remembered, strict=True)]
-    try:
-        sizes = _sizes(layer, paths)
-    except BadInput:  # a file is not on this machine
-        return [HeldPath(path) for path in paths]
-    if cache and layer.key:
-        cache.remember_sizes(layer.key, sizes)
-    return [HeldPath(path, *numbers) for path, numbers in zip(paths, sizes, strict=True)]
+    key = key_of(layer, "sizes")
+    pairs = pairs_in(cache.report(key).get("sizes"), len(paths)) if cache and key else None
+    if pairs is None:
+        try:
+            pairs = _sizes(layer, paths)
+        except BadInput:  # a file is not on this machine
+            return [HeldPath(path) for path in paths]
+        if cache and key:
+            cache.remember_report(key, {"sizes": [list(pair) for pair in pairs]})
+    return [HeldPath(path, *pair) for path, pair in zip(paths, pairs, strict=True)]
+
+
+def _from_json(value: Json) -> Members | None:
+    """What `_to_json` made; None if there is nothing, or something else."""
+    paths, deleted = value.get("paths"), value.get("deleted")
+    size, count = value.get("fileBytes"), value.get("fileCount")
+    if not are_texts(paths) or not are_texts(deleted) or type(size) is not int or type(count) is not int:
+        return None
+    pairs = pairs_in(value.get("sizes"), len(paths))
+    if pairs is None:
+        return None
+    held = [HeldPath(path, *pair) for path, pair in zip(paths, pairs, strict=True)]
+    return Members(held, None, size, count, set(deleted), value.get("hasDatabase") is True)
+
+
+def _to_json(members: Members) -> Json:
+    return {
+        "paths": [held.path for held in members.paths],
+        "sizes": [[held.size, held.count] for held in members.paths],
+        "deleted": sorted(members.deleted),
+        "fileBytes": members.file_bytes,
+        "fileCount": members.file_count,
+        "hasDatabase": members.has_database,
+    }
 
 
 def _sizes(layer: Layer, paths: list[str]) -> list[tuple[int, int]]:

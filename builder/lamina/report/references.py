@@ -9,18 +9,21 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import NamedTuple, TypeGuard
 
 import attrs
 
 from lamina.data.blob import FileRange
 from lamina.data.compression import spool
 from lamina.data.progress import Progress
+from lamina.image.cache import Cache
 from lamina.image.contents import name_in_store
 from lamina.image.layer import Layer
+from lamina.oci.digest import sha256
 from lamina.report.contents import Contents
 from lamina.report.members import STORE
+from lamina.report.remembered import are_texts, key_of
 from lamina.store.references import HASH_LENGTH, file_data, hashes_in, overlapping
 from lamina.store.tree_blob import TreeBlob
 from lamina.tar.read import entries
@@ -28,33 +31,53 @@ from lamina.tar.whiteout import clean_path
 from lamina.tar.write import FILE
 
 
-def searched(contents: Contents, only: Collection[str] | None = None) -> Contents:
+def searched(contents: Contents, only: Collection[str] | None = None, cache: Cache | None = None) -> Contents:
     """The contents with the references of all store paths, or of `only` some: unknown ones are searched for.
 
-    Reads every layer that has such a path. Raises BadInput: a layer cannot be read.
+    Reads every layer that has such a path, unless the cache has what was found there. Raises BadInput: a layer cannot
+    be read.
     """
     unknown = {path for path, known in contents.paths.items() if known.references is None}
     unknown &= unknown if only is None else set(only)
     if not unknown:
         return contents
     hashes = {path.rpartition("/")[2][:HASH_LENGTH].encode(): path for path in contents.paths}
+    candidates = sha256("\0".join(sorted(contents.paths)).encode())
     found: dict[str, set[str]] = {path: set() for path in unknown}
-    layers = [
-        layer
-        for layer, described in zip(contents.image.layers, contents.layers, strict=True)
-        if any(held.path in unknown for held in described.paths)
-    ]
-    sizes = [layer.size for layer in layers]
-    total = None if None in sizes else sum(size or 0 for size in sizes)
-    with Progress("searching for references", total) as progress:
-        for layer in layers:
-            for member in _opened(layer):
-                path = f"/{STORE}/{name_in_store(member.path, STORE)}"
-                for data in member.pieces() if path in unknown else ():
-                    found[path] |= {hashes[digest] for digest in hashes_in(data, hashes)}
-                progress(member.size)
+    with Progress("searching for references") as progress:
+        for layer, described in zip(contents.image.layers, contents.layers, strict=True):
+            if unknown.isdisjoint(held.path for held in described.paths):
+                continue
+            key = key_of(layer, "references", among=candidates)
+            remembered = cache.report(key).get("references") if cache and key else None
+            if not _is_graph(remembered, contents.paths):
+                remembered = _search(layer, hashes, progress)
+                if cache and key:
+                    cache.remember_report(key, {"references": remembered})
+            for path, names in remembered.items():
+                if path in found:
+                    found[path].update(names)
     known = {path: attrs.evolve(contents.paths[path], references=tuple(sorted(found[path]))) for path in unknown}
     return attrs.evolve(contents, paths={**contents.paths, **known})
+
+
+def _search(layer: Layer, hashes: Mapping[bytes, str], progress: Progress) -> dict[str, list[str]]:
+    """For each store path in the layer the store paths whose hashes occur in its files."""
+    found: dict[str, set[str]] = {}
+    for member in _opened(layer):
+        if base := name_in_store(member.path, STORE):
+            names = found.setdefault(f"/{STORE}/{base}", set())
+            for data in member.pieces():
+                names.update(hashes[digest] for digest in hashes_in(data, hashes))
+        progress(member.size)
+    return {path: sorted(names) for path, names in found.items()}
+
+
+def _is_graph(value: object, paths: Collection[str]) -> TypeGuard[dict[str, list[str]]]:
+    """Whether a remembered value has references between these paths."""
+    return isinstance(value, dict) and all(
+        are_texts(names) and all(name in paths for name in names) for names in value.values()
+    )
 
 
 def referred_by_files(contents: Contents) -> Iterator[tuple[int, str, set[str]]]:

@@ -8,6 +8,7 @@ import attrs
 
 from lamina.data.progress import human
 from lamina.errors import BadInput
+from lamina.image.cache import Cache
 from lamina.oci.strict_json import Json
 from lamina.report.contents import Contents, StorePath
 from lamina.report.find import find_path
@@ -40,7 +41,13 @@ class Why:
 
 
 def why(
-    contents: Contents, requested: str, where: object, *, everything: bool = False, start: str | None = None
+    contents: Contents,
+    requested: str,
+    where: object,
+    *,
+    everything: bool = False,
+    start: str | None = None,
+    cache: Cache | None = None,
 ) -> Why:
     """The shortest chains of references to a store path: the shortest of all; with `everything`, one for each way in.
 
@@ -49,7 +56,7 @@ def why(
     such chain; or a layer cannot be read.
     """
     target = find_path(contents.paths, requested, where)
-    contents = searched(contents)
+    contents = searched(contents, cache=cache)
     roots = roots_of(contents)
     steps = distances(contents.paths, target.path)
     alone = frozenset(exclusive(contents, roots, target.path))
