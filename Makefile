@@ -17,7 +17,7 @@ demo: setup     ## Build an image on a base out of a registry, and show it
 test:           ## Check style and types, then run the tests; more arguments: make test ARGS='-k tar'
 	@bash dev/setup.sh test
 	@$(MAKE) --no-print-directory lint
-	@$(pytest) -m "not thorough" $(ARGS)
+	@$(pytest) -m "not thorough" --durations=25 --durations-min=5 $(ARGS)
 
 test-all:       ## The same, and what `make test` leaves out: heavy work with more consumers, and the newest consumers
 	@bash dev/setup.sh test-all

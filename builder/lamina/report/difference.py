@@ -31,34 +31,14 @@ def difference_json(comparison: Comparison, update: Update) -> Json:
         "paths": {
             "added": [_path_json(path, comparison.new) for path in comparison.added],
             "removed": [_path_json(path, comparison.old) for path in comparison.removed],
-            "changed": [
-                {
-                    "name": change.new.package.name,
-                    "output": change.new.package.output,
-                    "rebuild": change.is_rebuild,
-                    "because": list(change.because),
-                    "old": _path_json(change.old, comparison.old),
-                    "new": _path_json(change.new, comparison.new),
-                }
-                for change in comparison.changed
-            ],
+            "changed": [_change_json(change, comparison) for change in comparison.changed],
         },
         "files": {
             "added": ["/" + path for path in comparison.files_added],
             "removed": ["/" + path for path in comparison.files_removed],
             "changed": ["/" + path for path in comparison.files_changed],
         },
-        "layers": [
-            {
-                "diffId": layer.diff_id,
-                "size": layer.size,
-                "new": layer.is_new,
-                "pull": layer.pull,
-                "compressed": layer.compressed,
-                "reasons": list(layer.reasons),
-            }
-            for layer in update.layers
-        ],
+        "layers": [_layer_json(layer) for layer in update.layers],
         "update": {
             "pull": update.pull,
             "compressed": update.is_compressed,
@@ -82,6 +62,28 @@ def _image_json(contents: Contents) -> Json:
 def _path_json(path: StorePath, contents: Contents) -> Json:
     size = contents.sizes.get(path.path)
     return {"path": path.path, "name": path.package.name, "version": path.package.version, "size": size}
+
+
+def _change_json(change: PathChange, comparison: Comparison) -> Json:
+    return {
+        "name": change.new.package.name,
+        "output": change.new.package.output,
+        "rebuild": change.is_rebuild,
+        "because": list(change.because),
+        "old": _path_json(change.old, comparison.old),
+        "new": _path_json(change.new, comparison.new),
+    }
+
+
+def _layer_json(layer: LayerUpdate) -> Json:
+    return {
+        "diffId": layer.diff_id,
+        "size": layer.size,
+        "new": layer.is_new,
+        "pull": layer.pull,
+        "compressed": layer.compressed,
+        "reasons": list(layer.reasons),
+    }
 
 
 def _names(image: Image) -> list[str]:
