@@ -28,7 +28,10 @@ in
 , uid ? 0                       # owner of all files
 , gid ? 0
 , compressor ? defaults.compressor  # of the whole archive: "none", "gz", "zstd"
-, format ? null                 # of the archive: "universal", "docker-1.9", or "classic", for tools that read no links
+, format ? null                 # "universal", "docker-1.9", "classic", for tools that read no links; "oci-archive", "oci-layout"
+, layerCompressor ? null        # of layers in OCI formats and registries: "gz", "zstd", "none"; null: gz
+, layerLevel ? null             # its level
+, annotations ? { }             # of the manifest; "descriptor:KEY" for its descriptor in the index
 , layout ? null                 # the older word for format
 , meta ? { }
 , includeNixDB ? false          # a database of the store paths in the image, for the Nix in it
@@ -38,7 +41,7 @@ in
 let
   check = kinds.of { inherit function; it = name; };
 in
-assert check.arguments arguments (kinds.image // {
+assert check.arguments arguments (kinds.image // archive.ociKinds kinds // {
   copyToRoot = kinds.trees;
   keepContentsDirlinks = kinds.bool;
   runAsRoot = kinds.script;
@@ -79,6 +82,7 @@ let
     config = import ./lib/config.nix check config;
     storeStamp = owner;
     nixDB = includeNixDB;
+    oci = archive.ociOf check { inherit layerCompressor layerLevel annotations; };
   } // owner);
 in
 archive.make {

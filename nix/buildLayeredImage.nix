@@ -6,7 +6,7 @@ let
 in
 { name
 , compressor ? defaults.compressor  # "none", "gz", "zstd"
-, format ? null                 # of the archive: "universal", "docker-1.9" or "classic"
+, format ? null                 # "universal", "docker-1.9", "classic", "oci-archive" or "oci-layout"
 , layout ? null                 # the older word for format
 , meta ? { }
 , ...

@@ -6,6 +6,7 @@ let
   names = import ./lib/names.nix;
   rootScript = import ./lib/root-script.nix { inherit toolbox; };
   programs = import ./lib/programs.nix { inherit toolbox; };
+  archive = import ./lib/archive.nix { inherit toolbox; };
 in
 { name
 , tag ? null                    # null: a hash of what the image is made of
@@ -33,6 +34,10 @@ in
 , enableFakechroot ? false      # fakeRootCommands with the image's root as their root directory
 , includeStorePaths ? true      # false: the image expects the store to be mounted
 , includeNixDB ? false          # a database of the store paths in the image, for the Nix in it
+, layerCompressor ? null        # of layers in OCI formats and registries: "gz", "zstd", "none"; null: gz
+, layerLevel ? null             # its level
+, annotations ? { }             # of the manifest; "descriptor:KEY" for its descriptor in the index
+, format ? null                 # of the stream: "universal", "docker-1.9", "classic" or "oci-archive"
 , passthru ? { }
 , meta ? { }
 , debug ? false                 # taken and not used: `lamina plan --explain` shows more
@@ -40,7 +45,7 @@ in
 let
   check = kinds.of { inherit function; it = name; };
 in
-assert check.arguments arguments (kinds.image // {
+assert check.arguments arguments (kinds.image // archive.ociKinds kinds // {
   created = kinds.date;
   mtime = kinds.date;
   uname = kinds.string;
@@ -53,6 +58,7 @@ assert check.arguments arguments (kinds.image // {
   includeStorePaths = kinds.bool;
   passthru = kinds.set;
   debug = kinds.bool;
+  format = kinds.nullOr (kinds.among (builtins.filter (each: each != "oci-layout") archive.formats));
 });
 assert layeringPipeline != null || check.holds "maxLayers" maxLayers kinds.severalLayers;
 assert !enableFakechroot || toolbox.supervises
@@ -85,9 +91,10 @@ let
       # A file stays one: it may have to be built, and reading it here would build it during evaluation.
       if layeringPipeline == null || builtins.isList layeringPipeline then layeringPipeline else "${layeringPipeline}";
     nixDB = includeNixDB;
+    oci = archive.ociOf check { inherit layerCompressor layerLevel annotations; };
   };
 
-  tools = programs { inherit name; recipe = image; packages = [ contents config volatile layers ]; };
+  tools = programs { inherit name format; recipe = image; packages = [ contents config volatile layers ]; };
   file = baseNameOf name;
 in
 toolbox.onRunner.derive {

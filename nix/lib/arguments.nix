@@ -99,6 +99,7 @@ rec {
     (value: isString value
       && (value == "now" || match "@[0-9]+|[0-9]{4}-?[0-9]{2}-?[0-9]{2}(T[0-9:.+Z-]+)?" value != null));
   severalLayers = kind "a whole number above 1" (value: isInt value && value > 1);
+  texts = kind "a set of strings" (value: isAttrs value && all isString (map (key: value.${key}) (attrNames value)));
   nullOr = inner: inner // { what = "${inner.what}, or null"; test = value: value == null || inner.test value; };
   listOf = inner: kind "a list, each item ${inner.what}" (value: isList value && all inner.test value);
   either = one: other: kind "${one.what}, or ${other.what}" (value: one.test value || other.test value);

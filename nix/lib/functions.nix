@@ -36,7 +36,6 @@ let
     buildLayeredImageWithNixDb = buildLayeredImage;
     streamLayeredImage = base // layered // {
       compressor = "a stream is not compressed; buildLayeredImage has compressor";
-      format = "buildLayeredImage has format";
       layout = "buildLayeredImage has format";
     };
     pullImage = {
@@ -85,6 +84,7 @@ rec {
       __functionArgs = streamNixShellImage.__functionArgs // builtins.functionArgs function;
     });
   pullImage = public "pullImage" (function: import ../pullImage.nix { inherit toolbox function; });
+  buildIndex = public "buildIndex" (function: import ../buildIndex.nix { inherit toolbox function; });
   mergeImages = import ../mergeImages.nix { inherit toolbox; };
   fakeNss = public "fakeNss" (function: import ../fakeNss.nix { inherit toolbox function; }) { };
   shadowSetup = import ../shadowSetup.nix { inherit toolbox; };

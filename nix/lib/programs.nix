@@ -3,6 +3,7 @@
 { toolbox }:
 { name
 , recipe
+, format ? null     # of the stream
 , packages ? [ ]    # whose licenses the bill of materials has, with all that they are built from
 }:
 let
@@ -34,7 +35,7 @@ let
 in
 {
   inherit recipe;
-  stream = program "stream" [ "build" "${recipe}" "--output" "-" ] "Write the archive of the image ${name} to standard output.";
+  stream = program "stream" ([ "build" "${recipe}" "--output" "-" ] ++ (if format == null then [ ] else [ "--format" format ])) "Write the archive of the image ${name} to standard output.";
   load = program "load" [ "load" "${recipe}" ] "Load the image ${name} into a daemon, sending only missing layers.";
   # The user's own Skopeo comes first.
   push = programOf {
@@ -43,6 +44,12 @@ in
     purpose = "Push the image ${name} to a registry, sending only missing layers.";
     command = "${laminaWithServer}/bin/lamina";
     setup = "PATH=\"$PATH:${dirOf skopeo}\"; export PATH\n";
+  };
+  # A file with the digest of the manifest that the image has in every registry.
+  digest = toolbox.derive {
+    name = "${file}-digest";
+    program = toolbox.laminaProgram;
+    args = [ "digest" "${recipe}" "-o" (placeholder "out") ];
   };
   inspect = program "inspect" [ "inspect" "${recipe}" ] "Show what the image ${name} contains.";
   sbom = import ./sbom.nix { inherit toolbox; } { inherit name recipe packages; };

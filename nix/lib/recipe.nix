@@ -23,6 +23,7 @@
 , volatile ? [ ]           # store paths that change with every build of the image
 , lock ? null              # the file of an earlier plan
 , pipeline ? null          # dockerTools' layeringPipeline, as a list or a file
+, oci ? null               # null, or { layerCompressor; layerLevel; annotations; }
 , nixDB ? false            # whether a layer has a database of the store paths
 }:
 let
@@ -47,7 +48,7 @@ let
       names = [{ inherit name tag; }];
       inherit architecture created base;
       "inherit" = inheritConfig;
-    };
+    } // optionalAttrs (oci != null) { inherit oci; };
     config = configFile;
     trees = if made == null then trees else [ ];
     inherit links made uid gid keepDirlinks storeStamp storePaths maxLayers volatile pipeline;

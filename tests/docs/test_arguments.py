@@ -24,6 +24,7 @@ FUNCTIONS = {
     "streamLayeredImage": "nix/streamLayeredImage.nix",
     "buildLayeredImage": "nix/buildLayeredImage.nix",
     "buildLayer": "nix/buildLayer.nix",
+    "buildIndex": "nix/buildIndex.nix",
     "pullImage": "nix/pullImage.nix",
     "exportImage": "nix/exportImage.nix",
     "checkImage": "nix/checkImage.nix",
@@ -49,6 +50,7 @@ REQUIRED = {
     "streamLayeredImage": 'name = "app";',
     "buildLayeredImage": 'name = "app";',
     "buildLayer": "",
+    "buildIndex": "images = [ base ];",
     "pullImage": f'imageName = "app"; imageDigest = "sha256:{"0" * 64}"; '
     'hash = "sha256-xxZ4UW6jRIVAzlVYA62awcopzcYNViDyh6q1yocF3KU=";',
     "exportImage": "fromImage = base;",

@@ -45,6 +45,7 @@ WHOLE: dict[str, Any] = {
         },
         {"kind": "tar", **PATH},
     ],
+    "oci": {"layerCompressor": "zstd", "layerLevel": 3, "annotations": {"org.example": "x", "descriptor:a": "b"}},
 }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from lamina.errors import BadInput
+from lamina.errors import BadInput, BadUsage
 from lamina.image.document import complete_history
 from lamina.image.image import Image
 from lamina.image.layer import Layer, Origin
@@ -17,6 +17,7 @@ from lamina.oci.config import check_types, inherit
 from lamina.oci.strict_json import Json
 from lamina.recipe.keys import NarHashes, layer_key, nar_hashes, root_key
 from lamina.recipe.recipe import (
+    OciOptions,
     Recipe,
     RecipeLayer,
     RootLayer,
@@ -51,7 +52,20 @@ def image_on(recipe: Recipe, base: Image, base_files: BaseFiles | None) -> Image
     if not layers:
         layers.append(Layer.of(TreeBlob.of([]), "the empty layer"))
         history.append({"created": recipe.created, "created_by": "lamina: nothing"})
-    return Image(_config(recipe, base), tuple(layers), tuple(history), recipe.names)
+    image = Image(_config(recipe, base), tuple(layers), tuple(history), recipe.names)
+    return _with_options(image, recipe.oci) if recipe.oci else image
+
+
+def _with_options(image: Image, options: OciOptions) -> Image:
+    """The image with what its recipe asks for in a registry. Raises BadInput: a level that the compressor lacks."""
+    from lamina.image.annotate import parse_annotations
+    from lamina.image.encoding import layer_encoding
+
+    try:
+        encoding = layer_encoding(options.layer_compressor, options.layer_level)
+    except BadUsage as error:
+        raise BadInput("the recipe", f"{error.where}: {error.what}", error.remedy) from None
+    return attrs.evolve(image, annotations=parse_annotations(options.annotations, "the recipe"), encoding=encoding)
 
 
 def layers_on(recipe: Recipe, base_files: BaseFiles | None) -> list[Layer | None]:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from lamina.errors import BadInput
@@ -62,6 +63,14 @@ class TarLayer(NamedTuple):
 RecipeLayer = StoreLayer | RootLayer | TarLayer
 
 
+class OciOptions(NamedTuple):
+    """What an image has in a registry: how its layers are compressed (None: as Lamina chooses), its annotations."""
+
+    layer_compressor: str | None = None
+    layer_level: int | None = None
+    annotations: Mapping[str, str] = MappingProxyType({})
+
+
 class Recipe(NamedTuple):
     """Everything that determines an image, as a Nix derivation wrote it: the input of `build_image`.
 
@@ -81,6 +90,7 @@ class Recipe(NamedTuple):
     base: Base | None = None
     inherit: str = "docker"
     has_references: bool = False
+    oci: OciOptions | None = None
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -108,7 +118,7 @@ def parse_recipe(value: object, where: object) -> Recipe:
     if type(version) is not int or version != VERSION:
         remedy = f"this Lamina reads version {VERSION}: build the recipe again"
         raise BadInput(where, f"recipe of version {version!r:.20}", remedy)
-    known = ("version", "names", "architecture", "created", "config", "layers", "base", "inherit", "references")
+    known = ("version", "names", "architecture", "created", "config", "layers", "base", "inherit", "references", "oci")
     _only(fields, known, "the recipe", where)
     rule = fields.get("inherit", "docker")
     if rule not in INHERIT:
@@ -131,7 +141,27 @@ def parse_recipe(value: object, where: object) -> Recipe:
         base=None if base is None else parse_base(base, where),
         inherit=rule,
         has_references=has_references,
+        oci=_oci(fields["oci"], where) if "oci" in fields else None,
     )
+
+
+def _oci(item: Any, where: object) -> OciOptions:
+    fields = expect(item, dict, "oci", where)
+    _only(fields, ("layerCompressor", "layerLevel", "annotations"), "oci", where)
+    compressor, level = fields.get("layerCompressor"), fields.get("layerLevel")
+    if compressor not in (None, "gz", "zstd", "none"):
+        raise BadInput(where, f"oci.layerCompressor is {compressor!r:.40}", "write gz, zstd or none")
+    if level is not None and not 1 <= expect(level, int, "oci.layerLevel", where) <= 9:
+        raise BadInput(where, f"oci.layerLevel is {level}", "write a number from 1 to 9")
+    annotations = expect(fields.get("annotations", {}), dict, "oci.annotations", where)
+    for key, value in annotations.items():
+        expect(value, str, f"the annotation {key!r:.60}", where)
+    return OciOptions(compressor, level, annotations)
+
+
+def _oci_json(oci: OciOptions) -> Json:
+    numbers = {"layerCompressor": oci.layer_compressor, "layerLevel": oci.layer_level}
+    return {key: value for key, value in numbers.items() if value is not None} | {"annotations": dict(oci.annotations)}
 
 
 def with_references(layers: Iterable[RecipeLayer], references: Mapping[str, tuple[str, ...]]) -> list[RecipeLayer]:
@@ -153,8 +183,10 @@ def _store_paths(layers: Iterable[RecipeLayer]) -> Iterator[PathInfo]:
 def recipe_json(recipe: Recipe) -> Json:
     """The recipe as JSON: `parse_recipe` of it gives the recipe back."""
     references = {"references": numbered(_store_paths(recipe.layers))} if recipe.has_references else {}
+    oci = {"oci": _oci_json(recipe.oci)} if recipe.oci else {}
     return {
         **references,
+        **oci,
         "version": VERSION,
         "names": [{"name": name.familiar_name, "tag": name.tag} for name in recipe.names],
         "architecture": recipe.architecture,

@@ -1,0 +1,127 @@
+"""OCI archives, layouts and indexes in real programs: they take them, and find the digests that Lamina printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import attrs
+import pytest
+
+from lamina.image.hashing import known
+from lamina.image.image import Image
+from lamina.image.index import index_of
+from lamina.media.oci_content import oci_content
+from lamina.media.write import write
+from lamina.oci.digest import sha256
+from lamina.oci.reference import make_reference
+from tests.support.consumers.base import check, unique
+from tests.support.consumers.containerd import Containerd
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.podman import Podman
+from tests.support.consumers.registry import Registry
+from tests.support.consumers.skopeo import Skopeo
+from tests.support.consumers.umoci import Umoci
+from tests.support.kinds_of_images import KINDS
+from tests.support.recipes import image_of
+
+compressors = pytest.mark.parametrize("compressor", ["gz", "zstd"])
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Image:
+    """With a name of its own."""
+    fields = KINDS["store_and_root"](tmp_path)
+    return image_of(fields | {"names": [{"name": unique("image"), "tag": "1"}]})
+
+
+def saved(image: Image, path: Path, compressor: str, form: str = "oci-archive") -> Path:
+    write(image, path, format=form, layer_compressor=compressor)
+    return path
+
+
+def config_digest(image: Image) -> str:
+    return sha256(known(image, None).document())
+
+
+def manifest_digest(image: Image, compressor: str) -> str:
+    from lamina.image.encoding import LayerEncoding
+
+    [top] = oci_content([image], LayerEncoding(compressor)).tops
+    return top.digest
+
+
+@compressors
+def test_skopeo_reads_both_forms(image: Image, compressor: str, skopeo: Skopeo, tmp_path: Path) -> None:
+    """It compares every digest when it copies."""
+    saved(image, tmp_path / "a.tar", compressor)
+    saved(image, tmp_path / "layout", compressor, "oci-layout")
+    for place in (f"oci-archive:{tmp_path}/a.tar", f"oci:{tmp_path}/layout"):
+        raw = check(skopeo.skopeo("inspect", "--raw", place))
+        assert sha256(raw.encode()) == manifest_digest(image, compressor)
+        check(skopeo.skopeo("copy", place, f"dir:{tmp_path}/{unique('dir')}"))
+
+
+def test_a_registry_gets_the_digest_that_was_printed(
+    image: Image, skopeo: Skopeo, registry: Registry, tmp_path: Path
+) -> None:
+    saved(image, tmp_path / "a.tar", "gz")
+    name = f"docker://{registry.address}/{unique('pushed')}:1"
+    no_tls = ("--dest-tls-verify=false",)
+    check(skopeo.skopeo("copy", "--preserve-digests", *no_tls, f"oci-archive:{tmp_path}/a.tar", name))
+    found = check(skopeo.skopeo("inspect", "--tls-verify=false", "--format", "{{.Digest}}", name)).strip()
+    assert found == manifest_digest(image, "gz")
+
+
+@compressors
+def test_podman_loads_it(image: Image, compressor: str, podman: Podman, tmp_path: Path) -> None:
+    [name] = podman.load(saved(image, tmp_path / "a.tar", compressor))
+    assert podman.config_digest(name) == config_digest(image)
+    podman.remove(name)
+
+
+@compressors
+def test_containerd_loads_it(image: Image, compressor: str, containerd: Containerd, tmp_path: Path) -> None:
+    [name] = containerd.load(saved(image, tmp_path / "a.tar", compressor))
+    assert containerd.target(name) == manifest_digest(image, compressor)
+    containerd.remove(name)
+
+
+def test_umoci_reads_the_layout(image: Image, umoci: Umoci, tmp_path: Path) -> None:
+    saved(image, tmp_path / "layout", "gz", "oci-layout")
+    assert umoci.tags(tmp_path / "layout") == ["layout:1"]
+
+
+def test_docker_with_containerd_s_store_loads_it(
+    image: Image, dockerd_trixie_containerd: Docker, tmp_path: Path
+) -> None:
+    """Docker's classic store takes docker archives only: it looks for `manifest.json`."""
+    docker = dockerd_trixie_containerd
+    [name] = docker.load(saved(image, tmp_path / "a.tar", "gz"))
+    docker.remove(name)
+
+
+def test_an_index_of_two_platforms(image: Image, skopeo: Skopeo, podman: Podman, tmp_path: Path) -> None:
+    """skopeo copies all of it; each platform is chosen by those who ask for it, and podman takes this machine's."""
+    other = attrs.evolve(image, config={**image.config, "architecture": "arm64"})
+    name = make_reference(unique("index"), "1", "test")
+    write(index_of([("a", image), ("b", other)], [name]), tmp_path / "index.tar", format="oci-archive")
+    place = f"oci-archive:{tmp_path}/index.tar"
+    check(skopeo.skopeo("copy", "--all", place, f"dir:{tmp_path}/all"))
+    listed = json.loads((tmp_path / "all/manifest.json").read_text())["manifests"]
+    assert [each["platform"]["architecture"] for each in listed] == ["amd64", "arm64"]
+    for each in listed:
+        assert (tmp_path / "all" / f"{each['digest'].removeprefix('sha256:')}.manifest.json").exists()
+    for architecture, expected in (("amd64", image), ("arm64", other)):
+        to = tmp_path / architecture
+        check(skopeo.skopeo("--override-arch", architecture, "copy", place, f"dir:{to}"))
+        manifest = json.loads((to / "manifest.json").read_text())
+        assert manifest["config"]["digest"] == config_digest(expected)
+    [loaded] = podman.load(tmp_path / "index.tar")
+    assert podman.config_digest(loaded) == config_digest(image)
+    podman.remove(loaded)
