@@ -177,6 +177,9 @@ IMAGES_OF_DAEMON = 10_000
 ERROR_BYTES = 64 << 10
 """Bytes that are read from the end of a program's error output."""
 
+ATTACHED_BYTES = 32 << 20
+"""Size of a document that `lamina attach` puts beside an image: the bill of materials of a large image has 10 MB."""
+
 RANGES = 64
 """Parts of a blob in one request, and parameters in its address: a client that resumes requests one part."""
 

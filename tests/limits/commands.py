@@ -23,6 +23,7 @@ VARIANTS: dict[str, list[list[str]]] = {
 
 NOT_MEASURED = {
     "prefetch": "it reads a registry, whose answers have limits of their own",
+    "attach": "it reads a registry, and a document with a limit",
     "recipe": "it reads the attributes of a derivation, and of a base only what `build` reads, too",
     "completion": "it reads nothing",
     "man": "it reads nothing",

@@ -68,7 +68,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(status, {}, b'{"errors":[{"code":"DENIED","message":"no"}]}', len(body))
             return
         with closing(http.client.HTTPConnection("127.0.0.1", self.target, timeout=60)) as connection:
-            connection.request(self.command, self.path, body, dict(self.headers))
+            headers = {name: ", ".join(self.headers.get_all(name, [])) for name in set(self.headers)}
+            connection.request(self.command, self.path, body, headers)
             response = connection.getresponse()
             data = response.read()
             if change := match(self.proxy.changes, line):

@@ -67,6 +67,16 @@ COMMANDS = (
         "lamina push image.json docker://registry.example/team/app:1.0",
         program=("push the image to a registry, sending only missing layers", "{} docker://registry.example/app:1.0"),
     ),
+    Command(
+        "attach",
+        "put a document beside an image in a registry",
+        "lamina attach docker://registry.example/app:1 sbom.json --type application/vnd.cyclonedx+json",
+    ),
+    Command(
+        "provenance",
+        "write how an image was built, as SLSA provenance",
+        "lamina provenance image.json -o provenance.json",
+    ),
     Command("serve", "serve images as a read-only registry", "lamina serve image.json --listen 127.0.0.1:5000"),
     Command("prefetch", "print the arguments for pullImage", "lamina prefetch redis:7"),
     Command(

@@ -62,16 +62,21 @@ class Repository:
 
 def _subject(document: Document) -> Iterable[tuple[str, Json]]:
     """The digest of the document's subject, if it has one, and the document's entry in the list of referrers."""
-    fields: Json = parse_json(document.data, "a manifest")
-    subject = fields.get("subject")
+    subject = parse_json(document.data, "a manifest").get("subject")
     if isinstance(subject, dict):
-        entry = document.descriptor.to_json()
-        artifact_type = fields.get("artifactType") or (fields.get("config") or {}).get("mediaType")
-        if artifact_type:
-            entry["artifactType"] = artifact_type
-        if fields.get("annotations"):
-            entry["annotations"] = fields["annotations"]
-        yield str(subject.get("digest")), entry
+        yield str(subject.get("digest")), entry_of(document)
+
+
+def entry_of(document: Document) -> Json:
+    """The entry of a manifest in the list of referrers (OCI distribution spec v1.1, "Listing Referrers")."""
+    fields: Json = parse_json(document.data, "a manifest")
+    entry = document.descriptor.to_json()
+    artifact_type = fields.get("artifactType") or (fields.get("config") or {}).get("mediaType")
+    if artifact_type:
+        entry["artifactType"] = artifact_type
+    if fields.get("annotations"):
+        entry["annotations"] = fields["annotations"]
+    return entry
 
 
 def referrers_index(entries: Iterable[Json]) -> bytes:
