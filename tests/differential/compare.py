@@ -58,10 +58,17 @@ def compared(cases: Sequence[Case], readers: Mapping[str, Reader]) -> Iterator[T
 
 
 def _answers(reader: Reader, packings: Sequence[Packing], paths: Sequence[Path]) -> list[Outcome | None]:
-    return [
-        reader.read(packing, path) if any(packing.find(side) is not None for side in reader.sides(packing)) else None
-        for packing, path in zip(packings, paths, strict=True)
-    ]
+    return [_answer(reader, packing, path) for packing, path in zip(packings, paths, strict=True)]
+
+
+def _answer(reader: Reader, packing: Packing, path: Path) -> Outcome | None:
+    """None for an archive without a side that the reader reads."""
+    if all(packing.find(side) is None for side in reader.sides(packing)):
+        return None
+    try:
+        return reader.read(packing, path)
+    except Exception as error:  # one answer that cannot be understood must not end a long run
+        return Refused(f"its answer was not understood: {error!r}")
 
 
 def _judged(case: Case, name: str, sides: Sequence[str], theirs: Outcome, mine: Ours) -> Disagreement | None:

@@ -116,13 +116,16 @@ class Podman:
         if status != 200:
             return Refused(str(answer.get("cause")))
         try:
-            return Read(tuple(self._image(name) for name in answer["Names"]))
+            images = [self._image(name) for name in answer["Names"]]
+            return Read(tuple(filter(None, images)) if all(images) else None)
         finally:
             for name in answer["Names"]:
                 request(self.socket, "DELETE", f"{PODMAN}/{name}?force=true")
 
-    def _image(self, name: str) -> Image:
+    def _image(self, name: str) -> Image | None:
         found = json.loads(request(self.socket, "GET", f"{PODMAN}/{name}/json")[1])
+        if "Id" not in found:
+            return None
         layers = tuple(found.get("RootFS", {}).get("Layers") or ())
         names = short_names(found.get("RepoTags") or ())
         return Image(layers, f"sha256:{found['Id']}", settings_of(found.get("Config")), names)

@@ -77,6 +77,10 @@ WE_REFUSE = (
         _BUILDING + r"config\.(User|Volumes) has ",
         "A base with a user or a volume with which runtimes were attacked",
     ),
+    Reason(
+        "we refuse", r"rootfs\.type is .*; only layers", "A `rootfs.type` that the OCI specification forbids to read"
+    ),
+    Reason("we refuse", _BUILDING + "platform: ", "A base for a processor whose name is none"),
     Reason("we refuse", _BUILDING + r"config\.", "A base with a setting of a wrong type, which some readers refuse"),
     Reason(
         "we refuse",
@@ -111,8 +115,8 @@ WE_REFUSE = (
     ),
     Reason(
         "we refuse",
-        "(an item of )?(RepoTags|manifest.json) is ",
-        "A name of a wrong type, which Docker refuses, and readers that ask for no name do not look at",
+        "(an item of )?(RepoTags|Layers|manifest.json) is ",
+        "A name or a repeated layer of a wrong type, which Docker refuses, and others do not look at",
         readers="skopeo|podman|containerd",
     ),
 )
@@ -147,6 +151,12 @@ THEY_REFUSE = (
         "they refuse",
         "(LayerSources|Parent|[sS]chemaVersion).* of type |schema version",
         "A field of a wrong type that Lamina does not use",
+    ),
+    Reason(
+        "they refuse",
+        "mismatched image rootfs|neither a manifest or index|no descriptor found",
+        "An image of which another entry, or a layer, has an unknown media type: `lamina verify` reports it",
+        verify=True,
     ),
     Reason(
         "they refuse",
