@@ -82,7 +82,9 @@ def oci_parts(*, with_an_index: bool) -> bytes:
     inner = {"manifests": [_descriptor(2, "manifest.v1+json", platform)]}
     manifest = {"config": _descriptor(at + 2, "config.v1+json"), "layers": [_descriptor(at + 3, "layer.v1.tar")]}
     config = {**CONFIG, "rootfs": {"type": "layers", "diff_ids": [f"@{at + 3}@"]}}
-    documents = [index, *([inner] if with_an_index else []), manifest, config]
+    layouts: list[Mapping[str, object]] = [index, *([inner] if with_an_index else []), manifest]
+    versioned = [{"schemaVersion": 2, **part} for part in layouts]
+    documents = [*versioned, config]
     texts = [json.dumps(part).replace('"#', "#").replace('#"', "#").encode() for part in documents]
     return SEPARATOR.join([*texts, LAYER])
 

@@ -46,10 +46,12 @@ class InPieces(Blob):
 lengths = st.lists(st.integers(1, 9000), min_size=1, max_size=4)
 
 
-@given(packers, st.lists(data, min_size=1, max_size=3), lengths, st.integers(0, 5000))
-def test_frames_in_any_pieces_with_zeros_after_each(
-    packer: str, frames: list[bytes], cuts: list[int], zeros: int
+@given(packers, st.lists(data, min_size=1, max_size=3), lengths, st.integers(0, 1200))
+def test_frames_in_any_pieces_with_padding_after_each(
+    packer: str, frames: list[bytes], cuts: list[int], fours: int
 ) -> None:
+    """xz has padding, in fours; the others have none."""
+    zeros = 4 * fours if PACKERS[packer] == "xz" else 0
     packed = b"".join(WRAPPERS[packer](frame) + bytes(zeros) for frame in frames)
     assert b"".join(Decompressed(InPieces(packed, cuts), PACKERS[packer], "it", Budget(1)).chunks()) == b"".join(frames)
 
