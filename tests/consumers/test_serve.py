@@ -1,0 +1,98 @@
+"""Images that real clients pull from `lamina serve`, and an index that Skopeo pushes whole."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.consumers.base import HEAVY, check
+from tests.support.consumers.containerd import Containerd
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.podman import Podman
+from tests.support.consumers.registry import Registry
+from tests.support.needs import need
+from tests.support.recipes import recipe, store_layer, write_recipe
+from tests.support.trees import Store
+
+
+@contextmanager
+def served(*words: object) -> Iterator[str]:
+    """The address of `lamina serve`."""
+    command = ["lamina", "serve", *map(str, words), "--listen", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        try:
+            yield json.loads(process.stdout.readline())["address"]
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+@pytest.fixture
+def image(store: Store, tmp_path: Path) -> Path:
+    path = store.add("app", {"bin/app": b"#!" * 200_000, "share/text": b"hello"})
+    return write_recipe(recipe(store_layer(path), names=[{"name": "served", "tag": "1"}]), tmp_path)
+
+
+def config_of(image: Path) -> str:
+    """The digest of the config: the image's ID."""
+    printed = json.loads(check(["lamina", "digest", image, "--json"]))
+    digest: str = printed["config"]["digest"]
+    return digest
+
+
+@pytest.mark.parametrize("compressor", ["none", "zstd"])
+def test_skopeo_pulls(image: Path, tmp_path: Path, compressor: str) -> None:
+    """It compares the digest of every layer."""
+    need("skopeo", "skopeo")
+    with served(image, "--layer-compressor", compressor) as address:
+        source = f"docker://{address}/served:1"
+        check(["skopeo", "--insecure-policy", "copy", "--src-tls-verify=false", source, f"dir:{tmp_path}/copy"])
+    assert (tmp_path / "copy" / config_of(image).removeprefix("sha256:")).exists()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", ["podman", "dockerd", "dockerd_trixie", "dockerd_trixie_containerd", "containerd"])
+def test_daemons_pull(request: pytest.FixtureRequest, image: Path, kind: str) -> None:
+    daemon = request.getfixturevalue(kind)
+    with served(image) as address:
+        name = f"{address}/library/served:1"
+        if isinstance(daemon, Podman):
+            daemon.check("pull", "--tls-verify=false", name, timeout=HEAVY)
+        elif isinstance(daemon, Docker):
+            check(daemon.docker("pull", name), timeout=HEAVY)
+        elif isinstance(daemon, Containerd):
+            check(daemon.ctr("images", "pull", "--plain-http", name), timeout=HEAVY)
+    assert daemon.config_digest(name) == config_of(image)
+    daemon.remove(name)
+
+
+def test_an_index_is_pushed_whole(registry: Registry, store: Store, tmp_path: Path) -> None:
+    """Each platform's manifest and layers are in the registry afterwards, and nothing changes the second time."""
+    need("skopeo", "skopeo")
+    recipes = []
+    for architecture in ("amd64", "arm64"):
+        (tmp_path / architecture).mkdir()
+        fields = recipe(store_layer(store.add(f"app-{architecture}", {"f": architecture.encode()})))
+        recipes.append(write_recipe({**fields, "architecture": architecture}, tmp_path / architecture))
+    check(["lamina", "index", *recipes, "-o", tmp_path / "index", "-t", "app:1", "--format", "oci-layout"])
+    repository = f"index-{tmp_path.name}".replace("_", "-").lower()
+    place = f"docker://{registry.address}/{repository}:1"
+    words: list[str | Path] = ["lamina", "push", tmp_path / "index", place, "--dest-tls-verify=false", "--json"]
+    [first], [again] = [json.loads(check(words, timeout=HEAVY)) for _ in range(2)]
+    assert again["unchanged"] and first["digest"] == again["digest"]
+    raw = check(["skopeo", "inspect", "--raw", "--tls-verify=false", place])
+    assert f"sha256:{sha256(raw.encode()).hexdigest()}" == first["digest"]
+    listed: list[dict[str, Any]] = json.loads(raw)["manifests"]
+    assert [item["platform"]["architecture"] for item in listed] == ["amd64", "arm64"]
+    for item in listed:
+        manifest = json.loads(registry.ask("GET", f"/v2/{repository}/manifests/{item['digest']}")[1])
+        for blob in (manifest["config"], *manifest["layers"]):
+            assert registry.ask("HEAD", f"/v2/{repository}/blobs/{blob['digest']}")[0] == 200
