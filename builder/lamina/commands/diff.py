@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from lamina.data.progress import Progress
     from lamina.image.cache import Cache
     from lamina.image.hashing import all_known
     from lamina.report import difference
@@ -50,7 +51,9 @@ def run(options: argparse.Namespace) -> int:
     cache = Cache.of_user()
     with opened(options.old, options) as old, opened(options.new, options) as new:
         chosen = [only(old, options.old), only(new, options.new)]
-        before, after = (contents_of(image, files=True, cache=cache) for image in all_known(chosen, cache))
+        with Progress("reading layers") as progress:
+            measured = all_known(chosen, cache, progress)
+        before, after = (contents_of(image, files=True, cache=cache) for image in measured)
         comparison = compare(before, after)
         cost = update(comparison, options.layer_compressor)
     if options.json:

@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from lamina.data.progress import Progress
     from lamina.image.cache import Cache
     from lamina.image.hashing import all_known
     from lamina.report.contents import contents_of
@@ -44,7 +45,9 @@ def run(options: argparse.Namespace) -> int:
 
     cache = Cache.of_user()
     with opened(options.image, options) as images:
-        found = [contents_of(image, cache=cache) for image in all_known(images, cache)]
+        with Progress("reading layers") as progress:
+            measured = all_known(images, cache, progress)
+        found = [contents_of(image, cache=cache) for image in measured]
         if options.tree:
             found = [searched(contents, cache=cache) for contents in found]
         if options.json:

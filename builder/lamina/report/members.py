@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from lamina.data.budget import Meter
+from lamina.data.progress import Progress
 from lamina.errors import BadInput
 from lamina.image.cache import Cache
 from lamina.image.contents import deleted_from_store, name_in_store
@@ -69,6 +70,7 @@ class _Reader:
 
     files: bool
     cache: Cache | None
+    progress: Progress
     headers: Meter = attrs.field(factory=lambda: Meter(LAYER_MEMBERS))
     kept: Meter = attrs.field(factory=lambda: Meter(FILES))
     names: Meter = attrs.field(factory=lambda: Meter(LAYER_NAMES))
@@ -99,6 +101,7 @@ class _Reader:
         for path, kind, size, stored, link in _items(layer):
             self.headers.count(1, layer.budget, layer.where)
             self._add(found, sizes, layer, File(path, kind, size, stored, link))
+            self.progress(stored)
         found.paths = [HeldPath(f"/{STORE}/{base}", size, count) for base, (size, count) in sizes.items()]
         self.total += len(found.paths) + len(found.deleted)
         if self.total > STORE_PATHS:
@@ -129,8 +132,9 @@ class _Reader:
 
 def members_of(layers: Iterable[Layer], *, files: bool, cache: Cache | None = None) -> list[Members]:
     """The members of each layer; with `files`, each of those that are in no store path. Raises BadInput."""
-    reader = _Reader(files, cache)
-    return [reader.read(layer) for layer in layers]
+    with Progress("reading the contents of layers") as progress:
+        reader = _Reader(files, cache, progress)
+        return [reader.read(layer) for layer in layers]
 
 
 def every_file(layers: Iterable[Layer]) -> Iterator[tuple[int, File]]:
