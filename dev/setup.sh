@@ -20,6 +20,7 @@ python_packages=(
   python3-pytest-xdist python3-zstandard
 )
 forky_packages=("${trixie_packages[@]}" "${python_packages[@]}" crane nix-bin)
+browser_packages=(chromium)
 packages=()
 
 say() { echo "setup: $*"; }
@@ -38,8 +39,8 @@ want_for_building() {
 
 want_for_testing() {
   local installed package
-  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${test_packages[@]}" 2>/dev/null || true)
-  for package in "${test_packages[@]}"; do
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
+  for package in "$@"; do
     grep -qx "installed $package" <<<"$installed" || packages+=("$package")
   done
 }
@@ -126,6 +127,18 @@ prepare_scanners() {
   fi
 }
 
+# playwright, which drives Debian's Chromium in the tests of `lamina report`.
+prepare_browser() {
+  if [[ ! -x .venv/bin/pip || .venv/.browser -nt pyproject.toml ]]; then
+    return
+  fi
+  if .venv/bin/pip --disable-pip-version-check install -qq -e '.[browser]'; then
+    touch .venv/.browser
+  else
+    say "no playwright: pip has none for this machine; tests skip the browser"
+  fi
+}
+
 # Programs of newer Debian releases, beside those of this machine.
 prepare_root() { # NAME SUITE PACKAGE...
   if ! have mmdebstrap || [[ $EUID != 0 ]]; then
@@ -142,7 +155,10 @@ flock -n "$lock" || { say "waiting for another run"; flock "$lock"; }
 
 want_for_building
 if [[ ${1:-} == test* ]]; then
-  if have dpkg-query; then want_for_testing; else say "not Debian: tests skip the tools that are missing"; fi
+  if have dpkg-query; then
+    want_for_testing "${test_packages[@]}"
+    if [[ $1 == test-all ]]; then want_for_testing "${browser_packages[@]}"; fi
+  else say "not Debian: tests skip the tools that are missing"; fi
 fi
 install_packages
 prepare_nix
@@ -152,6 +168,7 @@ if [[ ${1:-} == test* ]]; then
   prepare_root trixie trixie "${trixie_packages[@]}"
 fi
 if [[ ${1:-} == test-all ]]; then
+  prepare_browser
   prepare_root forky forky "${forky_packages[@]}"
   prepare_root trixie-python trixie "${python_packages[@]}"
 fi

@@ -6,7 +6,7 @@ let
     in
     relative == "pyproject.toml" || relative == "README.md" || relative == "LICENSE"
     || relative == "builder" || (builtins.match "builder/.*" relative != null
-      && (builtins.match ".*\\.py" relative != null || (type == "directory" && baseNameOf path != "__pycache__")));
+      && (builtins.match ".*\\.(py|html|css|js)" relative != null || (type == "directory" && baseNameOf path != "__pycache__")));
   line = builtins.match ".*__version__ = \"([^\"]+)\".*" (builtins.readFile ../../builder/lamina/__init__.py);
 in
 {

@@ -85,6 +85,11 @@ COMMANDS = (
     Command(
         "sbom", "write the bill of materials of an image", "lamina sbom image.json --format spdx -o image.spdx.json"
     ),
+    Command(
+        "report",
+        "write a page about an image: sizes, references, differences",
+        "lamina report image.json -o image.html",
+    ),
     Command("export", "write the file system of an image as a plain tar", "lamina export image.tar -o fs.tar"),
     Command("completion", "print completions for a shell", "lamina completion bash >> ~/.bash_completion"),
     Command("man", "print a manual page", "lamina man diff | man -l -"),

@@ -1,0 +1,1 @@
+"""`lamina report`: one page about an image, without network."""
