@@ -160,6 +160,7 @@ HIDDEN = {
     "a length without an offset in a sparse map": sparse_with(386 + 12, b"1") + PLAIN,
     "an offset without a length in a sparse map": sparse_with(386, b"0") + PLAIN,
     "a sparse map that goes on in another way": sparse_with(482, b"2") + bytes(512) + PLAIN,
+    "a character set that is none": block(b"x", b"x", 16) + padded(record(b"hdrcharset", b"\xff")) + PLAIN,
     "a prefix without a name": block(b"", b"\0", prefix=b"d") + PLAIN,
     "a NUL in a long name": (
         block(b"././@LongLink", b"L", 16, magic=b"ustar  \0") + padded(b"manifest.json\0x\0") + PLAIN

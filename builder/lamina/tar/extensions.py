@@ -24,6 +24,9 @@ _REPEATED = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
 _NAMES = (b"path", b"linkpath", b"uname", b"gname")
 _NUMBERS = (b"size", b"uid", b"gid")
 _TIMES = (b"mtime", b"atime", b"ctime")
+_CHARACTER_SETS = (b"BINARY", b"ISO-IR 10646 2000 UTF-8")
+"""All that POSIX defines; Python reads no tar with another one that is not UTF-8."""
+
 _NUMBER = re.compile(rb"[0-9]{1,19}")
 _TIME = re.compile(rb"-?[0-9]{1,18}(?:\.[0-9]*)?")
 
@@ -109,6 +112,8 @@ def _check_value(key: bytes, value: bytes, where: object) -> None:
         good = _TIME.fullmatch(value) is not None
     elif key in _NAMES:
         good = bool(value) and b"\0" not in value
+    elif key == b"hdrcharset":
+        good = value in _CHARACTER_SETS
     else:
         good = not key.startswith((b"GNU.", b"SCHILY.file", b"SCHILY.tarfile")) or key.startswith(SPARSE_KEY)
         good = good and key != XATTR
