@@ -16,7 +16,7 @@ trixie_packages=(
   buildah containerd cosign crun docker-cli docker-registry docker.io netavark oras podman runc skopeo umoci
 )
 python_packages=(
-  libmagic1t64 python3 python3-attr python3-hypothesis python3-jsonschema python3-magic python3-pytest
+  libmagic1t64 python3 python3-aiohttp python3-attr python3-hypothesis python3-jsonschema python3-magic python3-pytest
   python3-pytest-xdist python3-zstandard
 )
 forky_packages=("${trixie_packages[@]}" "${python_packages[@]}" crane nix-bin)
