@@ -44,7 +44,9 @@ _paths = st.builds(
 )
 _some_paths = st.lists(_paths, max_size=3).map(tuple)
 _maybe = st.none() | _number
-_rules = st.builds(Rule, st.sampled_from(["/etc/.*", "/home/[a-z]+"]), _maybe, _maybe, _maybe)
+_rules = st.builds(
+    Rule, st.sampled_from(["/etc/.*", "/home/[a-z]+"]), _maybe, _maybe, st.none() | st.integers(0, 0o7777)
+)
 _either = st.booleans()
 _layers = (
     st.builds(StoreLayer, _some_paths, _stamps, _text)
