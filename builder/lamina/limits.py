@@ -190,4 +190,4 @@ SHARED_BYTES = 48 << 20
 """Bytes of layers that `lamina serve` keeps for clients that pull the same layer at about the same time."""
 
 SHOWN_FILES = 1_000_000
-"""Files in the JSON of `lamina inspect --files`."""
+"""Files in the JSON of `lamina inspect` that match a pattern."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,7 @@ from tests.support.archives import (
     tar_of,
     to_json,
 )
+from tests.support.rpm import rpm_database, rpm_header
 from tests.support.trees import hashed_name, path_info
 
 LAYER = layer_of({"etc/motd": b"hello"})
@@ -129,6 +131,14 @@ def databases() -> list[bytes]:
     return [database([Registration(one, digest, 1, (two,), "key:sig", "fixed:x"), Registration(two, digest, 2, ())])]
 
 
+def rpm_packages() -> bytes:
+    with tempfile.TemporaryDirectory() as directory:
+        header = rpm_header(
+            {1000: b"bash", 1001: b"5.1", 1002: b"2.fc40", 1003: 1, 1014: b"GPL-3.0-or-later", 1022: b"x86_64"}
+        )
+        return rpm_database(Path(directory) / "db", header, wal=False)
+
+
 def seeds() -> dict[str, list[bytes]]:
     """For each target, inputs that it takes."""
     archives = {name: tar_of(shape([sample("x")])) for name, shape in SHAPES.items()}
@@ -155,7 +165,7 @@ def seeds() -> dict[str, list[bytes]]:
         "package_database": [
             b"\0Package: a\nVersion: 1\nStatus: install ok installed\nDepends: b | c (>= 1), a\nSource: s (2)\n",
             b"\1P:a\nV:1\nD:so:b !c\np:so:b=1\nL:MIT\n\nP:b\nV:2\n",
-            *(b"\2" + data for data in databases()),
+            b"\2" + rpm_packages(),
         ],
         "tar_judge": [LAYER, WHITEOUTS, long_names()],
         "command_line": command_lines.seeds(),

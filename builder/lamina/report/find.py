@@ -23,9 +23,9 @@ def find_path(paths: Mapping[str, StorePath], requested: str, where: object) -> 
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise BadInput(where, f"{requested!r:.100} can be {listed}{more}", "write more of one of these")
     near = _near(paths.values(), requested)
-    remedy = f"did you mean {', '.join(near)}?" if near else "`lamina inspect --tree` lists its store paths"
+    remedy = f"did you mean {', '.join(near)}?" if near else "`lamina inspect` lists its store paths"
     problem = f"contains no store path {requested!r:.100}" if paths else "contains no store paths"
-    raise BadInput(where, problem, remedy if paths else "`lamina inspect --files` searches other files")
+    raise BadInput(where, problem, remedy if paths else "`lamina inspect` searches other files")
 
 
 def _matching(paths: Iterable[StorePath], requested: str) -> list[StorePath]:

@@ -65,7 +65,7 @@ def why(
         begin = find_path(contents.paths, start, where)
         if begin.path not in steps:
             problem = f"{begin.full_name} does not refer to {target.full_name}"
-            raise BadInput(where, problem, "leave out --from to see the chains from the config and the files")
+            raise BadInput(where, problem, "leave the start out to see the chains from the config and the files")
         return Why(contents, target, (Chain(None, tuple(chain(contents.paths, begin.path, steps))),), 0, alone)
     chains = []
     for root in roots:
@@ -120,7 +120,7 @@ def why_text(result: Why, style: Style) -> Iterator[str]:
         for depth, path in enumerate(item.paths, 1):
             yield style.line(f"{'  ' * min(depth, 40)}{_name(path)}  {_size(sizes.get(path))}")
     if result.others:
-        yield style.line(f"{result.others} more {'way' if result.others == 1 else 'ways'} in: --all shows them")
+        yield style.line(f"{result.others} more {'way' if result.others == 1 else 'ways'} in, not shown")
     yield ""
     names = sorted(result.exclusive - {result.path.path}, key=lambda path: -(sizes.get(path) or 0))
     own = _size(sizes.get(result.path.path))

@@ -18,9 +18,9 @@ let
   python3Packages = packages [ "aiohttp" "attrs" "hatchling" "python-magic" "zstandard" ] // {
     # The arguments that nixpkgs' function knows and Lamina uses; any other fails here.
     buildPythonApplication =
-      { pname, version, src, pyproject, nativeBuildInputs, propagatedBuildInputs, doCheck, meta }:
+      { pname, version, src, pyproject, nativeBuildInputs, propagatedBuildInputs, doCheck, postInstall, meta }:
       assert pyproject && builtins.all (input: input ? outPath) (nativeBuildInputs ++ propagatedBuildInputs);
-      fake "${pname}-${version}" { inherit pname version meta; drvAttrs = { inherit src doCheck; }; };
+      fake "${pname}-${version}" { inherit pname version meta; drvAttrs = { inherit src doCheck postInstall; }; };
   };
 in
 packages [

@@ -16,6 +16,7 @@ from lamina.report.sbom.bill import License, Part
 from lamina.report.sbom.databases import distribution_packages
 from tests.support.archives import SHAPES, Piece, Shape, docker_save, layer_of, sample, tar_of
 from tests.support.recipes import save
+from tests.support.rpm import rpm_database, rpm_header
 
 RELEASE = b'NAME="Debian"\nID=debian\nVERSION_ID="12"\n'
 DPKG = b"""\
@@ -115,27 +116,6 @@ def test_a_link_in_the_place_of_a_database(tmp_path: Path) -> None:
     layer = tar_of([Piece("var/lib/dpkg/status", link="/etc/passwd")])
     image = sample(layers=(layer_of({"var/lib/dpkg/status": DPKG}), layer))
     assert distribution_packages(open_image(save(docker_save([image]), tmp_path / "it.tar")).layers) == ([], [])
-
-
-def rpm_header(values: Mapping[int, bytes | int]) -> bytes:
-    """A header as rpm stores it: the numbers of the index and the data, the index, the data."""
-    index, data = b"", b""
-    for tag, value in sorted(values.items()):
-        kind = 4 if isinstance(value, int) else 6
-        data += bytes(-len(data) % 4) if kind == 4 else b""
-        index += struct.pack(">IIiI", tag, kind, len(data), 1)
-        data += struct.pack(">I", value) if isinstance(value, int) else value + b"\0"
-    return struct.pack(">II", len(values), len(data)) + index + data
-
-
-def rpm_database(path: Path, *blobs: bytes, wal: bool = True) -> bytes:
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        if wal:
-            connection.execute("PRAGMA journal_mode = wal")
-        connection.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)")
-        connection.executemany("INSERT INTO Packages (blob) VALUES (?)", [(blob,) for blob in blobs])
-        connection.commit()
-    return path.read_bytes()
 
 
 BASH: dict[int, bytes | int] = {

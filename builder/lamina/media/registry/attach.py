@@ -103,7 +103,7 @@ def _check_skopeo() -> None:
     numbers = [int(part) for part in "".join(version).split("-")[0].split(".") if part.isdecimal()]
     if numbers < _SKOPEO:
         problem = f"version {'.'.join(map(str, numbers))} cannot write lists of referrers"
-        remedy = "use 1.14 or newer; if the registry makes these lists itself: --no-fallback-tag"
+        remedy = "use 1.14 or newer; if the registry makes these lists itself, turn the fallback tag off"
         raise LaminaError("skopeo", problem, remedy)
 
 

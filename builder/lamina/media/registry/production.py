@@ -146,5 +146,5 @@ class _Maker:
         return piece if isinstance(piece, bytes) else HeldSpan.of(piece)
 
     def _wrong(self, problem: str) -> WrongBytes:
-        remedy = "a file has changed, or a remembered digest is wrong: start again with --check"
+        remedy = "a file has changed, or a remembered digest is wrong: start again, and have every layer hashed"
         return WrongBytes(self.blob.where, problem, remedy)

@@ -93,7 +93,7 @@ def repositories_of(contents: Iterable[OciContent]) -> dict[str, Repository]:
     found: dict[str, list[tuple[str, Descriptor, OciContent]]] = {}
     for content in contents:
         if not content.tags and content.documents:
-            raise BadInput("serve", "an image has no name, so nobody could pull it", "give it one with --as NAME:TAG")
+            raise BadInput("serve", "an image has no name, so nobody could pull it", "give it a name, such as app:1")
         for name, descriptor in content.tags.items():
             for repository in _spellings(name):
                 found.setdefault(repository, []).append((name.tag, descriptor, content))

@@ -97,4 +97,4 @@ async def _listening(registry: Registry, address: Address, tls: ssl.SSLContext |
     except (OSError, OverflowError) as error:
         await registry.stop()
         reason = getattr(error, "strerror", None) or str(error)
-        raise LaminaError(address, f"cannot listen: {reason}", "give another address with --listen") from None
+        raise LaminaError(address, f"cannot listen: {reason}", "listen at another address") from None

@@ -30,9 +30,12 @@ _NO_ANSWER = re.compile(
 )
 
 _REMEDIES = (
-    (r"HTTP response to HTTPS client", "for a registry without TLS: --dest-tls-verify=false"),
-    (r"x509:|tls:", "give its authority with --dest-cert-dir DIRECTORY, or --dest-tls-verify=false"),
-    (r"unauthorized|authentication required|denied|\b40[13]\b", "log in with: skopeo login HOST, or give --authfile"),
+    (r"HTTP response to HTTPS client", "the registry has no TLS: set dest-tls-verify=false"),
+    (r"x509:|tls:", "set dest-cert-dir to a directory with its authority, or dest-tls-verify=false"),
+    (
+        r"unauthorized|authentication required|denied|\b40[13]\b",
+        "log in with: skopeo login HOST, or give a file with credentials",
+    ),
     (r"toomanyrequests|\b429\b", "wait, and push again"),
     (r"status(?: ?code)?(?: from registry)?:? 5\d\d\b", "the registry has a fault: push again later"),
     (r"no such host|dial tcp|connection refused|timeout", "check the name of the registry and the network"),
