@@ -12,7 +12,7 @@ from lamina.errors import BadInput
 from lamina.oci.config import INHERIT, check_config, inherit, merge_env
 from lamina.oci.reference import make_reference
 from lamina.oci.strict_json import canonical, parse_json
-from lamina.recipe.recipe import Base, Recipe, RootLayer, StoreLayer, TarLayer, parse_recipe, recipe_json
+from lamina.recipe.recipe import Base, OciOptions, Recipe, RootLayer, StoreLayer, TarLayer, parse_recipe, recipe_json
 from lamina.store.closure import PathInfo
 from lamina.store.ownership import Rule, Stamp
 from tests.property.strategies import json_values
@@ -60,6 +60,12 @@ _names = st.builds(
     st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,9}", fullmatch=True),
 )
 _times = st.datetimes().map(lambda time: time.replace(microsecond=0).isoformat() + "Z")
+_oci = st.builds(
+    OciOptions,
+    st.sampled_from([None, "gz", "zstd", "none"]),
+    st.none() | st.integers(1, 9),
+    st.dictionaries(st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.from_regex(r"[a-z]{1,9}", fullmatch=True)),
+)
 recipes = st.builds(
     Recipe,
     names=st.lists(_names, max_size=3, unique=True).map(tuple),
@@ -69,6 +75,7 @@ recipes = st.builds(
     layers=st.lists(_layers, max_size=4).map(tuple),
     base=st.none() | st.builds(Base, _file_names, st.none() | _text, st.none() | _text),
     inherit=st.sampled_from(INHERIT),
+    oci=_oci,
 )
 
 
