@@ -53,13 +53,25 @@ def columns() -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """Repeats arguments in errors only as far as they can be printed."""
+    """Takes no shortened options. Repeats arguments in errors only as far as they can be printed.
+
+    `words` are the arguments of the requested command.
+    """
+
+    words: Sequence[str] = ()
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(formatter_class=Formatter, **settings)
+        super().__init__(formatter_class=Formatter, allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
+        """Exit. An unknown option is named before what is missing, which may be that option's argument."""
+        if "arguments are required" in message:
+            unknown = [word for word in self.words if self._is_unknown_option(word)]
+            message = _unknown_arguments(unknown, self) if unknown else message
         super().error(printable(shortened(message)))
+
+    def _is_unknown_option(self, word: str) -> bool:
+        return word.startswith("--") and word.partition("=")[0] not in (*self._option_string_actions, "--")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Exit, after `--help` and `--version` have been written. Raises OSError: they cannot be."""
@@ -124,7 +136,9 @@ def parse(
         needed = [] if words == ["--version"] else commands  # help and errors list them
     for command in needed:
         _add_command(added, command, program, is_requested=command is requested)
-    if requested is None:
+    if requested:
+        added.choices[requested.name].words = words[1:]
+    else:
         _check_first_word(parser, words, [command.name for command in commands])
     options, unknown = parser.parse_known_args(words)
     if unknown:

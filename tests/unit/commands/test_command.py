@@ -275,6 +275,12 @@ def test_a_mistake_in_the_usage(arguments: tuple[str, ...], tmp_path: Path, lami
             ("build", "x", "-o", "y", "--compresor=gz"),
             "lamina build: error: unknown option --compresor=gz; did you mean ",
         ),
+        (("inspect", "a", "--nam", "b"), "lamina inspect: error: unknown option --nam; did you mean --name?"),
+        (("inspect", "a", "--nam=b"), "lamina inspect: error: unknown option --nam=b; did you mean --name?"),
+        (("build", "a", "--outp", "b"), "lamina build: error: unknown option --outp; did you mean --output?"),
+        (("load", "--hel"), "lamina load: error: unknown option --hel; did you mean --help?"),
+        (("--vers",), "lamina: error: unknown option --vers; did you mean --version?"),
+        (("merge", "a"), "lamina merge: error: the following arguments are required: "),
         (("inspect", "a", "b"), "lamina inspect: error: unexpected argument b"),
         (
             ("load", "docker://redis"),
