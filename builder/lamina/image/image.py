@@ -53,9 +53,13 @@ class Image:
 
     @property
     def platform(self) -> Json:
-        """The platform in an index entry of this image (OCI image spec v1.1, image-index.md)."""
+        """The platform in an index entry of this image (OCI image spec v1.1, image-index.md).
+
+        Empty if the config lacks `architecture` or `os`: each platform has both, and an entry needs none.
+        """
         keys = ("architecture", "os", "variant", "os.version")
-        return {key: self.config[key] for key in keys if self.config.get(key)}
+        known = {key: self.config[key] for key in keys if self.config.get(key)}
+        return known if "architecture" in known and "os" in known else {}
 
 
 def all_layers(images: Iterable[Image]) -> tuple[Layer, ...]:

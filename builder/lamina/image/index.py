@@ -46,12 +46,10 @@ def index_of(items: Iterable[tuple[str, Image | ImageIndex]], names: Iterable[Re
     for where, item in items:
         all_names += item.names
         for image in all_images([item]):
-            platform = tuple(
-                str(image.platform.get(key, "")) for key in ("os", "architecture", "variant", "os.version")
-            )
-            shown = "/".join(filter(None, platform))
-            if not platform[1]:
+            if not image.platform:
                 raise BadInput(where, "an image without an architecture", "build it for one")
+            platform = tuple(str(image.platform.get(key, "")) for key in _PLATFORM)
+            shown = "/".join(filter(None, platform))
             if platform in images:
                 other = images[platform][0]
                 raise BadInput(where, f"is for {shown}, and so is {other}", "give one image for each platform")

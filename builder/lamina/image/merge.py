@@ -25,6 +25,13 @@ def merged(images: Iterable[Image], cache: Cache | None = None) -> list[Image]:
     owners: dict[str, Image] = {}
     for image in found.values():
         for name in image.names:
-            if owners.setdefault(name.qualified, image) is not image:
-                raise BadInput(name.familiar, "two different images have this name", "give them other names or tags")
+            other = owners.setdefault(name.qualified, image)
+            if other is not image:
+                raise BadInput(name.familiar, "two different images have this name", _remedy(image, other))
     return list(found.values())
+
+
+def _remedy(image: Image, other: Image) -> str:
+    if image.platform == other.platform:
+        return "give them other names or tags"
+    return "an image for several platforms is an index: use `lamina index`, or buildIndex in Nix"

@@ -33,7 +33,7 @@ from tests.support.archives import (
 )
 from tests.support.fixtures import Command
 from tests.support.reading import read_image
-from tests.support.recipes import image_of, recipe, root_layer, write_recipe
+from tests.support.recipes import archive_of, base, image_of, recipe, root_layer, write_recipe
 from tests.support.trees import make_tree
 
 ONE = sample("shared", "one", names=("one:1", "quay.io/me/one:2"))
@@ -133,6 +133,34 @@ def test_two_images_with_one_name_are_refused(tmp_path: Path, lamina: Command) -
     said = b"lamina: one:1: two different images have this name; give them other names or tags\n"
     assert done.stderr == said
     assert not (tmp_path / "out.tar").exists()
+
+
+def test_one_name_for_two_platforms_is_an_index(tmp_path: Path, lamina: Command) -> None:
+    images = [sample(machine, names=("one:1",), architecture=machine) for machine in ("amd64", "arm64")]
+    paths = [saved(docker_save([image]), tmp_path / f"{image.architecture}.tar") for image in images]
+    done = lamina("merge", *paths, "-o", "out.tar")
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"lamina: one:1: two different images have this name; an image for several platforms is an index: use "
+        b"`lamina index`, or buildIndex in Nix\n",
+    )
+    assert lamina("index", *paths, "-o", "out.tar").returncode == 0
+    assert {read_image(tmp_path / "out.tar", architecture=each.architecture).config["architecture"]
+            for each in images} == {"amd64", "arm64"}  # fmt: skip
+
+
+@pytest.mark.parametrize("missing", [("architecture",), ("os",), ("architecture", "os")], ids="-".join)
+def test_an_image_without_a_platform_has_none_in_the_index(
+    missing: tuple[str, ...], tmp_path: Path, lamina: Command
+) -> None:
+    """The config keeps its bytes, which are the image's ID, so that alone is reported. A recipe on it says its own."""
+    path = saved(docker_save([sample("one", extra=dict.fromkeys(missing, ""))]), tmp_path / "it.tar")
+    lamina("merge", path, "-o", "out.tar")
+    [entry] = Opened.at(tmp_path / "out.tar").json("index.json")["manifests"]
+    assert "platform" not in entry
+    problems = [problem.partition("): ")[2] for problem in verify(tmp_path / "out.tar").problems]
+    assert problems == [f"{key} is missing; each image has it (config.md)" for key in missing]
+    assert verify(archive_of(recipe(base=base(path)), tmp_path / "built.tar")).problems == ()
 
 
 def test_a_recipe_beside_an_archive(tmp_path: Path, lamina: Command) -> None:
