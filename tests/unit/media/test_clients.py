@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ import pytest
 
 from lamina.media.clients import CLIENTS
 from lamina.media.clients.process import feed
+from tests.support.archives import docker_save, sample
+from tests.support.recipes import save
 
 QUESTIONS = {"docker": 2, "podman": 1, "containerd": 1}
 """How many each kind of daemon is asked before the image is read."""
@@ -61,3 +64,25 @@ def test_a_client_that_reads_nothing_is_asked_why(tmp_path: Path) -> None:
 
     answer = feed([str(program)], pieces())
     assert (answer.status, answer.reason()) == (3, "no room")
+
+
+def test_an_interrupt_while_the_daemon_unpacks(tmp_path: Path) -> None:
+    """The daemon goes on, so the message says that the image may still appear. No daemon is slow on demand."""
+    program = tmp_path / "bin/podman"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\n[ "$1" = load ] || exit 0\ncat >/dev/null\necho $$ >read\nexec sleep 600\n')
+    program.chmod(0o755)
+    path = save(docker_save([sample()]), tmp_path / "it.tar")
+    settings = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "lamina", "load", str(path), "--to", "podman"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path, env=settings) as process:
+        while not (read := tmp_path / "read").exists() or not read.read_text():
+            time.sleep(0.01)
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.stderr and process.stderr.read() == (
+            b"lamina: interrupted; podman may still finish what it has received\n"
+        )
+    assert process.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(read.read_text()), 0)

@@ -160,6 +160,7 @@ def feed(command: Iterable[str], pieces: Iterator[Piece]) -> Answer:
                     put(piece, client.stdin)
         except BaseException:
             client.kill()
+            client.wait()
             raise
         return Answer(client.returncode, _end(output), _end(errors))
 
