@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from typing import NoReturn
@@ -21,6 +22,12 @@ def absent(reason: str) -> NoReturn:
 def need(program: str, package: str, install: str = APT) -> None:
     if not shutil.which(program, path=f"{SYSTEM_PATH}:{os.environ.get('PATH', '')}"):
         absent(f"no {program} here: {install} {package}")
+
+
+def need_module(name: str) -> None:
+    """A module that `.venv` has, and the roots with Debian's newer versions of Python lack."""
+    if importlib.util.find_spec(name) is None:
+        absent(f"no module {name} here: pip install -e '.[dev]'")
 
 
 def need_root() -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import functools
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
-from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
-from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+from tests.support.needs import need_module
 
-_VERSIONS = {"1.6": SchemaVersion.V1_6, "1.7": SchemaVersion.V1_7}
+if TYPE_CHECKING:
+    from cyclonedx.validation.json import JsonStrictValidator
+    from packageurl import PackageURL
 
 
 @functools.cache
 def _validator(version: str) -> JsonStrictValidator:
-    return JsonStrictValidator(_VERSIONS[version])
+    need_module("cyclonedx")
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    return JsonStrictValidator({"1.6": SchemaVersion.V1_6, "1.7": SchemaVersion.V1_7}[version])
 
 
 def checked_cyclonedx(data: bytes) -> dict[str, Any]:
@@ -30,6 +33,10 @@ def checked_cyclonedx(data: bytes) -> dict[str, Any]:
 
 def checked_spdx(data: bytes) -> dict[str, Any]:
     """The document, after SPDX' own library read and accepted it."""
+    need_module("spdx_tools")
+    from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
+    from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+
     document: dict[str, Any] = json.loads(data)
     parsed = JsonLikeDictParser().parse(json.loads(data))  # type: ignore[no-untyped-call]
     problems = validate_full_spdx_document(parsed)
@@ -39,6 +46,22 @@ def checked_spdx(data: bytes) -> dict[str, Any]:
 
 def checked(data: bytes) -> dict[str, Any]:
     return checked_spdx(data) if b'"spdxVersion"' in data else checked_cyclonedx(data)
+
+
+def parsed_purl(text: str) -> PackageURL:
+    """The package URL, as its specification's own library reads it."""
+    need_module("packageurl")
+    from packageurl import PackageURL
+
+    return PackageURL.from_string(text)
+
+
+def spdx_schema() -> Path:
+    """The schema of CycloneDX that lists SPDX' licenses."""
+    need_module("cyclonedx")
+    import cyclonedx.schema
+
+    return Path(cyclonedx.schema.__file__).parent / "_res/spdx.SNAPSHOT.schema.json"
 
 
 def properties(component: dict[str, Any]) -> dict[str, str]:

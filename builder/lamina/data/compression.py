@@ -38,6 +38,10 @@ _UNKNOWN_KINDS = {
 }
 
 
+_ZIP = b"PK\x03\x04"
+"""The start of a zip file, which libmagic 5.46 (Debian 13) takes for unknown data."""
+
+
 _DIFFER = "readers would differ: make the archive again"
 
 _FEED = 4 << 10
@@ -79,6 +83,8 @@ def detect(blob: Blob, where: object) -> str | None:
     if not any(head):
         return None  # an empty tar; libmagic has no type for zeros
     magic = str(_magic().from_buffer(head))
+    if head.startswith(_ZIP) and not _is_tar(head):
+        magic = "application/zip"
     if magic in _UNKNOWN_KINDS:
         remedy = "images are plain, gzip, bzip2, xz or zstd"
         raise BadInput(where, f"{_UNKNOWN_KINDS[magic]} data", remedy)

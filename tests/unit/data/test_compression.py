@@ -18,7 +18,7 @@ from lamina.data.blob import Bytes, FileRange, Source
 from lamina.data.compression import compress, detect, plain, spool
 from lamina.data.compressors import COMPRESSORS
 from lamina.errors import BadInput, LaminaError
-from tests.support.archives import WRAPPERS, layer_of
+from tests.support.archives import WRAPPERS, Piece, layer_of, tar_of
 
 TAR = layer_of({"file": bytes(range(256)) * 30, "zeros": bytes(5000)})
 PACKERS = {name: pack for name, pack in WRAPPERS.items() if name != "plain"}
@@ -162,6 +162,10 @@ def zipped() -> bytes:
 def test_a_format_that_images_do_not_use_is_named(head: bytes, kind: str) -> None:
     with pytest.raises(BadInput, match=f"{kind} data; images are plain, gzip, bzip2, xz or zstd"):
         detect(Bytes(head + b"\x01" * 100), "it")
+
+
+def test_a_tar_may_begin_as_a_zip_does() -> None:
+    assert detect(Bytes(tar_of([Piece("PK\x03\x04", b"text")])), "it") is None
 
 
 def in_pieces(data: bytes, size: int) -> Iterator[bytes]:

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cyclonedx.schema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packageurl import PackageURL
 
 from lamina.errors import BadInput, BadUsage
 from lamina.image.hashing import known
@@ -27,7 +25,7 @@ from tests.support.archives import SHAPES, Shape, docker_save, sample
 from tests.support.fixtures import Command
 from tests.support.kinds_of_images import KINDS
 from tests.support.recipes import archive_of, image_of, recipe, save, store_layer, write_recipe
-from tests.support.sbom import checked, checked_cyclonedx, properties, write_json
+from tests.support.sbom import checked, checked_cyclonedx, parsed_purl, properties, spdx_schema, write_json
 from tests.support.trees import Store
 
 ALL = [(format, version) for format, versions in FORMATS.items() for version in versions]
@@ -80,7 +78,7 @@ def test_cyclonedx(fields: dict[str, Any], tmp_path: Path) -> None:
     assert app["licenses"] == [{"expression": "GPL-3.0-or-later AND MIT"}]
     assert (app["cpe"], app["description"]) == (about["cpe"], about["description"])
     assert app["externalReferences"] == [{"type": "website", "url": about["homepage"]}]
-    assert PackageURL.from_string(lib["purl"]).to_dict()["qualifiers"]["output"] == "dev"
+    assert parsed_purl(lib["purl"]).to_dict()["qualifiers"]["output"] == "dev"
     assert (lib["version"], properties(lib)["nix:outputName"]) == ("3.0", "dev")
     assert (properties(lib)["lamina:layer"], properties(app)["lamina:layer"]) == ("1", "2")
     image = document["metadata"]["component"]
@@ -237,7 +235,7 @@ def test_licenses() -> None:
 
 
 def test_well_known_licenses_are_those_of_spdx() -> None:
-    schema = Path(cyclonedx.schema.__file__).parent / "_res/spdx.SNAPSHOT.schema.json"
+    schema = spdx_schema()
     assert set(json.loads(schema.read_text())["enum"]) >= WELL_KNOWN
 
 
@@ -246,6 +244,6 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="/", exclude_cate
 
 @given(name=TEXT, version=TEXT, value=TEXT)
 def test_package_urls_are_read_back(name: str, version: str, value: str) -> None:
-    made = PackageURL.from_string(purl("deb", name, version, "debian", {"upstream": value, "arch": ""}))
+    made = parsed_purl(purl("deb", name, version, "debian", {"upstream": value, "arch": ""}))
     assert (made.name, made.version, made.namespace) == (name, version, "debian")
     assert made.qualifiers == {"upstream": value}
