@@ -51,6 +51,7 @@ def _pushed(options: argparse.Namespace, destinations: Destinations) -> list[Pus
     from lamina.data.progress import Progress
     from lamina.image.cache import Cache
     from lamina.image.encoding import layer_encoding
+    from lamina.media.absent import require_all_layers
     from lamina.media.oci_content import oci_content
     from lamina.media.registry.push import planned, push
     from lamina.recipe.open import open_everything
@@ -59,6 +60,7 @@ def _pushed(options: argparse.Namespace, destinations: Destinations) -> list[Pus
         select = {"name": options.name, "tag": options.tag, "platform": options.platform}
         with naming_layer_options(), selecting_by_name(), Progress(f"reading {options.image}") as progress:
             item = open_everything(options.image, **select)
+            require_all_layers(item)
             encoding = layer_encoding(options.layer_compressor, options.layer_level)
             content = oci_content([item], encoding, Cache.of_user(), progress, spool)
         plans = [

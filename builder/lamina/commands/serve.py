@@ -72,11 +72,14 @@ def _content(options: argparse.Namespace) -> list[OciContent]:
     from lamina.image.cache import Cache
     from lamina.image.encoding import LayerEncoding, layer_encoding
     from lamina.image.index import all_images
+    from lamina.media.absent import require_all_layers
     from lamina.media.oci_content import oci_content
     from lamina.oci.reference import parse_reference
     from lamina.recipe.open import open_all_platforms
 
     items = [item for source in options.image for item in open_all_platforms(source, platform=options.platform)]
+    for item in items:
+        require_all_layers(item)
     if options.name and len(items) != 1:
         raise BadUsage("--as", f"there are {len(items)} images", "give a single image, or leave --as out")
     if options.name:

@@ -12,11 +12,12 @@ import attrs
 
 from lamina.data.progress import Progress
 from lamina.data.span import Piece
-from lamina.errors import BadUsage, LaminaError
+from lamina.errors import BadInput, BadUsage, LaminaError
 from lamina.image.cache import Cache
 from lamina.image.hashing import known
 from lamina.image.image import Image
 from lamina.media import universal
+from lamina.media.absent import Needed, absent_layers
 from lamina.media.clients import CLIENTS
 from lamina.media.clients.client import Client
 from lamina.media.clients.process import feed
@@ -50,7 +51,8 @@ def load(image: Image, daemon: str | Client = "docker", cache: Cache | None = No
     daemon refuses the archive without the layers that it seems to have, the whole image is sent.
 
     Raises BadUsage: an unknown daemon; LaminaError: the client is not installed, does not answer, or refuses the
-    image; BadInput: a layer cannot be read, or its digest is wrong.
+    image; BadInput: a layer cannot be read, its digest is wrong, or the archive leaves it out and the daemon has not
+    got it.
     """
     cache = cache or Cache.of_user()
     if not isinstance(daemon, str):
@@ -74,7 +76,12 @@ def _load(image: Image, client: Client, cache: Cache, *, check: bool) -> Loaded:
 
 def _transfer(image: Image, client: Client, cache: Cache, *, check: bool) -> Loaded:
     """Send the missing layers, or the whole image if that is refused. Raises LaminaError."""
+    absent = absent_layers(image)
+    for needed in {item.needed for item in absent.values()}:
+        cache.remember_manifest(needed.manifest)  # if the daemon has it complete, it has these layers
     held = client.held_layers(image, cache) & set(image.diff_ids)
+    for diff_id in (diff_id for diff_id in absent if diff_id not in held):
+        raise _lacking(absent[diff_id].needed, len(absent.keys() - held), client)
     repeated = client.repeated & set(image.diff_ids)
     refusal = None
     with Progress(f"loading into {client.name}") as progress:
@@ -89,11 +96,17 @@ def _transfer(image: Image, client: Client, cache: Cache, *, check: bool) -> Loa
         try:
             send(held)
         except LaminaError as error:
-            if not held:
+            if not held or absent:
                 raise
             refusal, held = str(error), set()
             send(held)
     return Loaded(progress.done, _size(image, held), refusal, _size(image, repeated))
+
+
+def _lacking(needed: Needed, count: int, client: Client) -> BadInput:
+    """The error for an archive without layers that the daemon does not have."""
+    what = f"leaves out {count} layer(s) that {client.name} does not have"
+    return BadInput(needed.where, what, f"first load {needed.name} with lamina load, or build the whole image")
 
 
 def _size(image: Image, diff_ids: set[Digest]) -> int:

@@ -19,9 +19,10 @@ from lamina.image.document import claimed_diff_ids, make_image
 from lamina.image.image import Image
 from lamina.image.layer import Layer, Stored, stored_form
 from lamina.limits import IMAGE_NAMES, IMAGES, LAYER_PLACES
+from lamina.media.absent import needed_image
 from lamina.media.choice import Candidate
 from lamina.media.files import Members, read_document
-from lamina.oci.digest import Digest, hex_of, sha256
+from lamina.oci.digest import Digest, blob_path, hex_of, sha256
 from lamina.oci.documents import Descriptor
 from lamina.oci.spelling import CONFIG_DOCUMENT, DOCKER_ARCHIVE
 from lamina.oci.strict_json import Json, expect, strings
@@ -59,7 +60,11 @@ def _image(members: Members, fields: Json, where: str) -> Image:
         what = f"{len(paths)} layers in manifest.json, {len(diff_ids)} diff IDs in the config"
         raise BadInput(members.where, what, "the archive is damaged: pull it again")
     layers = []
+    needed = needed_image(members)
     for path, diff_id in zip(paths, diff_ids, strict=True):
+        if needed and path == blob_path(diff_id) and path not in members:
+            layers.append(needed.layer(path, diff_id))
+            continue
         name = f"{members.where}({path})"
         packed = members.blob(path)
         blob = plain(packed, name, members.budget)

@@ -18,6 +18,7 @@ from lamina.image.document import claimed_diff_ids, make_image
 from lamina.image.image import Image
 from lamina.image.layer import Layer, stored_form
 from lamina.limits import IMAGE_NAMES, IMAGES, LAYER_PLACES
+from lamina.media.absent import Needed, needed_image
 from lamina.media.files import Members, read_document
 from lamina.media.skopeo_directory import SkopeoDirectory
 from lamina.oci.digest import Digest, belongs, is_sha256
@@ -147,7 +148,8 @@ def read_image(members: Members, manifest: Json, names: Sequence[str]) -> Image:
     if len(descriptors) != len(diff_ids):
         what = f"{len(descriptors)} layers in the manifest, {len(diff_ids)} diff IDs in the config"
         raise BadInput(members.where, what, DAMAGED)
-    layers = [_layer(members, *pair) for pair in zip(descriptors, diff_ids, strict=True)]
+    needed = needed_image(members)
+    layers = [_layer(members, *pair, needed) for pair in zip(descriptors, diff_ids, strict=True)]
     return make_image(data, document, layers, list(names), where)
 
 
@@ -172,11 +174,13 @@ def own_annotations(descriptor: Descriptor) -> dict[str, str]:
     return {key: value for key, value in descriptor.annotations.items() if key not in (CONTAINERD_NAME, REF_NAME)}
 
 
-def _layer(members: Members, descriptor: Descriptor, diff_id: Digest) -> Layer:
+def _layer(members: Members, descriptor: Descriptor, diff_id: Digest, needed: Needed | None) -> Layer:
     path = members.path_of(descriptor.digest)
     where = blob_where(members, descriptor.digest)
     if descriptor.is_foreign and path not in members:
         return Layer(Foreign(where), where, diff_id)
+    if needed and descriptor.digest == diff_id and path not in members:
+        return needed.layer(path, diff_id, descriptor.size)
     stored = members.blob(path)
     if stored.size != descriptor.size:
         what = f"has {stored.size} bytes, and its descriptor says {descriptor.size}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 import attrs
@@ -26,6 +26,7 @@ from lamina.image.hashing import LayerTask, all_known, layer_workers, measured
 from lamina.image.image import Image, all_layers, with_layers
 from lamina.image.layer import Layer, hashing
 from lamina.limits import DOCUMENT_BYTES
+from lamina.oci.digest import Digest
 from lamina.tar.write import DIRECTORY, END, SYMLINK, Member, header, padding, stored_size
 
 MTIME = 1
@@ -86,15 +87,16 @@ def write(
     cache: Cache | None = None,
     *,
     check: bool = False,
+    left_out: Collection[Digest] = (),
 ) -> None:
     """Write the images to the output that the user names: a file appears whole or not at all.
 
     Layers whose digests are remembered are hashed too where that costs little: everywhere but into a pipe, into which
-    the system moves files by itself. With `check` there as well.
+    the system moves files by itself. With `check` there as well. `left_out` are the layers that `arrange` leaves out.
 
     Raises BadInput: a layer cannot be read, or its digest is wrong; LaminaError: the output cannot be written.
     """
-    total = sum(item.size or item.weight for item in all_layers(images))
+    total = sum(item.size or item.weight for item in all_layers(images) if item.diff_id not in left_out)
     with Progress(f"writing {output}", total) as progress, open_output(output) as out:
         if compressor == "none" and out.is_new_file:
             fill(images, arrange, out.file, progress, cache)

@@ -26,6 +26,7 @@ from lamina.image.image import Image
 from lamina.image.layer import Layer, hashed, read_through
 from lamina.limits import LAYER_MEMBERS, LAYER_NAMES
 from lamina.media import docker_archive, oci_layout
+from lamina.media.absent import Absent
 from lamina.media.every_manifest import contents
 from lamina.media.files import Archive, Members, index_archive
 from lamina.media.oci_layout import Foreign, blob_where
@@ -112,7 +113,10 @@ def _verify(
         if not problems:
             check_v1_chains(members, check.stacks, check.docker or check.oci, check.digests)
     findings: list[Finding] = []
-    if consumers and isinstance(members, Archive):
+    if consumers and check.absent:
+        what = "leaves out layers, so what consumers need cannot be checked"
+        problems.append(str(BadInput(members.where, what, "check the whole image")))
+    elif consumers and isinstance(members, Archive):
         findings = failing(gather(members, check.surveys), consumers)
     return Verdict(
         images=len(check.stacks),
@@ -139,6 +143,7 @@ class _Check:
     sizes: dict[Digest, int] = attrs.field(factory=dict)
     surveys: dict[str, Survey] = attrs.field(factory=dict)
     digests: dict[tuple[object, int], Digest] = attrs.field(factory=dict)
+    absent: bool = False
     _layers: dict[tuple[Digest | None, str], Layer] = attrs.field(factory=dict)
     _blobs: list[Descriptor] = attrs.field(factory=list)
     _headers: Meter = attrs.field(factory=lambda: Meter(LAYER_MEMBERS))
@@ -209,6 +214,10 @@ class _Check:
         for layer in self._layers.values():
             if isinstance(layer.blob, Foreign):
                 self.unchecked.append(f"{layer.where}: a layer that is kept elsewhere by design")
+                continue
+            if isinstance(layer.blob, Absent):
+                self.absent = True
+                self.unchecked.append(f"{layer.where}: left out by design, for who has {layer.blob.needed.name}")
                 continue
             with _noted(self.problems):
                 measured = self._checked(layer)
