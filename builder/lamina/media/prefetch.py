@@ -14,12 +14,12 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import attrs
 
 from lamina.errors import BadInput, LaminaError
-from lamina.limits import DOCUMENT_BYTES, ERROR_BYTES
+from lamina.limits import DOCUMENT_BYTES
+from lamina.media.registry.skopeo import failure_reason
 from lamina.oci.digest import Digest, parse_digest, sha256
 from lamina.oci.documents import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Descriptor
 from lamina.oci.platform import for_platform
@@ -147,7 +147,7 @@ def _flag(request: Request) -> str:
 
 
 def skopeo(*words: str, timeout: float | None = None) -> bytes:
-    """What Skopeo prints. Raises LaminaError with the last line of its error output if it fails."""
+    """What Skopeo prints. Raises LaminaError with its own reason if it fails."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         try:
             done = subprocess.run(
@@ -164,17 +164,11 @@ def skopeo(*words: str, timeout: float | None = None) -> bytes:
             raise LaminaError(_WHERE, f"no answer from the registry in {timeout:.0f} s", "check the network") from None
         if done.returncode:
             remedy = "check the name, the network and the credentials (skopeo login)"
-            raise LaminaError(_WHERE, _last_line(errors), remedy)
+            raise LaminaError(_WHERE, failure_reason(errors), remedy)
         if output.seek(0, os.SEEK_END) > DOCUMENT_BYTES:
             raise LaminaError(_WHERE, f"a manifest of more than {DOCUMENT_BYTES} bytes", "give an image")
         output.seek(0)
         return output.read()
-
-
-def _last_line(file: IO[bytes]) -> str:
-    file.seek(max(0, file.seek(0, os.SEEK_END) - ERROR_BYTES))
-    lines = file.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "failed without an error message"
 
 
 def _add_to_store(archive: Path) -> str | None:

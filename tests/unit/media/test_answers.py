@@ -14,6 +14,7 @@ from lamina.media.clients.docker import Docker
 from lamina.media.clients.podman import Podman
 from lamina.oci.digest import sha256
 from tests.support.fixtures import Command
+from tests.support.needs import need
 from tests.support.recipes import recipe, store_layer
 from tests.support.trees import Store
 
@@ -124,6 +125,17 @@ def test_a_registry_that_answers_with_another_manifest(tmp_path: Path, lamina: C
     environment = install("skopeo", tmp_path, {"--insecure-policy inspect": '{"config": {}}'})
     done = lamina("prefetch", f"redis@{DIGEST}", "--quiet", env=environment)
     assert done.returncode == 1 and b"the registry's manifest has the digest" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("prefetch", "--quiet"), ("inspect",)], ids=lambda words: words[0])
+def test_skopeo_s_reason_without_its_log_format(words: tuple[str, ...], lamina: Command) -> None:
+    """Nobody listens on port 1."""
+    need("skopeo", "skopeo")
+    address = "localhost:1/x:1" if words[0] == "prefetch" else "docker://localhost:1/x:1"
+    done = lamina(*words, address)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"lamina: skopeo: pinging container registry localhost:1: ")
+    assert b"connection refused; check the name" in done.stderr and b"msg=" not in done.stderr
 
 
 @pytest.mark.parametrize("option", ["--final-image-tag=../../x", "--final-image-name=../x"])

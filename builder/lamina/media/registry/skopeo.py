@@ -21,6 +21,8 @@ _TIMEOUT = 300
 """Seconds for a manifest. Copying takes as long as it takes."""
 
 _FATAL = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
+_ABOUT = re.compile(r'^(?:Error parsing|initializing source|trying to reuse) [^":]*"?docker://[^"\s]*"?: ')
+"""The beginning of a message, which repeats the name."""
 
 _MISSING = re.compile(r"manifest unknown|name unknown|not found|StatusCode: 404|\b404\b", re.IGNORECASE)
 _NO_ANSWER = re.compile(
@@ -106,7 +108,7 @@ class Skopeo:
             self.end()
             raise
         if status:
-            raise _failure(self._subject, _reason(self._errors))
+            raise _failure(self._subject, failure_reason(self._errors))
         if self._output.seek(0, os.SEEK_END) > DOCUMENT_BYTES:
             raise LaminaError(self._subject, f"a manifest of more than {DOCUMENT_BYTES} bytes", "it is no image")
         self._output.seek(0)
@@ -142,7 +144,7 @@ def _failure(subject: str, reason: str) -> RemoteFailure:
     return error
 
 
-def _reason(file: IO[bytes]) -> str:
+def failure_reason(file: IO[bytes]) -> str:
     """Skopeo's own error: the message of its last fatal line."""
     file.seek(max(0, file.seek(0, os.SEEK_END) - ERROR_BYTES))
     text = file.read().decode(errors="replace").strip()
@@ -150,5 +152,7 @@ def _reason(file: IO[bytes]) -> str:
         message = str(found[-1])
         with contextlib.suppress(ValueError):
             message = str(json.loads(f'"{message}"'))
-        return re.sub(r'^(?:Error parsing|initializing source|trying to reuse) [^"]*"docker://[^"]*": ', "", message)
+        return re.sub(
+            r'^(?:Error parsing|initializing source|trying to reuse) [^":]*"?docker://[^"\s]*"?: ', "", message
+        )
     return text.splitlines()[-1] if text else "failed without an error message"
