@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench bench-quick test test-all lint fuzz judge compat scores fresh clean
+.PHONY: help setup demo bench bench-quick test test-all lint fuzz judge compat scores screenshots fresh clean
 env := . dev/env.sh &&
 # Most of the time of a test of a daemon is waiting, so there are more processes than processors.
 pytest := $(env) pytest --numprocesses $(or $(WORKERS),4) --dist loadgroup
@@ -47,6 +47,10 @@ compat:         ## Try every example in every consumer, and write docs/generated
 scores:         ## Have every tool save an image, and write docs/generated/checks.md and saved.md
 	@bash dev/setup.sh test
 	@$(env) python -m tests.support.consumers.scores
+
+screenshots:    ## Show pages of `lamina report` in Chromium, and write docs/use/report-*.png
+	@bash dev/setup.sh browser
+	@$(env) python -m tests.support.screenshots
 
 bench:          ## Measure speed beside GNU tar and other tools, then the reference scenario (some 20 minutes)
 	@bash dev/setup.sh test

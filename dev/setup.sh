@@ -1,6 +1,6 @@
 #!/bin/bash
-# dev/setup.sh [test | test-all]: install what is missing to build images. `test` also installs what `make test` needs,
-# `test-all` what the long tests need.
+# dev/setup.sh [test | test-all | browser]: install what is missing to build images. `test` also installs what `make
+# test` needs, `test-all` what the long tests need, `browser` what the tests of `lamina report` need.
 # Outside of the checkout it changes nothing but the packages that apt installs.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=env.sh
@@ -157,9 +157,9 @@ want_for_building
 if [[ ${1:-} == test* ]]; then
   if have dpkg-query; then
     want_for_testing "${test_packages[@]}"
-    if [[ $1 == test-all ]]; then want_for_testing "${browser_packages[@]}"; fi
   else say "not Debian: tests skip the tools that are missing"; fi
 fi
+if [[ ${1:-} =~ ^(test-all|browser)$ ]] && have dpkg-query; then want_for_testing "${browser_packages[@]}"; fi
 install_packages
 prepare_nix
 prepare_venv
@@ -167,8 +167,8 @@ if [[ ${1:-} == test* ]]; then
   prepare_scanners
   prepare_root trixie trixie "${trixie_packages[@]}"
 fi
+if [[ ${1:-} =~ ^(test-all|browser)$ ]]; then prepare_browser; fi
 if [[ ${1:-} == test-all ]]; then
-  prepare_browser
   prepare_root forky forky "${forky_packages[@]}"
   prepare_root trixie-python trixie "${python_packages[@]}"
 fi

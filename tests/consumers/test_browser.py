@@ -17,6 +17,7 @@ from lamina.report.page.render import page
 pytestmark = pytest.mark.thorough
 _DIGITS = "0123456789abcdfghijklmnpqrsvwxyz"
 EVIL = "</script><img src=x onerror=alert(1)>"
+DIFFERENCE = {"summary": EVIL, "tables": [["New layers", ["layer", "why"], [["1", EVIL], ["2", "x" * 300]]]]}
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1200, "height": 900}
 
@@ -39,7 +40,7 @@ def big_data(count: int = 2000, layers: int = 40) -> dict[str, Any]:
         for number in range(layers)
     ]
     return {"name": f"team/app:1 {EVIL}", "imageId": f"sha256:{0:064}", "config": {"config": {"Cmd": [EVIL]}},
-            "layers": described, "paths": paths, "hasReferences": True, "difference": ["added: x", EVIL]}  # fmt: skip
+            "layers": described, "paths": paths, "hasReferences": True, "difference": DIFFERENCE}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """What the documents show of commands: `python -m tests.support.shown` runs these and writes what they print.
 
-A block begins with `<!-- shown: COMMAND -->` and ends with `<!-- end -->`. The commands run in a directory with two
-images, `old.tar` and `new.tar`, which are the same on every machine.
+A block begins with `<!-- shown: COMMAND -->` or `<!-- shown: COMMAND | head -n 20 -->`, and ends with `<!-- end -->`.
+The commands run in a directory with two images, `old.tar` and `new.tar`, and a policy, the same on every machine.
 """
 
 from __future__ import annotations
@@ -16,8 +16,20 @@ from tests.support.archives import Piece, docker_save, folder, sample, tar_of
 from tests.support.builds import COMMAND, ROOT, environment
 from tests.support.trees import hashed_name
 
-PAGES = (ROOT / "README.md", ROOT / "docs/use/inspect.md")
+PAGES = tuple(ROOT / page for page in ("README.md", "docs/use/check.md", "docs/use/inspect.md", "docs/use/sbom.md"))
 BLOCK = re.compile(r"(<!-- shown: (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+POLICY = """\
+[budget]
+size = "7.5 MB"
+update = "5 MB"
+
+[forbidden]
+paths = ["openssl-*"]
+
+[required]
+numeric-user = true
+"""
 
 Package = tuple[int, tuple[str, ...]]
 LAYERS: tuple[Mapping[str, Package], ...] = (
@@ -32,21 +44,27 @@ LAYERS: tuple[Mapping[str, Package], ...] = (
 """The packages of the old image, by layer, with bytes and references."""
 
 CHANGES = {"openssl-3.0.13": "openssl-3.0.14", "shop-1.4": "shop-1.5"}
+REBUILT = frozenset({"openssl-3.0.13", "python3-3.11.9", "shop-1.4"})
 
 
-def archive(path: Path, *, is_new: bool) -> None:
+def archive(
+    path: Path,
+    *,
+    is_new: bool,
+    packages: tuple[Mapping[str, Package], ...] = LAYERS,
+    changes: Mapping[str, str] = CHANGES,
+    rebuilt: frozenset[str] = REBUILT,
+) -> None:
     """One of the two images. A path refers to others by their names in its bytes, as in every store."""
-    names = CHANGES if is_new else {}
-    rebuilt = {"openssl-3.0.13", "python3-3.11.9", "shop-1.4"} if is_new else set()
 
     def base(name: str) -> str:
-        full = names.get(name, name)
-        return f"{hashed_name(full + ('rebuilt' if name in rebuilt else ''))[:32]}-{full}"
+        full = changes.get(name, name) if is_new else name
+        return f"{hashed_name(full + ('rebuilt' if is_new and name in rebuilt else ''))[:32]}-{full}"
 
     layers = []
-    for packages in LAYERS:
+    for layer in packages:
         pieces = [folder("nix"), folder("nix/store")]
-        for name, (size, references) in packages.items():
+        for name, (size, references) in layer.items():
             text = " ".join(f"/nix/store/{base(other)}" for other in references)
             pieces += [
                 folder(f"nix/store/{base(name)}"),
@@ -64,15 +82,17 @@ def runner(directory: Path) -> Callable[[str], str]:
     """Runs the commands where both images are."""
     archive(directory / "old.tar", is_new=False)
     archive(directory / "new.tar", is_new=True)
+    (directory / "lamina-policy.toml").write_text(POLICY)
 
     def printed(command: str) -> str:
+        command, _, count = command.partition(" | head -n ")
         program, *words = command.split()
         assert program == "lamina", command
         variables = environment(XDG_CACHE_HOME=str(directory / "cache"))
         done = subprocess.run(
             [COMMAND, *words], cwd=directory, env=variables, capture_output=True, text=True, timeout=60
         )
-        return done.stdout + done.stderr
+        return "".join((done.stdout + done.stderr).splitlines(keepends=True)[: int(count) if count else None])
 
     return printed
 

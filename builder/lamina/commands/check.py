@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from lamina.report.check.rules import Subject
 
 POLICY = "lamina-policy.toml"
+TASKS = (
+    ("lamina check image.json --accept", "write the policy with the present figures"),
+    ("lamina check image.json --against old.tar", "also what an update costs"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -280,7 +280,12 @@ def add_compressor(parser: argparse.ArgumentParser) -> None:
     """Add `--compressor`, for an archive that is compressed as a whole."""
     from lamina.data.compressors import COMPRESSORS
 
-    parser.add_argument("--compressor", choices=tuple(COMPRESSORS), default="none", help="default: none")
+    parser.add_argument(
+        "--compressor",
+        choices=tuple(COMPRESSORS),
+        default="none",
+        help="how the whole archive is compressed; default: none",
+    )
 
 
 def add_layer_encoding(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,8 @@ import argparse
 from lamina.commands.parser import add_selection
 from lamina.commands.source import add_registry, add_source, only, opened, source
 
+TASKS = (("lamina report image.json --against old.tar -o image.html", "also what differs, and what the update costs"),)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
@@ -25,11 +27,13 @@ def run(options: argparse.Namespace) -> int:
     from lamina.report.contents import contents_of
     from lamina.report.page.data import page_data
     from lamina.report.page.render import page
+    from lamina.report.references import searched
     from lamina.report.update import update
 
     cache = Cache.of_user()
     with selecting_by_name(), opened(options.image, options) as images:
         contents = contents_of(known(only(images, options.image), cache), files=True, cache=cache)
+        contents = searched(contents, cache=cache)
         if options.against is None:
             data = page_data(contents)
         else:

@@ -13,7 +13,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     add_selection(parser)
     add_registry(parser)
-    parser.add_argument("--format", choices=("cyclonedx", "spdx"), default="cyclonedx", help="default: cyclonedx")
+    parser.add_argument(
+        "--format",
+        choices=("cyclonedx", "spdx"),
+        default="cyclonedx",
+        help="format of the document; default: cyclonedx",
+    )
     parser.add_argument("--spec-version", metavar="VERSION", help="CycloneDX: 1.7 (default) or 1.6; SPDX: 2.3")
     parser.add_argument("--metadata", metavar="FILE", help="what Nix says about packages: `sbom.metadata` of an image")
     parser.add_argument("-o", "--output", metavar="OUT", help="the file to write; default: standard output")

@@ -201,39 +201,87 @@ def _size(size: int | None) -> str:
     return "?" if size is None else human(size)
 
 
-def difference_markdown(comparison: Comparison, update: Update) -> Iterator[str]:
-    """For a comment in a pull request: one line first, then tables that can be unfolded."""
-    names = ", ".join(_names(comparison.new.image)) or "image"
-    yield f"### {_cell(names)}"
-    yield ""
-    if comparison.is_same:
-        yield "No change: the same image."
-        return
-    yield f"{_size_line(comparison)[:1].upper()}{_size_line(comparison)[1:]}. {_pull_sentence(update)}"
-    yield ""
-    if comparison.config:
-        fields = [(item.field, item.old or "", item.new or "") for item in comparison.config]
-        yield from _table("Config", ("field", "before", "after"), fields)
+Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
+"""A title, the heads of the columns, and the rows."""
+
+
+def difference_tables(comparison: Comparison, update: Update) -> Iterator[Table]:
+    """What changed and what the update costs, as tables, for a page. Tables without rows are left out."""
+    tables = (
+        _config_table(comparison),
+        _packages_table(comparison),
+        _rebuilt_table(comparison),
+        _layers_table(update),
+        _files_table(comparison),
+    )
+    yield from (table for table in tables if table[2])
+
+
+def _config_table(comparison: Comparison) -> Table:
+    rows = [(item.field, item.old or "", item.new or "") for item in comparison.config]
+    return "Config", ("field", "before", "after"), rows
+
+
+def _packages_table(comparison: Comparison) -> Table:
     rows = [
         (change.new.package.label, change.old.package.version, change.new.package.version, _delta(comparison, change))
         for change in comparison.changed
         if not change.is_rebuild
     ]
-    sizes = comparison.old.sizes, comparison.new.sizes
-    rows += [(path.package.label, "", path.package.version, f"+{_size(sizes[1].get(path.path))}")
+    old, new = comparison.old.sizes, comparison.new.sizes
+    rows += [(path.package.label, "", path.package.version, f"+{_size(new.get(path.path))}")
              for path in comparison.added]  # fmt: skip
-    rows += [(path.package.label, path.package.version, "", f"-{_size(sizes[0].get(path.path))}")
+    rows += [(path.package.label, path.package.version, "", f"-{_size(old.get(path.path))}")
              for path in comparison.removed]  # fmt: skip
-    yield from _table("Packages", ("package", "before", "after", "size"), rows)
-    rebuilt = [(change.new.full_name, ", ".join(change.because), _delta(comparison, change))
-               for change in comparison.changed if change.is_rebuild]  # fmt: skip
-    yield from _table("Rebuilt with the same version", ("package", "for", "size"), rebuilt)
-    layers = [(str(layer.number), human(layer.pull), "; ".join(layer.reasons)) for layer in _new_layers(update)]
-    yield from _table("New layers", ("layer", "pull", "why"), layers)
-    files = [(f"/{path}", "changed") for path in comparison.files_changed]
-    files += [(f"/{path}", "added") for path in comparison.files_added]
-    files += [(f"/{path}", "removed") for path in comparison.files_removed]
-    yield from _table("Files outside the store", ("file", ""), files)
+    return "Packages", ("package", "before", "after", "size"), [tuple(map(str.strip, row)) for row in rows]
+
+
+def _rebuilt_table(comparison: Comparison) -> Table:
+    rows = [(change.new.full_name, ", ".join(change.because), _delta(comparison, change).strip())
+            for change in comparison.changed if change.is_rebuild]  # fmt: skip
+    return "Rebuilt with the same version", ("package", "for", "size"), rows
+
+
+def _layers_table(update: Update) -> Table:
+    rows = [(str(layer.number), human(layer.pull), "; ".join(layer.reasons)) for layer in _new_layers(update)]
+    return "New layers", ("layer", "pull", "why"), rows
+
+
+def _files_table(comparison: Comparison) -> Table:
+    rows = [(f"/{path}", "changed") for path in comparison.files_changed]
+    rows += [(f"/{path}", "added") for path in comparison.files_added]
+    rows += [(f"/{path}", "removed") for path in comparison.files_removed]
+    return "Files outside the store", ("file", "change"), rows
+
+
+def cost_tables(update: Update) -> Iterator[Table]:
+    """What the update costs, by way and by package, as tables. Tables without rows are left out."""
+    ways = [("pull from a registry", human(update.pull))]
+    ways += [(f"lamina load, {store}", human(size)) for store, size in update.load.items()]
+    yield "Bytes that an update transfers", ("way", "size"), ways
+    rows = [(item.name, human(item.size), _neighbour(item.changed).strip(" ()")) for item in update.packages]
+    if rows:
+        yield "Bytes of the new layers, by package", ("package", "size", "note"), rows
+
+
+def update_sentences(comparison: Comparison, update: Update) -> str:
+    """The sizes of both images, and what a pull of the new one costs."""
+    if comparison.is_same:
+        return "No change: the same image."
+    return f"{_size_line(comparison)[:1].upper()}{_size_line(comparison)[1:]}. {_pull_sentence(update)}"
+
+
+def difference_markdown(comparison: Comparison, update: Update) -> Iterator[str]:
+    """For a comment in a pull request: one line first, then tables that can be unfolded."""
+    names = ", ".join(_names(comparison.new.image)) or "image"
+    yield f"### {_cell(names)}"
+    yield ""
+    yield update_sentences(comparison, update)
+    if comparison.is_same:
+        return
+    yield ""
+    for title, head, rows in difference_tables(comparison, update):
+        yield from _table(title, head, rows)
 
 
 def _pull_sentence(update: Update) -> str:
@@ -242,8 +290,6 @@ def _pull_sentence(update: Update) -> str:
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    if not rows:
-        return
     yield f"<details><summary>{title}: {len(rows)}</summary>"
     yield ""
     yield f"| {' | '.join(head)} |"

@@ -85,7 +85,7 @@ def test_data(tmp_path: Path, lamina: Command) -> None:
     assert (data["name"], data["hasReferences"], data["difference"]) == ("app:1", True, None)
     archive = archive_of(fields, tmp_path / "it.tar")
     assert lamina("report", archive, "--against", archive, "-o", out).returncode == 0
-    assert isinstance(data_of(out.read_text())["difference"], list)
+    assert data_of(out.read_text())["difference"] == {"summary": "No change: the same image.", "tables": []}
 
 
 def test_images_of_other_tools(tmp_path: Path, lamina: Command) -> None:

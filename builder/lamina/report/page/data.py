@@ -6,20 +6,19 @@ from lamina.oci.digest import sha256
 from lamina.oci.strict_json import Json
 from lamina.report.compare import Comparison
 from lamina.report.contents import Contents
-from lamina.report.difference import difference_text
-from lamina.report.style import Style
+from lamina.report.difference import cost_tables, difference_tables, update_sentences
 from lamina.report.update import Update
 
-_COLUMNS = 100
 _FILES = 20
 """Files of a layer, outside of store paths, that the page lists: the largest."""
 
 
 def page_data(contents: Contents, comparison: Comparison | None = None, update: Update | None = None) -> Json:
-    """The data; `difference` is lines of text, or null.
+    """The data; `difference` is null without a comparison.
 
     Shape: `{name, imageId, config, layers: [{diffId, size, createdBy, files: [[path, size]], fileCount, fileBytes}],
-    paths: [[path, layer, size, [references]]], difference}`. References are positions in `paths`, layers count from 0.
+    paths: [[path, layer, size, [references]]], hasReferences, difference: {summary, tables: [[title, heads, rows]]}}`.
+    References are positions in `paths`, layers count from 0.
     """
     number = {path: position for position, path in enumerate(sorted(contents.paths))}
     layer_of = contents.layer_of()
@@ -34,7 +33,11 @@ def page_data(contents: Contents, comparison: Comparison | None = None, update: 
     ]
     image = contents.image
     names = list(image.stored_names) or [name.familiar for name in image.names]
-    difference = list(difference_text(comparison, update, Style(_COLUMNS))) if comparison and update else None
+    difference = None
+    if comparison and update:
+        changes = list(difference_tables(comparison, update))
+        tables = [*changes, *cost_tables(update)] if changes else []
+        difference = {"summary": update_sentences(comparison, update), "tables": tables}
     return {
         "name": ", ".join(names) or "image without a name",
         "imageId": sha256(image.document()),

@@ -36,7 +36,8 @@ find("summary").textContent = `${data.layers.length} layers, ${human(total)}, ${
 find("config").textContent = JSON.stringify(data.config, null, 2);
 
 // The treemap: slices of halves, alternately side by side and one over the other.
-const SMALLEST = 120;
+const SMALLEST = 40; // square pixels; smaller boxes are left out
+const LINE = 15; // pixels of a line of a label
 function place(items, x, y, width, height, out) {
   if (!items.length || width * height < SMALLEST) return;
   if (items.length === 1) { out.push([items[0], x, y, width, height]); return; }
@@ -65,7 +66,15 @@ function drawMap() {
   for (const [layer, x, y, width, height] of areas) place(layer.items, x, y, width, height, boxes);
   map.replaceChildren(...boxes.map(([row, x, y, width, height], position) => {
     const text = `${row.name}, ${human(row.size)}, layer ${row.layer + 1}`;
-    const box = make("button", width > 40 && height > 14 ? row.name : "", { type: "button", title: text });
+    const box = make("button", "", { type: "button", title: text });
+    const lines = Math.floor((height - 4) / LINE);
+    if (width > 40 && lines > 0) {
+      const hasSize = lines > 1 && width > 68;
+      const label = make("span", row.name, { className: "label" });
+      label.style.webkitLineClamp = hasSize ? lines - 1 : lines;
+      box.append(label);
+      if (hasSize) box.append(make("span", human(row.size), { className: "size" }));
+    }
     box.setAttribute("aria-label", text);
     box.tabIndex = position ? -1 : 0;
     box.style.left = `${x}px`;
@@ -117,7 +126,9 @@ function show(row) {
   find("facts").textContent = `${row.path}, ${human(row.known ? row.size : null)}, layer ${row.layer + 1}`;
   const chain = row.index < 0 ? [] : chainTo(row.index);
   const none = data.hasReferences ? "nothing" : "not known: the image has no recipe and no Nix database";
-  find("chain").replaceChildren(...(chain.length ? chain.map((at) => item(link(rows[at]))) : [item("the image itself")]));
+  const ways = data.hasReferences ? chain.map((at) => item(link(rows[at]))) : [item(none)];
+  find("chain").replaceChildren(...(chain.length ? ways : [item("the image itself")]));
+  find("below").textContent = row.files ? "Its largest files" : "What it refers to";
   const below = row.files ? row.files.map(([path, size]) => item(`/${path}, ${human(size)}`))
     : row.references.map((at) => item(link(rows[at])));
   find("references").replaceChildren(...(below.length ? below : [item(none)]));
@@ -152,13 +163,24 @@ for (const button of document.querySelectorAll("th button")) {
   });
 }
 
+function tableOf([title, heads, rows]) {
+  const table = document.createElement("table");
+  table.append(make("caption", title));
+  const head = table.createTHead().insertRow();
+  for (const text of heads) head.append(make("th", text, { scope: "col" }));
+  const body = table.createTBody();
+  for (const row of rows) body.insertRow().append(...row.map((text) => make("td", text)));
+  const box = make("div", "", { className: "scroll wide", tabIndex: 0 });
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", title);
+  box.append(table);
+  return box;
+}
+
 function drawDifference() {
   if (!data.difference) return;
   find("difference").hidden = false;
-  const pre = make("pre", data.difference.join("\n"), { tabIndex: 0 });
-  pre.setAttribute("role", "group");
-  pre.setAttribute("aria-label", "Difference as text");
-  find("changes").replaceChildren(pre);
+  find("changes").replaceChildren(make("p", data.difference.summary), ...data.difference.tables.map(tableOf));
 }
 
 function theme(dark) {
