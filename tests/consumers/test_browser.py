@@ -82,19 +82,40 @@ def test_search_and_sort(show: Any) -> None:
     tab = show()
     assert tab.inner_text("#title").startswith("team/app:1 </script>")
     assert tab.inner_text("#count").startswith("2001 of 2001 rows")
-    assert tab.locator("tbody tr").count() == 200
+    assert tab.locator("#table tbody tr").count() == 200
     tab.click("#more")
-    assert tab.locator("tbody tr").count() == 2001
+    assert tab.locator("#table tbody tr").count() == 2001
     tab.fill("#search", "PACKAGE-17 1.0")
-    names = tab.locator("tbody tr td:first-child").all_inner_texts()
+    names = tab.locator("#table tbody tr td:first-child").all_inner_texts()
     assert names and all("package-17" in name for name in names)
     tab.click("th button[data-key=name]")
-    assert tab.locator("tbody tr td:first-child").all_inner_texts() == sorted(names)
-    assert tab.get_attribute("th:first-child", "aria-sort") == "ascending"
+    assert tab.locator("#table tbody tr td:first-child").all_inner_texts() == sorted(names)
+    assert tab.get_attribute("#table th:first-child", "aria-sort") == "ascending"
     tab.click("th button[data-key=name]")
-    assert tab.locator("tbody tr td:first-child").all_inner_texts() == sorted(names, reverse=True)
+    assert tab.locator("#table tbody tr td:first-child").all_inner_texts() == sorted(names, reverse=True)
     tab.fill("#search", "no such path")
     assert tab.inner_text("#count").startswith("0 of 2001")
+
+
+def test_differences_are_tables(show: Any) -> None:
+    tab = show()
+    assert tab.inner_text("#changes p") == EVIL
+    assert tab.inner_text("#changes caption") == "New layers"
+    assert tab.locator("#changes td").all_inner_texts() == ["1", EVIL, "2", "x" * 300]
+    tab.click("th button[data-key=name]")
+    assert tab.locator("#changes th[aria-sort]").count() == 0
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_labels_are_inside_their_boxes(show: Any, viewport: dict[str, int]) -> None:
+    """A size that is cut would be read as another one."""
+    tab = show(viewport=viewport)
+    cut = "(spans) => spans.filter((span) => span.scrollWidth > span.parentElement.clientWidth).length"
+    assert tab.locator("#map .size").count() > 3
+    assert tab.eval_on_selector_all("#map .size", cut) == 0
+    bottom = "span.offsetTop + span.offsetHeight > span.parentElement.offsetHeight + 1"
+    below = f"(spans) => spans.filter((span) => {bottom}).length"
+    assert tab.eval_on_selector_all("#map span", below) == 0
 
 
 def test_chains_by_click_and_by_keys(show: Any) -> None:
@@ -103,7 +124,7 @@ def test_chains_by_click_and_by_keys(show: Any) -> None:
     path, layer, _, references = rows[500]
     name = path[44:]
     tab.fill("#search", name)
-    tab.click(f"tbody >> text='{name}'")
+    tab.click(f"#table tbody >> text='{name}'")
     assert tab.inner_text("#detail-title") == name and f"layer {layer + 1}" in tab.inner_text("#facts")
     assert tab.locator("#references li").all_inner_texts() == [rows[at][0][44:] for at in references]
     chain = tab.locator("#chain li").all_inner_texts()

@@ -157,7 +157,7 @@ for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     down = key === button.dataset.key ? !down : button.dataset.key === "size";
     key = button.dataset.key;
-    for (const head of document.querySelectorAll("th")) head.setAttribute("aria-sort", "none");
+    for (const head of document.querySelectorAll("#table th")) head.setAttribute("aria-sort", "none");
     button.closest("th").setAttribute("aria-sort", down ? "descending" : "ascending");
     drawTable();
   });
