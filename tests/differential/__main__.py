@@ -1,54 +1,73 @@
-"""Compare for a while: `python -m tests.differential --seconds 1500`. Prints what has no reason."""
+"""Compare for a while: `python -m tests.differential --seconds 1500`. Prints what has no reason, and counts.
+
+Ctrl-C or SIGTERM ends it early; the counts are printed all the same.
+"""
 
 from __future__ import annotations
 
 import argparse
-import collections
-import itertools
+import os
 import random
+import shutil
+import signal
 import sys
+import tempfile
 import time
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 from tests.differential.cases import drawn
-from tests.differential.compare import Disagreement, compared
-from tests.differential.readers import started
-from tests.differential.reasons import SEVERITIES
+from tests.differential.compare import compared
+from tests.differential.readers import NAMES, started
+from tests.differential.tally import Tally
 from tests.support.consumers import roots
 
-BATCH = 20
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30
+NEWER = "docker 26"
+"""Its programs are those of Debian 13."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--start", type=int, default=random.randrange(1 << 40), help="the number of the first case")
+    parser.add_argument("--cases", type=int, help="so many for each reader, and then end")
+    parser.add_argument("--daemons", type=int, default=1, help="how many of each reader work side by side")
+    parser.add_argument("--reader", action="append", choices=NAMES, help="only these readers")
     options = parser.parse_args()
-    asked: collections.Counter[str] = collections.Counter()
-    found: list[Disagreement] = []
-    began = time.monotonic()
-    with roots.entered() as prefix, started(prefix) as readers:
-        for start in itertools.count(options.start, BATCH):
-            if time.monotonic() - began > options.seconds:
-                break
-            batch = [drawn(number) for number in range(start, start + BATCH)]
-            for tried in compared(batch, readers):
-                asked.update(tried.readers)
-                for each in tried.disagreements:
-                    found.append(each)
-                    if not each.reason:
-                        print(each, flush=True)
-    _report(asked, found, time.monotonic() - began)
-    return 1 if any(not each.reason for each in found) else 0
+    names = options.reader or list(NAMES)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    _work_in_memory()
+    tally = Tally()
+    with ExitStack() as stack:
+        prefix = stack.enter_context(roots.entered()) if any(NEWER in name for name in names) else ()
+        readers = started(prefix, names, options.daemons, stack)
+        print(f"cases from number {options.start}", flush=True)
+        began = time.monotonic()
+        numbers = range(options.start, options.start + (options.cases or sys.maxsize >> 1))
+        results = stack.enter_context(closing(compared(lambda: map(drawn, numbers), readers)))
+        try:
+            for tried in results:
+                tally.add(tried)
+                if tried.disagreement and not tried.disagreement.reason:
+                    print(tried.disagreement, flush=True)
+                if time.monotonic() - began > options.seconds:
+                    break
+        except KeyboardInterrupt:
+            print("interrupted")
+        finally:
+            print(*tally.lines(time.monotonic() - began), sep="\n", flush=True)
+    unused = tally.unused(NAMES)
+    for reason in unused:
+        print(f"not used: {reason.severity}: {reason.why}")
+    return 1 if unused or tally.without_reason() else 0
 
 
-def _report(asked: collections.Counter[str], found: list[Disagreement], seconds: float) -> None:
-    for name, count in sorted(asked.items()):
-        print(f"{name:<28}{count:>7} inputs, {count / seconds:.1f}/s")
-    for severity in SEVERITIES:
-        these = [each for each in found if each.severity == severity]
-        print(f"{severity}: {len(these)}, without a reason {sum(not each.reason for each in these)}")
-    for reason, count in collections.Counter(each.reason for each in found if each.reason).most_common():
-        print(f"{count:>6} {reason.severity}: {reason.why}")
+def _work_in_memory() -> None:
+    """Daemons write every layer to disk, and wait for it. Images are small, so memory holds all that they keep."""
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+        tempfile.tempdir = str(MEMORY)
 
 
 if __name__ == "__main__":

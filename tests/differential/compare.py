@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +14,6 @@ import attrs
 from tests.differential.cases import Case
 from tests.differential.ours import Ours, ours
 from tests.differential.outcome import Outcome, Read, Refused
-from tests.differential.packing import Packing
 from tests.differential.readers import Reader
 from tests.differential.reasons import Reason, Severity, reason_for
 
@@ -33,72 +34,108 @@ class Disagreement:
 
 @attrs.frozen
 class Tried:
-    """A case, the readers that were asked, and where they did not agree."""
+    """A case that a reader was given: whether it read it, whether we did, and where they do not agree."""
 
     case: Case
-    readers: tuple[str, ...]
-    disagreements: tuple[Disagreement, ...]
+    reader: str
+    they_read: bool
+    we_read: bool
+    disagreement: Disagreement | None
 
 
-def compared(cases: Sequence[Case], readers: Mapping[str, Reader]) -> Iterator[Tried]:
-    """Give all cases to all readers, which work side by side, each on one case at a time."""
-    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(len(readers)) as pool:
-        packings = [case.packing() for case in cases]
-        paths = [Path(directory) / f"{number}.tar" for number in range(len(cases))]
-        for path, packing in zip(paths, packings, strict=True):
-            path.write_bytes(packing.data())
-        answers = {name: pool.submit(_answers, reader, packings, paths) for name, reader in readers.items()}
-        mine = [ours(path) for path in paths]
-        for number, case in enumerate(cases):
-            given = {name: answer for name in readers if (answer := answers[name].result()[number])}
-            found = [
-                _judged(case, name, readers[name].sides(packings[number]), given[name], mine[number]) for name in given
-            ]
-            yield Tried(case, tuple(given), tuple(filter(None, found)))
+Results = queue.SimpleQueue[Tried | Exception | None]
 
 
-def _answers(reader: Reader, packings: Sequence[Packing], paths: Sequence[Path]) -> list[Outcome | None]:
-    return [_answer(reader, packing, path) for packing, path in zip(packings, paths, strict=True)]
+@attrs.frozen
+class _Source:
+    """The cases for one reader, which its daemons share."""
+
+    cases: Iterator[Case]
+    lock: threading.Lock = attrs.field(factory=threading.Lock)
+
+    def next(self) -> Case | None:
+        with self.lock:
+            return next(self.cases, None)
 
 
-def _answer(reader: Reader, packing: Packing, path: Path) -> Outcome | None:
-    """None for an archive without a side that the reader reads."""
-    if all(packing.find(side) is None for side in reader.sides(packing)):
-        return None
+def compared(
+    cases: Callable[[], Iterator[Case]], readers: Mapping[str, Sequence[Reader]]
+) -> Generator[Tried, None, None]:
+    """Give all cases to all readers, each at its own speed. A reader may be several daemons, which share its cases.
+
+    An error of a daemon that is no answer ends the comparison.
+    """
+    results: Results = queue.SimpleQueue()
+    ended = threading.Event()
+    lanes = [(name, source, each) for name in readers for source in [_Source(cases())] for each in readers[name]]
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(len(lanes)) as pool:
+        for number, lane in enumerate(lanes):
+            pool.submit(_work, *lane, Path(directory) / f"{number}.tar", results, ended)
+        try:
+            for _ in lanes:
+                yield from _until_end(results)
+        finally:
+            ended.set()
+
+
+def _until_end(results: Results) -> Iterator[Tried]:
+    """What arrives until one of the readers has no more cases."""
+    while (result := results.get()) is not None:
+        if isinstance(result, Exception):
+            raise result
+        yield result
+
+
+def _work(name: str, source: _Source, reader: Reader, path: Path, results: Results, ended: threading.Event) -> None:
     try:
-        return reader.read(packing, path)
+        while not ended.is_set() and (case := source.next()):
+            if result := _tried(case, name, reader, path):
+                results.put(result)
+        results.put(None)
+    except Exception as error:
+        results.put(error)
+
+
+def _tried(case: Case, name: str, reader: Reader, path: Path) -> Tried | None:
+    """None for an archive without a side that the reader reads."""
+    packing = case.packing()
+    sides = reader.sides(packing)
+    if all(packing.find(side) is None for side in sides):
+        return None
+    path.write_bytes(packing.data())
+    try:
+        theirs = reader.read(packing, path)
+    except (ConnectionRefusedError, FileNotFoundError):
+        raise  # the daemon is gone
     except Exception as error:  # one answer that cannot be understood must not end a long run
-        return Refused(f"its answer was not understood: {error!r}")
+        theirs = Refused(f"its answer was not understood: {error!r}")
+    mine = ours(path)
+    we_read = any(isinstance(mine.sides[side], Read) for side in sides)
+    return Tried(case, name, isinstance(theirs, Read), we_read, _judged(case, name, sides, theirs, mine))
 
 
 def _judged(case: Case, name: str, sides: Sequence[str], theirs: Outcome, mine: Ours) -> Disagreement | None:
     """podman takes the second side of an archive where it cannot read the first, so either may be what it read."""
     own = [mine.sides[side] for side in sides]
-    if isinstance(theirs, Read):
-        read = [each for each in own if isinstance(each, Read)]
-        if any(each.agrees(theirs) for each in read):
-            return _built(case, name, sides, mine)
-        if read:
-            said = f"they see {theirs}\n    we see {read[0]}\n    verify: {mine.problems}"
-            return Disagreement(
-                "differs", name, case, said, reason_for("differs", name, said, mine.problems, case.kinds)
-            )
-        said = next(each.message for each in own if isinstance(each, Refused))
-        return Disagreement(
-            "we refuse", name, case, said, reason_for("we refuse", name, said, mine.problems, case.kinds)
-        )
-    if not any(isinstance(each, Read) for each in own):
-        return None
-    sound = "sound" if not mine.problems else f"verify: {mine.problems}"
-    said = f"{theirs.message}\n    {sound}"
-    return Disagreement(
-        "they refuse", name, case, said, reason_for("they refuse", name, said, mine.problems, case.kinds)
-    )
+    read = [each for each in own if isinstance(each, Read)]
+    if isinstance(theirs, Refused):
+        return _disagreement("they refuse", case, name, theirs.message, mine) if read else None
+    if any(each.agrees(theirs) for each in read):
+        return _built(case, name, sides, mine)
+    if read:
+        return _disagreement("differs", case, name, f"they see {theirs}\n    we see {read[0]}", mine)
+    error = next(each.message for each in own if isinstance(each, Refused))
+    return _disagreement("we refuse", case, name, error, mine)
+
+
+def _disagreement(severity: Severity, case: Case, name: str, said: str, mine: Ours) -> Disagreement:
+    """`said` is what the reason is looked for in; `verify` is shown beside it."""
+    reason = reason_for(severity, name, said, mine.problems, case.kinds)
+    return Disagreement(severity, name, case, f"{said}\n    verify: {mine.problems or 'sound'}", reason)
 
 
 def _built(case: Case, name: str, sides: Sequence[str], mine: Ours) -> Disagreement | None:
     """They read it, and so do we; one can build on it, too, unless there is a reason."""
     if isinstance(mine.base, Read) or mine.taken not in sides:
         return None
-    said = f"building on it: {mine.base.message}"
-    return Disagreement("we refuse", name, case, said, reason_for("we refuse", name, said, mine.problems, case.kinds))
+    return _disagreement("we refuse", case, name, f"building on it: {mine.base.message}", mine)

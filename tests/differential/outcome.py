@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 _SETTINGS = ("Cmd", "Entrypoint", "Env", "Labels", "User", "WorkingDir", "Volumes", "ExposedPorts")
+_SETS = ("Volumes", "ExposedPorts")
 
 
 @attrs.frozen
@@ -36,12 +37,24 @@ class Read:
     images: tuple[Image, ...] | None
 
     def agrees(self, other: Read) -> bool:
-        """Whether both see the same images, in any order. An image twice is one image."""
+        """Whether both see the same images, in any order."""
         if self.images is None or other.images is None:
             return True
-        return all(any(a.agrees(b) for b in other.images) for a in self.images) and all(
-            any(a.agrees(b) for a in self.images) for b in other.images
+        mine, theirs = _distinct(self.images), _distinct(other.images)
+        return all(any(a.agrees(b) for b in theirs) for a in mine) and all(
+            any(a.agrees(b) for a in mine) for b in theirs
         )
+
+
+def _distinct(images: Iterable[Image]) -> list[Image]:
+    """One for each config: an image that is listed twice is one image, with the names of both."""
+    result: dict[object, Image] = {}
+    for image in images:
+        key = image.config or image
+        known = result.get(key, image)
+        names = image.names if known.names is None else known.names | (image.names or frozenset())
+        result[key] = attrs.evolve(image, names=names)
+    return list(result.values())
 
 
 @attrs.frozen
@@ -57,7 +70,13 @@ Outcome = Read | Refused
 def settings_of(config: object) -> str:
     """The settings that all readers show; what is empty is the same as what is missing."""
     config = config if isinstance(config, Mapping) else {}
+    config = {key: _keys(value) if key in _SETS else value for key, value in config.items()}
     return json.dumps({key: _filled(config[key]) for key in _SETTINGS if config.get(key)}, sort_keys=True)
+
+
+def _keys(value: object) -> object:
+    """Go reads a set's values as empty objects, whatever they contain."""
+    return {key: {} for key in value} if isinstance(value, dict) else value
 
 
 def _filled(value: object) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import posixpath
 import re
 import tarfile
 from collections.abc import Callable, Iterable
@@ -39,8 +40,16 @@ class Packing:
         return self.wrap(buffer.getvalue() + self.end)
 
     def find(self, name: str) -> bytes | None:
-        """The data of a member, however its name is spelled."""
-        return next((data for info, data in self.members if info.name.removeprefix("./") == name), None)
+        """The data of a member, however its name is spelled, or of the member that it is a link to."""
+        for info, data in self.members:
+            if info.name.removeprefix("./") == name:
+                return data if info.isreg() else self._target(info)
+        return None
+
+    def _target(self, link: tarfile.TarInfo) -> bytes:
+        start = "" if link.islnk() else posixpath.dirname(link.name)
+        target = posixpath.normpath(posixpath.join(start, link.linkname))
+        return next((data for info, data in self.members if info.name == target and info.isreg()), b"")
 
     def json(self, name: str) -> Any:
         """The value of a document, or None if there is no such document, or none that Python reads."""

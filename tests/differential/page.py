@@ -60,7 +60,10 @@ def _section(title: str, reasons: tuple[Reason, ...]) -> str:
 
 
 def _readers(reason: Reason) -> str:
-    return reason.readers.replace("|", ", ").replace("skopeo oci", "skopeo (OCI)") or "all"
+    names = reason.readers.split("|") if reason.readers else ["all"]
+    return ", ".join(
+        {"docker 26, containerd": "containerd", "skopeo oci": "Skopeo (OCI)"}.get(name, name) for name in names
+    )
 
 
 if __name__ == "__main__":

@@ -28,8 +28,13 @@ DAEMONS = {
 }
 """The names of the readers, by the kind of consumer."""
 
+SKOPEO_SIDES = ("docker-archive", "oci-archive")
+NAMES = (*DAEMONS.values(), *(f"skopeo {side}" for side in SKOPEO_SIDES))
+"""All readers."""
+
 PODMAN = "/v4.0.0/libpod/images"
 DOCKER_SIDE, OCI_SIDE = "manifest.json", "index.json"
+_TRANSPORTS = {DOCKER_SIDE: "docker-archive", OCI_SIDE: "oci-archive"}
 
 
 class Reader(Protocol):
@@ -114,7 +119,7 @@ class Podman:
         status, body = request(self.socket, "POST", f"{PODMAN}/load", path.read_bytes())
         answer = values(body)[0]
         if status != 200:
-            return Refused(str(answer.get("cause")))
+            return Refused(of_sides(str(answer.get("cause")), self.sides(packing)))
         try:
             images = [self._image(name) for name in answer["Names"]]
             return Read(tuple(filter(None, images)) if all(images) else None)
@@ -129,6 +134,13 @@ class Podman:
         layers = tuple(found.get("RootFS", {}).get("Layers") or ())
         names = short_names(found.get("RepoTags") or ())
         return Image(layers, f"sha256:{found['Id']}", settings_of(found.get("Config")), names)
+
+
+def of_sides(error: str, sides: Iterable[str]) -> str:
+    """What podman says of the sides that the archive has: it tries every kind of archive, and lists all errors."""
+    prefixes = tuple(f"{_TRANSPORTS[side]}:" for side in sides)
+    lines = [line.strip(" *") for line in error.splitlines()]
+    return "; ".join(line for line in lines if line.startswith(prefixes)) or error
 
 
 @attrs.frozen
@@ -208,13 +220,23 @@ def _copied(directory: Path) -> Image:
     return Image(layers, config, settings_of(document.get("config")), None)
 
 
+def started(prefix: Prefix, names: Iterable[str], daemons: int, stack: ExitStack) -> dict[str, list[Reader]]:
+    """So many daemons for each of the names, until the stack ends; `prefix` leads to the programs of Debian 13."""
+    kinds = {name: kind for kind, name in DAEMONS.items()}
+    skopeo = skopeos(stack.enter_context(scratch()))
+    return {
+        name: [
+            skopeo[name] if name in skopeo else stack.enter_context(_daemon(kinds[name], prefix))
+            for _ in range(daemons)
+        ]
+        for name in names
+    }
+
+
 @contextmanager
-def started(prefix: Prefix) -> Iterator[dict[str, Reader]]:
-    """All readers, by name; `prefix` leads to the programs of Debian 13."""
-    with ExitStack() as stack:
-        consumers = {kind: stack.enter_context(opened(kind, prefix if "trixie" in kind else ())) for kind in DAEMONS}
-        daemons = {DAEMONS[kind]: stack.enter_context(reader(each)) for kind, each in consumers.items()}
-        yield daemons | skopeos(stack.enter_context(scratch()))
+def _daemon(kind: str, prefix: Prefix) -> Iterator[Reader]:
+    with opened(kind, prefix if "trixie" in kind else ()) as consumer, reader(consumer) as one:
+        yield one
 
 
 @contextmanager
@@ -231,7 +253,7 @@ def reader(consumer: Consumer) -> Iterator[Reader]:
 
 def skopeos(directory: Path) -> dict[str, Reader]:
     """Skopeo, by each side that it can be asked to read."""
-    return {f"skopeo {side}": Skopeo(directory, side) for side in ("docker-archive", "oci-archive")}
+    return {f"skopeo {side}": Skopeo(directory, side) for side in SKOPEO_SIDES}
 
 
 def _answers(socket: Path) -> bool:

@@ -19,9 +19,10 @@ SEVERITIES: tuple[Severity, ...] = ("differs", "we refuse", "they refuse")
 
 @attrs.frozen
 class Reason:
-    """Fits a disagreement of this severity if each pattern is found: in the reader's name, and in the error.
+    """Fits a disagreement of this severity if each pattern is found.
 
-    `change` must be found in the name of a change of the case. With `verify`, `lamina verify` must report a problem.
+    `error` is looked for in the error of the side that refuses, `readers` at the beginning of the reader's name,
+    `change` in the name of a change of the case, and `verify` in a problem that `lamina verify` reports.
     """
 
     severity: Severity
@@ -29,13 +30,13 @@ class Reason:
     why: str
     readers: str = ""
     change: str = ""
-    verify: bool = False
+    verify: str = ""
 
 
 _BUILDING = "building on it: .*"
 
 DIFFERS = (
-    Reason("differs", "", "Readers see different images in it, and `lamina verify` reports a problem", verify=True),
+    Reason("differs", "", "Readers see different images in it, and `lamina verify` reports a problem", verify="."),
 )
 
 WE_REFUSE = (
@@ -50,6 +51,24 @@ WE_REFUSE = (
         "A document that is no JSON: Docker reads its first value only, and Go replaces bytes that are not UTF-8",
     ),
     Reason("we refuse", "two members ", "Two members of one name: some readers take the first, some the last"),
+    Reason(
+        "we refuse",
+        "None is no sha256 or sha512 digest",
+        "A manifest whose config has no digest: Skopeo copies it as it is, and containerd does not look at it",
+        readers="skopeo oci|podman|docker 26, containerd",
+    ),
+    Reason(
+        "we refuse",
+        "the hard link .* comes before",
+        "A hard link before the file that it leads to: containerd finds blobs by their digest under any name",
+        readers="docker 26, containerd",
+        change="file behind a link",
+    ),
+    Reason(
+        "we refuse",
+        "calls itself .* what leads to it",
+        "A document whose own media type is not that of its descriptor, which readers take for different things",
+    ),
     Reason(
         "we refuse",
         "goes down and up again|leaves the archive|is below .* which is no directory",
@@ -84,15 +103,17 @@ WE_REFUSE = (
     Reason("we refuse", _BUILDING + r"config\.", "A base with a setting of a wrong type, which some readers refuse"),
     Reason(
         "we refuse",
-        r"layers in the manifest, \d+ diff IDs|the config says diff ID|rootfs|is no (sha256 )?digest|the config is",
-        "An OCI image whose layers are not those of its config: Skopeo and podman do not compare them",
-        readers="skopeo|podman",
+        r"layers in the manifest, \d+ diff IDs|layers is missing|the config says diff ID|rootfs|the config is"
+        "|' is no (sha256 |sha256 or sha512 )?digest",
+        "An OCI image whose layers are not those of its config: Skopeo and podman do not compare them, and containerd "
+        "does so only for the processor that it unpacks for",
+        readers="skopeo|podman|docker 26, containerd",
     ),
     Reason(
         "we refuse",
         r"(history|rootfs[\w.]*|config|os|architecture|variant|os\.version) is .*, not an? ",
         "A config with a field of a wrong type, which Docker refuses, and readers of OCI images do not read",
-        readers="skopeo|podman|containerd",
+        readers="skopeo|podman|docker 26, containerd",
     ),
     Reason(
         "we refuse",
@@ -111,41 +132,79 @@ WE_REFUSE = (
         "we refuse",
         "no member |is no file|(oci-layout|the document) is missing|OCI layout of version",
         "containerd finds blobs by their digest under any name. Skopeo and podman do not read `oci-layout`",
-        readers="containerd|skopeo oci|podman",
+        readers="docker 26, containerd|skopeo oci|podman",
     ),
     Reason(
         "we refuse",
         "(an item of )?(RepoTags|Layers|manifest.json) is ",
         "A name or a repeated layer of a wrong type, which Docker refuses, and others do not look at",
-        readers="skopeo|podman|containerd",
+        readers="skopeo|podman|docker 26, containerd",
     ),
 )
 
 THEY_REFUSE = (
     Reason(
         "they refuse",
-        "invalid tar header|unexpected EOF|executable file not found|Digest did not match",
-        "Lamina decompresses lzma, too, and zstd where older readers do not. Docker runs a program for xz",
+        'exec: "xz": executable file not found',
+        "Docker and containerd run a program to decompress xz, which the machine may not have",
+        readers="docker",
         change="in another compression",
     ),
     Reason(
         "they refuse",
-        "",
-        "Lamina copies a layer as bytes, and unpacks none; some contents cannot be unpacked",
+        "invalid tar header|unexpected EOF|Digest did not match",
+        "Lamina decompresses lzma, too, and zstd where older readers do not",
+        change="in another compression",
+    ),
+    Reason(
+        "they refuse",
+        "invalid tar header|unhandled tar header|unexpected EOF|whiteout|file exists|not a directory"
+        "|no such file or directory|breakout"
+        "|invalid hardlink|file name too long|is a directory|Size mismatch",
+        "A layer that cannot be unpacked: `lamina verify` reports what is wrong with it",
         readers="docker|podman",
         change="unusual (files|headers|end) (in|of) a layer",
+        verify="tar archive|tar header|tar member|the member .* (is|leaves|has|comes|occurs)",
     ),
     Reason(
         "they refuse",
-        "too many non-empty layers|History",
+        "(link|hardlink) .*no such file or directory",
+        "A hard link to a file that its layer does not contain: `lamina verify --for docker` reports it",
+        readers="docker|podman",
+        change="unusual files in a layer",
+    ),
+    Reason(
+        "they refuse",
+        "(setxattr|capability).*invalid argument",
+        "A layer with file capabilities that the kernel refuses. Lamina does not unpack it",
+        readers="docker|podman",
+        change="unusual headers in a layer",
+    ),
+    Reason(
+        "they refuse",
+        "duplicates of file paths not supported",
+        "A layer with two members of one name, which Docker and podman refuse even if both are directories",
+        readers="docker|podman",
+        change="unusual files in a layer",
+    ),
+    Reason(
+        "they refuse",
+        "open /a/c: no such file or directory|mkparent .*(file exists|not a directory)",
+        "A layer with a file below a link to nothing. Lamina does not unpack it",
+        readers="docker|podman",
+        change="unusual files in a layer",
+    ),
+    Reason(
+        "they refuse",
+        "too many non-empty layers",
         "A history of more layers than the image has: it can be inspected, and is no base",
-        verify=True,
+        verify="history",
     ),
     Reason(
         "they refuse",
-        "cannot unmarshal|parsing time|UnmarshalJSON|invalid character|decoding|no answer|end of JSON",
+        "cannot unmarshal|parsing time|UnmarshalJSON|invalid character|no answer|end of JSON|Unmarshaling",
         "A config with a field of a wrong type can be inspected, and `lamina verify` reports it",
-        verify=True,
+        verify="it takes|it is |the item|an item|not JSON|not an? ",
     ),
     Reason(
         "they refuse",
@@ -154,35 +213,44 @@ THEY_REFUSE = (
     ),
     Reason(
         "they refuse",
+        "blob with unknown digest|content digest : not found|invalid checksum digest",
+        "An index of two images for one processor, one of them without a digest: Lamina takes the other",
+        readers="skopeo oci|podman|docker 26, containerd",
+        verify="is no sha256 or sha512 digest",
+    ),
+    Reason(
+        "they refuse",
         "mismatched image rootfs|neither a manifest or index|no descriptor found",
         "An image of which another entry, or a layer, has an unknown media type: `lamina verify` reports it",
-        verify=True,
+        readers="docker 26, containerd",
+        verify="type",
     ),
     Reason(
         "they refuse",
-        "untarring file",
+        "untarring file .*(no such file|not a directory|invalid symlink|breakout|invalid hardlink|file exists)",
         "Skopeo and podman unpack an OCI archive, and some members cannot be unpacked",
-        readers="skopeo|podman",
+        readers="skopeo oci|podman",
     ),
     Reason(
         "they refuse",
-        "cannot load .* image on|unknown operating system|platform specifier|no image found|does not match",
+        "cannot load .* image on|unknown operating system|platform specifier|no image found in (image index|manifest)",
         "An image for another operating system or processor can be inspected",
     ),
     Reason(
         "they refuse",
-        "invalid reference format|invalid tag|must be lowercase|normalize image ref|invalid image reference",
+        "invalid reference format|[iI]nvalid tag|must be lowercase|normalize image ref|invalid image reference",
         "An image with an invalid name can be read, though not by that name",
     ),
     Reason(
         "they refuse",
         "no target for symlink|failed to resolve layers|config .* not found|unrecognized image|missing index.json",
         "containerd looks members up by their exact names, and follows no hard links",
-        readers="containerd",
+        readers="docker 26, containerd",
+        change="link|prefix|missing|another name|number of layers",
     ),
     Reason(
         "they refuse",
-        "Digest did not match|end of JSON input|Size mismatch",
+        "Digest did not match|end of JSON input|[sS]ize mismatch",
         "Skopeo and podman take the size of a file from the link that leads to it, and follow no hard links",
         readers="skopeo|podman",
         change="file behind a link",
@@ -200,7 +268,7 @@ THEY_REFUSE = (
         "they refuse",
         "more than one image in oci|choose an image|filtered out",
         "Skopeo and podman take an OCI archive with one image, or ask for its name",
-        readers="skopeo|podman|containerd",
+        readers="skopeo oci|podman|docker 26, containerd",
     ),
 )
 
@@ -209,13 +277,19 @@ REASONS = (*DIFFERS, *WE_REFUSE, *THEY_REFUSE)
 
 
 def reason_for(
-    severity: Severity, reader: str, said: str, problems: Sequence[str], kinds: frozenset[str]
+    severity: Severity, reader: str, error: str, problems: Sequence[str], kinds: frozenset[str]
 ) -> Reason | None:
     """The first reason that fits, if any."""
-    for reason in REASONS:
-        if reason.severity != severity or (reason.verify and not problems):
-            continue
-        changed = any(re.search(reason.change, kind) for kind in kinds)
-        if changed and re.search(reason.readers, reader) and re.search(reason.error, said, re.DOTALL):
-            return reason
-    return None
+    return next((each for each in REASONS if _fits(each, severity, reader, error, problems, kinds)), None)
+
+
+def _fits(
+    reason: Reason, severity: Severity, reader: str, error: str, problems: Sequence[str], kinds: frozenset[str]
+) -> bool:
+    return (
+        reason.severity == severity
+        and re.match(reason.readers, reader) is not None
+        and any(re.search(reason.change, kind) for kind in kinds)
+        and (not reason.verify or any(re.search(reason.verify, problem) for problem in problems))
+        and re.search(reason.error, error, re.DOTALL) is not None
+    )

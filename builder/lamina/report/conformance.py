@@ -19,6 +19,7 @@ from lamina.oci.spelling import CONFIG_DOCUMENT, MANIFEST
 from lamina.oci.strict_json import Json, expect
 from lamina.report.specification import config_rules, document_rules, layer_rules
 from lamina.tar.read import Entry
+from lamina.tar.whiteout import Effect, read_whiteout
 from lamina.tar.write import DIRECTORY, HARD_LINK, SYMLINK
 
 _SHOWN = 20
@@ -68,6 +69,9 @@ def _image_problems(members: Members, manifest: Json, where: str) -> Iterator[st
         yield from as_lines(layer_rules(layer.media_type, compression), place)
 
 
+_WHITEOUTS_OF_DIRECTORIES = [(Effect.HIDES, name) for name in (b"", b".", b"..")]
+
+
 @attrs.define(eq=False)
 class MemberRules:
     """The rules for the members of one layer, in their order: names stay below the root, and occur once.
@@ -106,6 +110,8 @@ class MemberRules:
             return "is below a member that is no directory"
         if name in self._awaited:
             return "comes after a hard link to it"
+        if read_whiteout(posixpath.basename(name)) in _WHITEOUTS_OF_DIRECTORIES:
+            return "is a whiteout without a name, which some readers take for its directory"
         return self._link_fault(entry, name) if entry.kind == HARD_LINK else None
 
     def _link_fault(self, entry: Entry, name: bytes) -> str | None:
