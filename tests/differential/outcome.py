@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 _SETTINGS = ("Cmd", "Entrypoint", "Env", "Labels", "User", "WorkingDir", "Volumes", "ExposedPorts")
+_LISTS = ("Cmd", "Entrypoint")
 _SETS = ("Volumes", "ExposedPorts")
 
 
@@ -68,10 +69,11 @@ Outcome = Read | Refused
 
 
 def settings_of(config: object) -> str:
-    """The settings that all readers show; what is empty is the same as what is missing."""
+    """The settings that all readers show. Empty is the same as missing, and Docker takes a string for a list of one."""
     config = config if isinstance(config, Mapping) else {}
     config = {key: _keys(value) if key in _SETS else value for key, value in config.items()}
-    return json.dumps({key: _filled(config[key]) for key in _SETTINGS if config.get(key)}, sort_keys=True)
+    found = {key: _filled(config[key]) for key in _SETTINGS if config.get(key)}
+    return json.dumps(found | {key: [found[key]] for key in _LISTS if isinstance(found.get(key), str)}, sort_keys=True)
 
 
 def _keys(value: object) -> object:

@@ -56,6 +56,8 @@ def page() -> str:
 
 def _section(title: str, reasons: tuple[Reason, ...]) -> str:
     rows = "".join(f"| {_readers(reason)} | {reason.why} |\n" for reason in reasons)
+    if not rows:
+        return f"\n## {title}\n\nNone.\n"
     return f"\n## {title}\n\n| readers | why |\n| --- | --- |\n{rows}"
 
 

@@ -35,9 +35,7 @@ class Reason:
 
 _BUILDING = "building on it: .*"
 
-DIFFERS = (
-    Reason("differs", "", "Readers see different images in it, and `lamina verify` reports a problem", verify="."),
-)
+DIFFERS: tuple[Reason, ...] = ()
 
 WE_REFUSE = (
     Reason(
@@ -130,6 +128,13 @@ WE_REFUSE = (
     Reason("we refuse", "contains no image for linux/", "An image for another processor, unless it is asked for"),
     Reason(
         "we refuse",
+        "no member .*layer.tar",
+        "A repeated layer of which one name is missing: Skopeo and podman read it by the other",
+        readers="skopeo docker|podman",
+        change="another name|missing|link",
+    ),
+    Reason(
+        "we refuse",
         "no member |is no file|(oci-layout|the document) is missing|OCI layout of version",
         "containerd finds blobs by their digest under any name. Skopeo and podman do not read `oci-layout`",
         readers="docker 26, containerd|skopeo oci|podman",
@@ -168,14 +173,14 @@ THEY_REFUSE = (
     ),
     Reason(
         "they refuse",
-        "(link|hardlink) .*no such file or directory",
+        r"link .*no such file or directory|tar file\(no such file or directory\)",
         "A hard link to a file that its layer does not contain: `lamina verify --for docker` reports it",
         readers="docker|podman",
         change="unusual files in a layer",
     ),
     Reason(
         "they refuse",
-        "(setxattr|capability).*invalid argument",
+        r"(setxattr|capability|exit status \d+\)).*invalid argument",
         "A layer with file capabilities that the kernel refuses. Lamina does not unpack it",
         readers="docker|podman",
         change="unusual headers in a layer",
@@ -199,6 +204,13 @@ THEY_REFUSE = (
         "too many non-empty layers",
         "A history of more layers than the image has: it can be inspected, and is no base",
         verify="history",
+    ),
+    Reason(
+        "they refuse",
+        'untar manifest "manifest.json"',
+        "containerd reads `manifest.json` beside an OCI layout, too: `lamina verify` reports what is wrong with it",
+        readers="docker 26, containerd",
+        verify="manifest.json",
     ),
     Reason(
         "they refuse",
@@ -246,7 +258,21 @@ THEY_REFUSE = (
         "no target for symlink|failed to resolve layers|config .* not found|unrecognized image|missing index.json",
         "containerd looks members up by their exact names, and follows no hard links",
         readers="docker 26, containerd",
-        change="link|prefix|missing|another name|number of layers",
+        change="link|prefix|missing|another name",
+    ),
+    Reason(
+        "they refuse",
+        'failed to resolve layers: layer .*/layer.tar" not found',
+        "containerd does not follow the link of a repeated layer where the names of members begin with `./`",
+        readers="docker 26, containerd",
+    ),
+    Reason(
+        "they refuse",
+        "received a manifest list instead|expected manifest but found index",
+        "An index of two images for one processor, one of them of another type than the index says: Lamina takes the "
+        "other",
+        readers="skopeo oci|podman|docker 26, containerd",
+        verify="calls itself",
     ),
     Reason(
         "they refuse",

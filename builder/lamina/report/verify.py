@@ -109,7 +109,8 @@ def _verify(
     check = _Check(members, problems, progress, with_surveys=bool(consumers))
     with _noted(problems):
         check.images()
-        check.layers()
+    check.layers()
+    with _noted(problems):
         if not problems:
             check_v1_chains(members, check.stacks, check.docker or check.oci, check.digests)
     findings: list[Finding] = []
@@ -158,19 +159,25 @@ class _Check:
             raise no_image(members)
         before = len(self.problems)
         if is_docker:
-            for candidate in docker_archive.candidates(members):
-                self.problems += as_lines(name_rules(candidate.names), f"{members.where}({docker_archive.MANIFEST})")
-                self._read(candidate.read, candidate.names, self.docker)
-            choices = (Choice(image.identity, image.called) for image in self.docker)
-            self._tell(ambiguities(choices, docker_archive.MANIFEST))
+            with _noted(self.problems):
+                self._docker_side()
         if oci_layout.INDEX in members or has_layout(members):  # podman and Skopeo read it without `oci-layout`, too
-            self._layout()
+            with _noted(self.problems):
+                self._layout()
         if len(self.problems) == before and not self.stacks:
             raise no_image(members)
         if is_docker and oci_layout.INDEX in members and len(self.problems) == before:
             found, only_in_one = differences(self.docker, self.oci)
             self._tell(found)
             self.unchecked += only_in_one
+
+    def _docker_side(self) -> None:
+        where = f"{self.members.where}({docker_archive.MANIFEST})"
+        for candidate in docker_archive.candidates(self.members):
+            self.problems += as_lines(name_rules(candidate.names), where)
+            self._read(candidate.read, candidate.names, self.docker)
+        choices = (Choice(image.identity, image.called) for image in self.docker)
+        self._tell(ambiguities(choices, docker_archive.MANIFEST))
 
     def _layout(self) -> None:
         oci_layout.check_version(self.members)

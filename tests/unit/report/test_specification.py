@@ -254,6 +254,15 @@ def test_a_member_breaks_a_rule(case: str, consumers: tuple[str, ...], tmp_path:
     assert problem.startswith(f"{path}({image.legacy_ids[0]}/layer.tar): ") and expected in problem
 
 
+def test_a_damaged_document_does_not_hide_a_damaged_layer(tmp_path: Path) -> None:
+    """A problem in one place does not hide problems in other places."""
+    image = Sample((tar_of([Piece(".wh.")]),), config=IMAGE.config)
+    path = save([*docker_save([image]), Piece("oci-layout", b"{"), Piece("index.json", b"{}")], tmp_path / "it.tar")
+    problems = verify(path).problems
+    assert any("oci-layout" in each for each in problems), problems
+    assert any("whiteout without a name" in each for each in problems), problems
+
+
 def test_a_directory_may_occur_again(tmp_path: Path) -> None:
     """As `tar -r` writes it, and as tools that put trees together do."""
     image = Sample((tar_of([folder("a"), Piece("a/b"), folder("a")]),), config=IMAGE.config)
