@@ -17,10 +17,10 @@ from tests.support.walls import WALLS, attack, check_log
 
 TESTS = (
     *("tests/unit/oci", "tests/unit/data/test_block_compression.py", "tests/unit/data/test_compression.py"),
-    *("tests/unit/report/test_page.py", "tests/property/test_compression.py"),
+    *("tests/unit/recipe/test_nix_database.py", "tests/unit/report/test_page.py", "tests/property/test_compression.py"),
     *("tests/unit/test_golden.py", "tests/unit/test_imports.py", "tests/unit/test_errors.py"),
 )
-"""What has differed between versions of Python and libmagic: times, JSON, imports, formats, bytes of layers."""
+"""What has differed between versions of Python, libmagic and Nix: times, JSON, imports, tables, bytes of layers."""
 
 TIMEOUT = 1800
 STORE = ROOT / ".state/forky-store"
