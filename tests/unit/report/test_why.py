@@ -92,7 +92,7 @@ def test_what_a_path_is_called(text: str, path: str) -> None:
         ("openssl", "openssl' can be "),
         ("opensll-3.0.1", "did you mean openssl-3.0.1"),
         ("thon", "did you mean python"),
-        ("zzz", "lamina inspect --tree"),
+        ("zzz", "lamina inspect` lists its store paths"),
         ("\x1b[31m", "contains no store path"),
     ],
 )
