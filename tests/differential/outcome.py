@@ -72,8 +72,8 @@ def settings_of(config: object) -> str:
     """The settings that all readers show. Empty is the same as missing, and Docker takes a string for a list of one."""
     config = config if isinstance(config, Mapping) else {}
     config = {key: _keys(value) if key in _SETS else value for key, value in config.items()}
-    found = {key: _filled(config[key]) for key in _SETTINGS if config.get(key)}
-    return json.dumps(found | {key: [found[key]] for key in _LISTS if isinstance(found.get(key), str)}, sort_keys=True)
+    config = {key: [value] if key in _LISTS and isinstance(value, str) else value for key, value in config.items()}
+    return json.dumps({key: _filled(config[key]) for key in _SETTINGS if config.get(key)}, sort_keys=True)
 
 
 def _keys(value: object) -> object:
@@ -94,6 +94,6 @@ def short_names(names: Iterable[str]) -> frozenset[str]:
 
 
 def _short(name: str) -> str:
-    for prefix in ("localhost/", "docker.io/library/", "docker.io/"):
+    for prefix in ("localhost/", "index.docker.io/library/", "index.docker.io/", "docker.io/library/", "docker.io/"):
         name = name.removeprefix(prefix)
     return name

@@ -51,6 +51,13 @@ WE_REFUSE = (
     Reason("we refuse", "two members ", "Two members of one name: some readers take the first, some the last"),
     Reason(
         "we refuse",
+        "media type .*; give an image, not an artifact",
+        "An image of which an index gives an unknown media type: `lamina verify` reports it",
+        readers="skopeo oci|podman|docker 26, containerd",
+        verify="it takes a media type",
+    ),
+    Reason(
+        "we refuse",
         "None is no sha256 or sha512 digest",
         "A manifest whose config has no digest: Skopeo copies it as it is, and containerd does not look at it",
         readers="skopeo oci|podman|docker 26, containerd",
@@ -58,8 +65,8 @@ WE_REFUSE = (
     Reason(
         "we refuse",
         "the hard link .* comes before",
-        "A hard link before the file that it leads to: containerd finds blobs by their digest under any name",
-        readers="docker 26, containerd",
+        "A hard link before the file that it leads to, which readers that look members up need not follow",
+        readers="docker 26, containerd|skopeo|podman",
         change="file behind a link",
     ),
     Reason(
