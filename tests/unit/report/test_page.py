@@ -17,6 +17,7 @@ from lamina.report.page.render import page
 from tests.support.archives import docker_save, layer_of, sample
 from tests.support.fixtures import Command
 from tests.support.recipes import archive_of, recipe, save, store_layer, write_recipe
+from tests.support.shown import archive
 from tests.support.trees import Store
 
 EVIL = "</script><script>alert(1)</script><!--<img src=x onerror=alert(1)>\u2028&amp;"
@@ -94,3 +95,12 @@ def test_images_of_other_tools(tmp_path: Path, lamina: Command) -> None:
     assert lamina("report", path, "-o", tmp_path / "out.html").returncode == 0
     [layer] = data_of((tmp_path / "out.html").read_text())["layers"]
     assert [name for name, _ in layer["files"]] == ["etc/<b>", "etc/motd"] and layer["fileCount"] == 2
+
+
+def test_files_are_searched_for_references(tmp_path: Path, lamina: Command) -> None:
+    archive(tmp_path / "it.tar", is_new=True)
+    assert lamina("report", tmp_path / "it.tar", "-o", tmp_path / "out.html").returncode == 0
+    data = data_of((tmp_path / "out.html").read_text())
+    names = [path[44:] for path, *_ in data["paths"]]
+    references = data["paths"][names.index("shop-1.5")][3]
+    assert sorted(names[position] for position in references) == ["python3-3.11.9", "tzdata-2024a"]
