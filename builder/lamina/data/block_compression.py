@@ -18,10 +18,8 @@ from typing import Any
 import attrs
 
 from lamina.data.blob import Blob
+from lamina.data.compressors import DEFAULT_LAYER_LEVELS
 from lamina.errors import LaminaError
-
-LEVELS: Mapping[str, range] = {"gz": range(1, 10), "zstd": range(1, 4)}
-DEFAULT_LEVELS: Mapping[str, int] = {"gz": 6, "zstd": 2}
 
 _GZIP_HEADER = bytes.fromhex("1f8b 08 00 00000000 00 ff")
 """Without a name, a time, a level and an operating system (RFC 1952, 2.3)."""
@@ -44,7 +42,7 @@ def compressed(
     chunks: Iterable[bytes], compressor: str, level: int | None = None, threads: int | None = None
 ) -> Iterator[bytes]:
     """The chunks, compressed with `gz` (one gzip member) or `zstd` (frames), in threads: one for each processor."""
-    level = DEFAULT_LEVELS[compressor] if level is None else level
+    level = DEFAULT_LAYER_LEVELS[compressor] if level is None else level
     threads = threads or len(os.sched_getaffinity(0))
     return _gzip(chunks, level, threads) if compressor == "gz" else _zstd(chunks, level, threads)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from lamina.data.block_compression import DEFAULT_LEVELS, LEVELS, check_library
+from lamina.data.compressors import DEFAULT_LAYER_LEVELS, LAYER_LEVELS
 from lamina.errors import BadUsage
 from lamina.oci.documents import OCI_LAYER
 
@@ -32,7 +32,7 @@ class LayerEncoding:
         if self.compressor not in LAYER_COMPRESSORS:
             known = ", ".join(LAYER_COMPRESSORS)
             raise BadUsage("layer compressor", f"{self.compressor!r:.40} is unknown", f"use one of: {known}")
-        levels = LEVELS.get(self.compressor)
+        levels = LAYER_LEVELS.get(self.compressor)
         if self.level is not None and (levels is None or self.level not in levels):
             problem = f"{self.compressor} has no level {self.level}"
             remedy = f"use a level from {levels[0]} to {levels[-1]}" if levels else "give no level"
@@ -46,7 +46,7 @@ class LayerEncoding:
     @property
     def actual_level(self) -> int:
         """The level that is used; 0 without compression."""
-        return DEFAULT_LEVELS.get(self.compressor, 0) if self.level is None else self.level
+        return DEFAULT_LAYER_LEVELS.get(self.compressor, 0) if self.level is None else self.level
 
     @property
     def key(self) -> str:
@@ -55,6 +55,8 @@ class LayerEncoding:
 
     def check_library(self) -> None:
         """Raises LaminaError: the library gives other bytes here than elsewhere."""
+        from lamina.data.block_compression import check_library  # 1.6 ms, which plain layers do not need
+
         check_library(self.compressor, self.actual_level)
 
 

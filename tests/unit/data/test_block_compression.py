@@ -12,10 +12,11 @@ import pytest
 import zstandard
 
 from lamina.data import block_compression
-from lamina.data.block_compression import LEVELS, check_library, compressed, probe
+from lamina.data.block_compression import check_library, compressed, probe
+from lamina.data.compressors import LAYER_LEVELS
 from lamina.errors import LaminaError
 
-EVERY = [(compressor, level) for compressor, levels in LEVELS.items() for level in levels]
+EVERY = [(compressor, level) for compressor, levels in LAYER_LEVELS.items() for level in levels]
 every = pytest.mark.parametrize(("compressor", "level"), EVERY, ids=lambda value: str(value))
 
 TEXT = b"".join(b"%d libc.so.%d /nix/store/%x\n" % (n, n % 7, n * n) for n in range(160_000))
@@ -52,13 +53,13 @@ def test_golden_bytes(compressor: str, level: int) -> None:
     assert hashlib.sha256(packed(compressor, level)).hexdigest()[:16] == GOLDEN[compressor, level]
 
 
-@pytest.mark.parametrize("compressor", LEVELS)
+@pytest.mark.parametrize("compressor", LAYER_LEVELS)
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_threads_change_nothing(compressor: str, threads: int) -> None:
     assert packed(compressor, 2, threads=threads) == packed(compressor, 2)
 
 
-@pytest.mark.parametrize("compressor", LEVELS)
+@pytest.mark.parametrize("compressor", LAYER_LEVELS)
 def test_the_pieces_that_data_comes_in_change_nothing(compressor: str) -> None:
     data = SAMPLES[compressor]
 
@@ -71,7 +72,7 @@ def test_the_pieces_that_data_comes_in_change_nothing(compressor: str) -> None:
     assert b"".join(compressed(pieces(), compressor, 1)) == packed(compressor, 1)
 
 
-@pytest.mark.parametrize("compressor", LEVELS)
+@pytest.mark.parametrize("compressor", LAYER_LEVELS)
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (4 << 20) + 1])
 def test_ordinary_tools_unpack_it(compressor: str, size: int) -> None:
     data = packed(compressor, 2, DATA[:size])
