@@ -120,7 +120,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _run(sys.argv[1:] if arguments is None else arguments)
         interrupt.exit_on_interrupt()
         return status
-    except SystemExit:  # --help and --version
+    except SystemExit:  # --help, --version and bad usage
+        _flush_messages()
         interrupt.exit_on_interrupt()
         raise
     except KeyboardInterrupt as reason:
@@ -150,14 +151,14 @@ def _run(words: Sequence[str]) -> int:
         return error.exit_status
     except MemoryError as error:
         _report(_first_error(error))
-        _discard_output()
+        _discard(sys.stdout.fileno())
         return 1
     except BrokenPipeError:
-        _discard_output()
+        _discard(sys.stdout.fileno())
         return 1
     except OSError as error:
         _report(LaminaError(error.filename or "output", error.strerror or str(error)))
-        _discard_output()
+        _discard(sys.stdout.fileno())
         return 1
 
 
@@ -176,10 +177,18 @@ def _replace_closed_streams() -> None:
 
 def _report(problem: object) -> None:
     """One line on standard error. The exit status stays the same if nobody can read it."""
-    try:  # noqa: SIM105 (contextlib takes a millisecond of each start)
+    try:
         print(f"lamina: {problem}", file=sys.stderr)
     except OSError:
-        pass
+        _discard(sys.stderr.fileno())
+
+
+def _flush_messages() -> None:
+    """Write messages now. If that fails when Python ends, some versions change the exit status to 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr.fileno())
 
 
 def _first_error(error: MemoryError) -> LaminaError:
@@ -192,6 +201,6 @@ def _first_error(error: MemoryError) -> LaminaError:
     return LaminaError("the command", "out of memory", "give the build more memory")
 
 
-def _discard_output() -> None:
-    """Keep Python from writing the rest of the output once more when the process ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _discard(descriptor: int) -> None:
+    """Keep Python from writing the rest of a full stream once more when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

@@ -79,11 +79,14 @@ class Parser(argparse.ArgumentParser):
         super().exit(status, message)
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """argparse ignores it if help cannot be written."""
+        """Write help, or raise OSError. A message for full standard error is lost, with all versions of Python."""
         if file is sys.stdout:
             file.write(message)
-        else:
-            super()._print_message(message, file)
+            return
+        try:  # noqa: SIM105 (contextlib takes a millisecond of each start)
+            sys.stderr.write(message)
+        except OSError:
+            pass
 
 
 class Command:
