@@ -43,11 +43,11 @@ def main() -> int:
     with ExitStack() as stack:
         prefix = stack.enter_context(roots.entered()) if any(NEWER in name for name in names) else ()
         readers = started(prefix, names, options.daemons, stack)
-        print(f"cases from number {options.start}", flush=True)
         began = time.monotonic()
         numbers = range(options.start, options.start + (options.cases or sys.maxsize >> 1))
         results = stack.enter_context(closing(compared(lambda: map(drawn, numbers), readers)))
         try:
+            print(f"cases from number {options.start}", flush=True)
             for tried in results:
                 tally.add(tried)
                 if tried.disagreement and not tried.disagreement.reason:

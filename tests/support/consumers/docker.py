@@ -75,6 +75,18 @@ class Docker:
         return self.contents.config_behind(image_id) if self.contents else image_id
 
     def run(self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK) -> Completed:
+        """Run a container. If it prints nothing it runs again, at most twice.
+
+        Docker stops reading a container's output some seconds after its end, also if the machine was too busy to read
+        any (moby, daemon/monitor.go): with Docker 26, 2 runs in some hundred lost all of it.
+        """
+        for _ in range(3):
+            done = self._run(name, argv, timeout)
+            if done.returncode or done.stdout or done.stderr:
+                break
+        return done
+
+    def _run(self, name: str, argv: Sequence[str] | None, timeout: float) -> Completed:
         """The output comes from the log: `docker run` stops reading when the container ends, and may lose the rest."""
         container = unique("run")
         try:
