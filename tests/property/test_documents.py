@@ -19,7 +19,9 @@ from tests.property.strategies import json_values
 
 _text = st.text(max_size=20)
 _file_names = _text.filter(lambda text: text and "\0" not in text)
-_variable = st.builds("{}={}".format, st.text(st.characters(exclude_characters="="), min_size=1, max_size=4), _text)
+_variable = st.builds(
+    "{}={}".format, st.text(st.characters(codec="utf-8", exclude_characters="="), min_size=1, max_size=4), _text
+)
 _volumes = _text.filter(lambda text: ".." not in text and text.strip("/.")).map("/{}".format)
 configs = st.fixed_dictionaries(
     {},

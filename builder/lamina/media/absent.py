@@ -63,16 +63,20 @@ class Absent(Blob):
     def error(self) -> BadInput:
         """What is wrong if somebody needs the layer."""
         what = f"the archive leaves out this layer of {self.needed.name}"
-        return BadInput(self.where, what, "use the whole image: lamina build without --against")
+        return BadInput(self.where, what, "use the whole image")
 
 
 def needed_image(members: Members) -> Needed | None:
-    """The image that an archive needs beside it; None for an archive that is complete by itself. Raises BadInput."""
-    if "index.json" not in members:
-        return None
+    """The image that an archive needs beside it; None for an archive that is complete by itself. Raises BadInput.
+
+    A docker archive may have another `index.json`, or one that is damaged, which Docker does not read.
+    """
     where = f"{members.where}(index.json)"
-    index = expect(read_document(members, "index.json", MANIFEST), dict, "the index", where)
-    annotations = index.get("annotations")
+    try:
+        index = read_document(members, "index.json", MANIFEST)
+    except BadInput:
+        return None
+    annotations = index.get("annotations") if isinstance(index, dict) else None
     if not isinstance(annotations, dict) or NEEDED_MANIFEST not in annotations:
         return None
     digest = parse_digest(annotations[NEEDED_MANIFEST], where)

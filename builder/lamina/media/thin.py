@@ -40,7 +40,7 @@ def write_thin(image: Image, old: Image, output: str, *, compressor: str = "none
     """
     if len(image.names) > 1:
         names = ", ".join(name.familiar for name in image.names)
-        raise BadInput(image.where, f"has several names: {names:.200}", "choose one with --name, for podman's sake")
+        raise BadInput(image.where, f"has several names: {names:.200}", "choose one by its name, for podman's sake")
     cache = Cache.of_user()
     image, old = known(image, None if check else cache), known(old, cache)
     count = common_layers(image.diff_ids, [old.diff_ids])
