@@ -77,8 +77,8 @@ class Docker:
     def run(self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK) -> Completed:
         """Run a container. If it prints nothing it runs again, at most twice.
 
-        Docker stops reading a container's output some seconds after its end, also if the machine was too busy to read
-        any (moby, daemon/monitor.go): with Docker 26, 2 runs in some hundred lost all of it.
+        In one run of the tests, the logs of 2 containers of Docker 26 were empty though their programs print. The cause
+        is not known: perhaps the daemon stops reading output soon after the end on a busy machine.
         """
         for _ in range(3):
             done = self._run(name, argv, timeout)
