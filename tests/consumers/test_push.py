@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 from tests.support.consumers.base import answers, daemon, free_port
 from tests.support.consumers.registry import CONFIG, Registry
 from tests.support.needs import need
-from tests.support.proxy import Proxy, proxy_to
+from tests.support.proxy import Limit, Proxy, proxy_to
 from tests.support.recipes import recipe, store_layer, write_recipe
 from tests.support.served import certificate
 from tests.support.trees import Store
@@ -206,6 +207,29 @@ def test_registries_that_refuse(
     """One line, and nothing under the name."""
     proxy.faults[pattern] = status
     assert remedy in pusher.refusal(pusher.image("a"), pusher.name(), PLAIN)
+    assert registry.answer("GET", f"/v2/{pusher.repository}/manifests/1")[0] == 404
+
+
+LIMITED = ["GET .*/manifests/", *(pytest.param(text, marks=pytest.mark.thorough) for text in ("POST ", "PUT "))]
+
+
+@pytest.mark.parametrize("pattern", LIMITED)
+def test_too_many_requests_for_a_moment(registry: Registry, proxy: Proxy, pusher: Pusher, pattern: str) -> None:
+    """Skopeo waits as long as Retry-After says, and sends the request again."""
+    proxy.limits[pattern] = Limit(times=2, after="1")
+    started = time.monotonic()
+    [result] = pusher.pushed(pusher.image("a"), pusher.name())
+    assert time.monotonic() - started >= 2
+    assert sum(request.status == 429 for request in proxy.taken()) == 2
+    assert manifest(registry, pusher.repository)[0] == result["digest"]
+
+
+@pytest.mark.parametrize("pattern", LIMITED)
+def test_too_many_requests_for_good(registry: Registry, proxy: Proxy, pusher: Pusher, pattern: str) -> None:
+    """Skopeo tries it a few times. Then one line says what to do, and nothing is under the name."""
+    proxy.limits[pattern] = Limit(times=1000, after="0")
+    assert "wait, and push again" in pusher.refusal(pusher.image("a"), pusher.name(), PLAIN)
+    assert 0 < sum(request.status == 429 for request in proxy.taken()) < 50
     assert registry.answer("GET", f"/v2/{pusher.repository}/manifests/1")[0] == 404
 
 

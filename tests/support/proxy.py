@@ -14,6 +14,9 @@ import attrs
 
 Change = Callable[[bytes], bytes]
 
+_DENIED = b'{"errors":[{"code":"DENIED","message":"no"}]}'
+_TOO_MANY = b'{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}'
+
 
 class Seen(NamedTuple):
     """A request, the bytes of its body, and the status of the answer."""
@@ -25,12 +28,29 @@ class Seen(NamedTuple):
 
 
 @attrs.define
+class Limit:
+    """A registry that has had too many requests: the next `times` get status 429. `after` is its Retry-After."""
+
+    times: int
+    after: str
+
+    def take(self) -> bool:
+        """Whether the next request is one too many."""
+        self.times -= 1
+        return self.times >= 0
+
+
+@attrs.define
 class Proxy:
-    """`faults` are statuses by a pattern of `METHOD PATH`, `changes` change the body of an answer by such a pattern."""
+    """`faults` are statuses by a pattern of `METHOD PATH`, `changes` change the body of an answer by such a pattern.
+
+    `limits` are requests that are too many, by such a pattern.
+    """
 
     port: int
     seen: list[Seen] = attrs.field(factory=list)
     faults: dict[str, int] = attrs.field(factory=dict)
+    limits: dict[str, Limit] = attrs.field(factory=dict)
     changes: dict[str, Change] = attrs.field(factory=dict)
 
     @property
@@ -65,7 +85,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         line = f"{self.command} {self.path}"
         if status := match(self.proxy.faults, line):
-            self._answer(status, {}, b'{"errors":[{"code":"DENIED","message":"no"}]}', len(body))
+            self._answer(status, {}, _DENIED, len(body))
+            return
+        limit: Limit | None = match(self.proxy.limits, line)
+        if limit and limit.take():
+            self._answer(429, {"Retry-After": limit.after}, _TOO_MANY, len(body))
             return
         with closing(http.client.HTTPConnection("127.0.0.1", self.target, timeout=60)) as connection:
             headers = {name: ", ".join(self.headers.get_all(name, [])) for name in set(self.headers)}
