@@ -95,7 +95,7 @@ def _in_repository(repositories: Mapping[str, Repository], path: str, query: str
     repository = repositories.get(name)
     if repository is None:
         raise _Refused(404, "NAME_UNKNOWN", f"no repository {name} here")
-    parameters = {key: values[-1] for key, values in parse_qs(query, max_num_fields=RANGES).items()}
+    parameters = _parameters(query)
     if match["kind"] == "tags":
         return _tags(name, repository, parameters)
     if match["kind"] == "referrers":
@@ -103,6 +103,13 @@ def _in_repository(repositories: Mapping[str, Repository], path: str, query: str
     if match["kind"] == "manifests":
         return _manifest(repository, match["reference"], headers)
     return _blob(repository, match["reference"], headers)
+
+
+def _parameters(query: str) -> dict[str, str]:
+    try:
+        return {key: values[-1] for key, values in parse_qs(query, max_num_fields=RANGES).items()}
+    except ValueError:
+        raise _Refused(400, "UNSUPPORTED", f"the query has more than {RANGES} parameters") from None
 
 
 def _manifest(repository: Repository, reference: str, headers: Mapping[str, str]) -> Answer:

@@ -152,7 +152,5 @@ def failure_reason(file: IO[bytes]) -> str:
         message = str(found[-1])
         with contextlib.suppress(ValueError):
             message = str(json.loads(f'"{message}"'))
-        return re.sub(
-            r'^(?:Error parsing|initializing source|trying to reuse) [^":]*"?docker://[^"\s]*"?: ', "", message
-        )
+        return _ABOUT.sub("", message)
     return text.splitlines()[-1] if text else "failed without an error message"
