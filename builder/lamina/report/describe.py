@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 
 from lamina.data.progress import human
 from lamina.image.cache import Cache
@@ -82,9 +83,9 @@ def text(image: Json, style: Style, *, layers: bool = True) -> str:
 
 
 def _value(value: object, key: str) -> str:
-    """A value of the config: lists as words, keys of empty objects by themselves, and durations in seconds."""
+    """A value of the config: lists as words of a shell, keys of empty objects by themselves, durations in seconds."""
     if isinstance(value, list):
-        return " ".join(str(item) for item in value)
+        return shlex.join(str(item) for item in value)
     if isinstance(value, dict):
         return ", ".join(f"{name}={_item(item, name, key)}" if item not in ({}, None) else name
                          for name, item in value.items())  # fmt: skip
@@ -95,6 +96,8 @@ def _item(item: object, name: str, key: str) -> str:
     is_duration = key == "Healthcheck" and name in _DURATIONS and type(item) is int
     if is_duration:
         return f"{int(str(item)) / 1e9:g}s"
+    if isinstance(item, list):
+        return shlex.join(str(word) for word in item)
     return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
 
 

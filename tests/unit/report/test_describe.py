@@ -86,6 +86,6 @@ def test_a_health_check_and_ports_are_readable(tmp_path: Path) -> None:
         IMAGE, config={"Healthcheck": check, "ExposedPorts": {"80/tcp": {}, "53/udp": {}}, "User": "1"}
     )
     lines = table(inspect(save(docker_save([image]), tmp_path / "it.tar"))).splitlines()
-    assert '  Healthcheck  Test=["CMD", "wget", "a b"], Interval=2s, Timeout=1.5s, Retries=3' in lines
+    assert "  Healthcheck  Test=CMD wget 'a b', Interval=2s, Timeout=1.5s, Retries=3" in lines
     assert "  ExposedPorts 80/tcp, 53/udp" in lines
     assert "  User         1" in lines
