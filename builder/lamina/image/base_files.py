@@ -76,14 +76,14 @@ class BaseFiles:
                     placed.setdefault(
                         parent, Item(self._as_in_base(parent, Member(parent, DIRECTORY, mode=0o755)), b"")
                     )
-            moved = attrs.evolve(member, name=name)
+            moved = member._replace(name=name)
             if member.kind == HARD_LINK:
                 below, _, target = member.link.rpartition(b"/")
-                moved = attrs.evolve(moved, link=_join(self._home(homes, below), target))
+                moved = moved._replace(link=_join(self._home(homes, below), target))
             if member.kind == DIRECTORY and (strict or name != member.name):
                 moved = self._as_in_base(name, moved)
             if name == member.name or name not in placed:
-                placed[name] = attrs.evolve(item, member=moved)
+                placed[name] = item._replace(member=moved)
         return [placed[name] for name in sorted(placed, key=lambda name: name.split(b"/"))]
 
     def _home(self, homes: dict[bytes, bytes], directory: bytes) -> bytes:
@@ -104,7 +104,7 @@ class BaseFiles:
         if node is None or not node.is_directory or requested.mode != 0o755:
             return requested
         about = node.file.about
-        return attrs.evolve(requested, mode=about.mode, uid=about.uid, gid=about.gid, xattrs=about.xattrs)
+        return requested._replace(mode=about.mode, uid=about.uid, gid=about.gid, xattrs=about.xattrs)
 
     def _check(self, member: Member, name: bytes) -> None:
         node = self._resolve(name, last=False)[1]
@@ -151,7 +151,7 @@ def place_tar(tar: Blob, base_files: BaseFiles, where: str) -> list[Item] | None
         found = member(entry, where)
         name, link = _clean(found.name), _clean(found.link) if found.kind == HARD_LINK else found.link
         if name or found.kind == DIRECTORY:
-            items.append(Item(attrs.evolve(found, name=name, link=link), b"", part_of(whole, entry)))
+            items.append(Item(found._replace(name=name, link=link), b"", part_of(whole, entry)))
     placed = base_files.place(items, strict=False)
     is_moved = {item.member.name for item in placed} != {item.member.name for item in items}
     return placed if is_moved else None

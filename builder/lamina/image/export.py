@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import attrs
-
 from lamina.errors import BadUsage
 from lamina.image.image import Image
 from lamina.image.rootfs import File, Node, merged
@@ -46,4 +44,4 @@ def _stored(path: bytes, node: Node, first: dict[File, bytes], mtime: int) -> It
 
 
 def _member(path: bytes, file: File, mtime: int) -> Member:
-    return attrs.evolve(file.about, name=path, mtime=mtime)
+    return file.about._replace(name=path, mtime=mtime)

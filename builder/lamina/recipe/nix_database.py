@@ -155,7 +155,7 @@ def _directories(layer: Path) -> dict[str, tarfile.TarInfo]:
 def _directory(name: str, stamp: Stamp, existing: Mapping[str, tarfile.TarInfo]) -> tuple[Member, bytes]:
     member = _member(name, DIRECTORY, stamp)
     if info := existing.get(name):
-        member = attrs.evolve(member, uid=info.uid, gid=info.gid, mode=info.mode)
+        member = member._replace(uid=info.uid, gid=info.gid, mode=info.mode)
     return member, b""
 
 

@@ -112,7 +112,7 @@ def _items(layer: _Layer, top: bytes) -> list[Item]:
     for name in layer.changed | parents:
         member = layer.members[name]
         if first.get(name, name) != name:
-            member = attrs.evolve(member, kind=HARD_LINK, size=0, link=first[name], xattrs=())
+            member = member._replace(kind=HARD_LINK, size=0, link=first[name], xattrs=())
         items.append(Item(member, top + b"/" + name))
     return sorted(items, key=lambda item: place(item.member.name))
 
@@ -160,8 +160,7 @@ def _member(name: bytes, info: os.stat_result, records: Records, top: bytes) -> 
 def _differs(now: Unpacked, member: Member, info: os.stat_result, old: File, top: bytes) -> bool:
     """Whether a file differs from the one that had its name. The content is read only if the file was written to."""
     before = old.about
-    expected = attrs.evolve(
-        before,
+    expected = before._replace(
         name=member.name,
         mtime=_MTIME,
         mode=0o777 if before.kind == SYMLINK else before.mode,

@@ -7,8 +7,6 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import attrs
-
 from lamina.errors import BadInput
 from lamina.limits import ROOT_REPEATS
 from lamina.store.closure import store_path_in
@@ -59,7 +57,7 @@ def link_items(
         for item in follow(top_of(tree), stamp, below):
             if item.member.kind == FILE:
                 target = os.path.join(os.fsencode(tree), item.member.name)
-                item = Item(attrs.evolve(item.member, kind=SYMLINK, size=0, mode=0o777, link=target), item.source)
+                item = Item(item.member._replace(kind=SYMLINK, size=0, mode=0o777, link=target), item.source)
             if item.member.name not in merged:
                 _lay_over(merged, item, tree)
     return _ruled(merged, rules)
@@ -95,13 +93,12 @@ def _by_rules(item: Item, patterns: Iterable[tuple[re.Pattern[bytes], Rule]]) ->
     for pattern, rule in patterns:
         if pattern.fullmatch(b"/" + member.name):
             member = _by_rule(member, rule)
-    return item if member is item.member else attrs.evolve(item, member=member)
+    return item if member is item.member else item._replace(member=member)
 
 
 def _by_rule(member: Member, rule: Rule) -> Member:
     """The member with owner and mode of the rule. A symbolic link has no mode."""
-    return attrs.evolve(
-        member,
+    return member._replace(
         uid=member.uid if rule.uid is None else rule.uid,
         gid=member.gid if rule.gid is None else rule.gid,
         mode=member.mode if rule.mode is None or member.kind == SYMLINK else rule.mode,

@@ -11,8 +11,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-
-import attrs
+from typing import NamedTuple
 
 from lamina.data.blob import FileRange
 from lamina.errors import BadInput
@@ -24,8 +23,7 @@ from lamina.tar.write import DIRECTORY, FILE, SYMLINK, Member
 _CASE_HACK = b"~nix~case~hack~"
 
 
-@attrs.frozen
-class Item:
+class Item(NamedTuple):
     """A member of a future layer, and the source of its data: the file `source`, or `part` of an archive."""
 
     member: Member
@@ -86,12 +84,12 @@ def has_root_item(when: str, about: Member) -> bool:
 
 def timed(items: Iterable[Item], mtime: int) -> list[Item]:
     """The items with another time, in seconds since 1970."""
-    return [attrs.evolve(item, member=attrs.evolve(item.member, mtime=mtime)) for item in items]
+    return [item._replace(member=item.member._replace(mtime=mtime)) for item in items]
 
 
 def _owned(item: Item) -> Item:
     info = _lstat(item.source)
-    return attrs.evolve(item, member=attrs.evolve(item.member, uid=info.st_uid, gid=info.st_gid))
+    return item._replace(member=item.member._replace(uid=info.st_uid, gid=info.st_gid))
 
 
 def _parents(store: str) -> Iterator[str]:

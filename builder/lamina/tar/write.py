@@ -11,8 +11,7 @@ from __future__ import annotations
 import functools
 import re
 import zlib
-
-import attrs
+from typing import NamedTuple
 
 from lamina.errors import BadInput
 
@@ -32,13 +31,12 @@ _MAX_COMPONENT = 255
 _MAX_PATH = 4096
 
 
-@attrs.frozen
-class Member:
+class Member(NamedTuple):
     """One member of an archive, without its data.
 
     `name` and `link` are raw bytes, relative, without `./`; a directory's name ends without a slash. `size` is in
     bytes and only a FILE has one; `mtime` is in seconds since 1970; `device` is major and minor; `xattrs` are
-    names and values, sorted.
+    names and values, sorted. A named tuple, because it is made in a quarter of the time of an attrs class.
     """
 
     name: bytes
@@ -65,7 +63,8 @@ def stored_size(member: Member) -> int:
 
 def _header_size(member: Member) -> int:
     """The length of `header(member)`, most often without making it."""
-    in_one_block = len(member.link) <= 100 and not member.xattrs and _split(_written(member))[0] is not None
+    is_short = len(member.name) < 100 or _split(_written(member))[0] is not None  # with the slash of a directory, 100
+    in_one_block = is_short and len(member.link) <= 100 and not member.xattrs
     return BLOCK if in_one_block else len(header(member))
 
 
@@ -94,7 +93,7 @@ def dotted_header(member: Member) -> bytes:
     if member.name:
         check_name(member.name)
     if member.kind == HARD_LINK:
-        member = attrs.evolve(member, link=b"./" + member.link)
+        member = member._replace(link=b"./" + member.link)
     return _headers(member, b"./" + (_written(member) if member.name else b""))
 
 
@@ -120,13 +119,20 @@ _GOOD_NAME = re.compile(rb"(?!/)(?:(?:/|^)(?!\.\.?(?:/|$))[^/\0]{1,255})+", re.D
 
 def check_name(name: bytes) -> None:
     """Raises BadInput for a name that some reader cannot store: see `docs/design/archive.md`, "Names"."""
-    if len(name) <= _MAX_PATH and _GOOD_NAME.fullmatch(name):
+    directory, slash, last = name.rpartition(b"/")
+    if len(name) <= _MAX_PATH and _GOOD_NAME.fullmatch(last) and (not slash or _is_good_directory(directory)):
         return
     shown = name.decode(errors="backslashreplace")
     if b"\0" in name or any(part in (b"", b".", b"..") for part in name.split(b"/")):
         raise BadInput(f"{shown[:80]!r}", "no name for a file in an image", "names are relative, without . and ..")
     remedy = f"shorten it: Linux takes {_MAX_COMPONENT} bytes between slashes, {_MAX_PATH} in all"
     raise BadInput(f"{shown[:80]!r}...", "file name too long for an image", remedy)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_good_directory(name: bytes) -> bool:
+    """Whether readers can store a directory with this name. Members of one directory mostly follow each other."""
+    return _GOOD_NAME.fullmatch(name) is not None
 
 
 def _split(name: bytes) -> tuple[bytes | None, bytes]:
@@ -170,20 +176,29 @@ def _frame(
     return owner, time, tail, sum(owner) + sum(time) + sum(b" " * 8) + sum(kind) + sum(tail)
 
 
+_NO_LINK = bytes(100)
+_NO_PREFIX = bytes(167)
+
+
 def _block(member: Member, name: bytes, prefix: bytes) -> bytes:
-    owner, time, tail, total = _frame(member.kind, member.mode, member.uid, member.gid, member.mtime, member.device)
-    size, link = _number(member.size, 12), member.link[:100]
-    total += _sum(name + size) + _sum(link + prefix)
-    return b"%b%b%b%b%06o\0 %b%b%b%b" % (
-        name.ljust(100, b"\0"),
-        owner,
-        size,
-        time,
-        total,
-        member.kind,
-        link.ljust(100, b"\0"),
-        tail,
-        prefix.ljust(167, b"\0"),
+    _, kind, size, mode, uid, gid, mtime, link, device, _ = member
+    owner, time, tail, total = _frame(kind, mode, uid, gid, mtime, device)
+    length = b"%011o\0" % size if 0 <= size < 8**11 else _number(size, 12)
+    total += _sum(name + length)
+    if link or prefix:
+        total += _sum(link[:100] + prefix)
+    return b"".join(
+        (
+            name.ljust(100, b"\0"),
+            owner,
+            length,
+            time,
+            b"%06o\0 " % total,
+            kind,
+            link[:100].ljust(100, b"\0") if link else _NO_LINK,
+            tail,
+            prefix.ljust(167, b"\0") if prefix else _NO_PREFIX,
+        )
     )
 
 
