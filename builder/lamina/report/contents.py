@@ -7,7 +7,7 @@ then be searched for in the files (`references.py`). What is not known is None.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import attrs
 
@@ -16,9 +16,8 @@ from lamina.image.image import Image
 from lamina.image.layer import Origin
 from lamina.oci.digest import Digest
 from lamina.report.members import File, HeldPath, Members, members_of
+from lamina.store.closure import base_name, hash_of, name_of
 from lamina.store.names import PackageName, package_name
-
-HASH_LENGTH = 32
 
 
 @attrs.frozen
@@ -38,12 +37,12 @@ class StorePath:
     @property
     def base(self) -> str:
         """`HASH-NAME`."""
-        return self.path.rpartition("/")[2]
+        return base_name(self.path)
 
     @property
     def full_name(self) -> str:
         """The part after the hash: `hello-2.12`."""
-        return self.base[HASH_LENGTH + 1 :]
+        return name_of(self.path)
 
 
 @attrs.frozen
@@ -100,6 +99,10 @@ class Contents:
         """Bytes of all layers' tars, as far as they are known."""
         return sum(layer.size or 0 for layer in self.layers)
 
+    def by_hash(self) -> dict[bytes, str]:
+        """The store paths by their hashes, as these occur in files that refer to them."""
+        return {hash_of(path).encode(): path for path in self.paths}
+
     def layer_of(self) -> dict[str, int]:
         """For each store path the lowest layer that has it, from 0."""
         result: dict[str, int] = {}
@@ -143,7 +146,7 @@ def _store_paths(image: Image, layers: tuple[LayerContents, ...]) -> dict[str, S
     for layer in layers:
         for held in layer.paths:
             if held.path not in found:
-                name = package_name(_base(held.path)[HASH_LENGTH + 1 :])
+                name = package_name(name_of(held.path))
                 found[held.path] = StorePath(held.path, name, hidden=held.path not in visible)
     for origin in (layer.origin for layer in image.layers if layer.origin):
         for info in origin.paths if origin.kind == "store" else ():
@@ -180,7 +183,7 @@ def _shown(read: list[Members]) -> list[tuple[HeldPath, ...]]:
     for members in reversed(read):
         result.append(
             tuple(
-                attrs.evolve(held, hidden=True) if not deleted.isdisjoint(("", _base(held.path))) else held
+                attrs.evolve(held, hidden=True) if not deleted.isdisjoint(("", base_name(held.path))) else held
                 for held in members.paths
             )
             if deleted
@@ -188,10 +191,6 @@ def _shown(read: list[Members]) -> list[tuple[HeldPath, ...]]:
         )
         deleted |= members.deleted
     return result[::-1]
-
-
-def _base(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _stored(blob: object) -> int | None:
@@ -205,15 +204,3 @@ def _created_by(image: Image) -> list[str]:
     """The history's words on each layer."""
     entries = (entry for entry in image.history if isinstance(entry, dict) and not entry.get("empty_layer"))
     return [str(entry.get("created_by") or entry.get("comment") or "") for entry in entries]
-
-
-def closure(paths: Mapping[str, StorePath], start: Iterable[str]) -> set[str]:
-    """What these store paths refer to, directly or not, within the image, with the paths themselves."""
-    found: set[str] = set()
-    waiting = [path for path in start if path in paths]
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting += [name for name in paths[path].references or () if name in paths]
-    return found

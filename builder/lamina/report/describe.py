@@ -15,6 +15,7 @@ from lamina.oci.strict_json import Json
 from lamina.recipe.open import open_images
 from lamina.report.contents import Contents, LayerContents, contents_of
 from lamina.report.style import Style
+from lamina.store.closure import base_name, name_of
 
 _DURATIONS = ("Interval", "Timeout", "StartPeriod", "StartInterval")
 """Fields of Healthcheck in nanoseconds (Docker image spec v1.2)."""
@@ -50,7 +51,7 @@ def describe(contents: Contents) -> Json:
     image = contents.image
     names = list(image.stored_names) or [name.qualified for name in image.names]
     layers = [
-        {"diffId": layer.diff_id, "size": layer.size, "storePaths": sorted(_visible(layer), key=lambda name: name[33:])}
+        {"diffId": layer.diff_id, "size": layer.size, "storePaths": sorted(_visible(layer), key=name_of)}
         for layer in contents.layers
     ]
     history = list(image.history)
@@ -59,7 +60,7 @@ def describe(contents: Contents) -> Json:
 
 
 def _visible(layer: LayerContents) -> list[str]:
-    return [held.path.rpartition("/")[2] for held in layer.paths if not held.hidden]
+    return [base_name(held.path) for held in layer.paths if not held.hidden]
 
 
 def table(images: list[Json], style: Style = Style()) -> str:  # noqa: B008
@@ -104,7 +105,7 @@ def _item(item: object, name: str, key: str) -> str:
 def _contents(paths: list[str]) -> str:
     if not paths:
         return "no store paths"
-    return _shortened([path[33:] for path in paths])
+    return _shortened([name_of(path) for path in paths])
 
 
 def _shortened(names: list[str]) -> str:

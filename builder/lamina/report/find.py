@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from lamina.errors import BadInput
-from lamina.report.contents import HASH_LENGTH, StorePath
+from lamina.report.contents import StorePath
+from lamina.store.closure import HASH_LENGTH, base_name
 
 _SHOWN = 8
 
@@ -49,7 +50,7 @@ def _near(paths: Iterable[StorePath], requested: str) -> list[str]:
     from difflib import get_close_matches  # only for errors
 
     names = sorted({name for path in paths for name in (path.full_name, path.package.name)})[: 10 * 1000]
-    word = requested.rpartition("/")[2][:200]
+    word = base_name(requested)[:200]
     if len(word) > HASH_LENGTH and word[HASH_LENGTH] == "-":
         word = word[HASH_LENGTH + 1 :]
     inside = [name for name in names if len(word) > 2 and word in name]

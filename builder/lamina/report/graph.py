@@ -10,7 +10,8 @@ import attrs
 from lamina.oci.strict_json import canonical
 from lamina.report.contents import Contents, StorePath
 from lamina.report.references import referred_by_files
-from lamina.store.references import HASH_LENGTH, hashes_in
+from lamina.store.closure import name_of
+from lamina.store.references import hashes_in
 
 
 @attrs.frozen
@@ -32,7 +33,7 @@ def roots_of(contents: Contents) -> list[Root]:
     The files are read. Raises BadInput: a layer cannot be read.
     """
     paths = contents.paths
-    hashes = {path.rpartition("/")[2][:HASH_LENGTH].encode(): path for path in paths}
+    hashes = contents.by_hash()
     roots = []
     for field, value in sorted((contents.image.config.get("config") or {}).items()):
         named = sorted({hashes[digest] for digest in hashes_in(canonical({"": value}), hashes)})
@@ -99,7 +100,7 @@ def chain(paths: Mapping[str, StorePath], start: str, steps: Mapping[str, int]) 
     while steps[way[-1]]:
         known = paths[way[-1]].references or ()
         near = [name for name in known if steps.get(name, -1) == steps[way[-1]] - 1]
-        way.append(min(near, key=lambda name: name.rpartition("/")[2][HASH_LENGTH + 1 :]))
+        way.append(min(near, key=name_of))
     return way
 
 

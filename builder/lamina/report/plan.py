@@ -9,7 +9,7 @@ from lamina.image.layer import Layer
 from lamina.oci.strict_json import Json
 from lamina.recipe.open import own_layers
 from lamina.recipe.recipe import Recipe, RecipeLayer, RootLayer, StoreLayer
-from lamina.store.closure import PathInfo
+from lamina.store.closure import PathInfo, name_of
 
 _SHOWN = 4
 """Names of a layer in the table."""
@@ -78,7 +78,7 @@ def layer_table(layers: list[Json], width: int | None = None) -> str:
     """
     lines = []
     for number, layer in enumerate(layers, 1):
-        names = [path.rpartition("/")[2][33:] for path in layer["paths"]]
+        names = [name_of(path) for path in layer["paths"]]
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         size = f"{'' if layer['exact'] else '~'}{human(layer['size'])}"
         digest = (layer["diffId"] or "").removeprefix("sha256:")[:12] or "-"

@@ -24,7 +24,7 @@ from lamina.oci.digest import sha256
 from lamina.report.contents import Contents
 from lamina.report.members import STORE
 from lamina.report.remembered import are_texts, key_of
-from lamina.store.references import HASH_LENGTH, file_data, hashes_in, overlapping
+from lamina.store.references import file_data, hashes_in, overlapping
 from lamina.store.tree_blob import TreeBlob
 from lamina.tar.read import entries
 from lamina.tar.whiteout import clean_path
@@ -41,7 +41,7 @@ def searched(contents: Contents, only: Collection[str] | None = None, cache: Cac
     unknown &= unknown if only is None else set(only)
     if not unknown:
         return contents
-    hashes = {path.rpartition("/")[2][:HASH_LENGTH].encode(): path for path in contents.paths}
+    hashes = contents.by_hash()
     candidates = sha256("\0".join(sorted(contents.paths)).encode())
     found: dict[str, set[str]] = {path: set() for path in unknown}
     with Progress("searching for references") as progress:
@@ -85,7 +85,7 @@ def referred_by_files(contents: Contents) -> Iterator[tuple[int, str, set[str]]]
 
     Raises BadInput: a layer cannot be read.
     """
-    hashes = {path.rpartition("/")[2][:HASH_LENGTH].encode(): path for path in contents.paths}
+    hashes = contents.by_hash()
     for number, (layer, described) in enumerate(zip(contents.image.layers, contents.layers, strict=True)):
         found: dict[str, set[str]] = {}
         if described.file_count and hashes:

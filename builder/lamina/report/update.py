@@ -15,6 +15,7 @@ from lamina.media.daemon import STORES, predicted
 from lamina.media.universal import manifest
 from lamina.report.compare import Comparison
 from lamina.report.contents import LayerContents
+from lamina.store.closure import name_of
 
 _OTHERS = 3
 """Reasons of a layer in words; all others are counted."""
@@ -164,7 +165,7 @@ class _Words:
         home = _most_common([self._old_layer[path] for path in stayed])
         moved = [path for path in stayed if self._old_layer[path] != home]
         if moved:
-            names = _listed([_name(path) for path in moved])
+            names = _listed([name_of(path) for path in moved])
             yield f"another plan: {names} moved here from other layers"
         if home is not None:
             yield from self._left(home, set(paths))
@@ -188,9 +189,9 @@ class _Words:
         gone = [path for path in missing if path not in self._comparison.new.paths and path not in self._replaced]
         elsewhere = [path for path in missing if path in self._comparison.new.paths]
         if gone:
-            yield f"{_listed([_name(path) for path in gone])} removed"
+            yield f"{_listed([name_of(path) for path in gone])} removed"
         if elsewhere:
-            yield f"another plan: {_listed([_name(path) for path in elsewhere])} moved to other layers"
+            yield f"another plan: {_listed([name_of(path) for path in elsewhere])} moved to other layers"
 
     def _files(self, layer: LayerContents) -> Iterator[str]:
         names = {file.path for file in layer.files or ()}
@@ -220,7 +221,3 @@ def _limited(texts: list[str], others: str) -> Iterator[str]:
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _OTHERS} more" if len(names) > _OTHERS else ""
     return ", ".join(names[:_OTHERS]) + more
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2][33:]

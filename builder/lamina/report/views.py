@@ -13,6 +13,7 @@ from lamina.report.contents import Contents, LayerContents, StorePath
 from lamina.report.graph import Root, roots_of
 from lamina.report.members import File, every_file
 from lamina.report.style import Style
+from lamina.store.closure import name_of
 from lamina.tar.write import BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, HARD_LINK, SYMLINK
 
 _KINDS = {DIRECTORY: "directory", SYMLINK: "link", HARD_LINK: "hard link", FIFO: "pipe"}
@@ -49,7 +50,7 @@ def layers_text(contents: Contents, style: Style) -> Iterator[str]:
         yield style.line(f"layer {number}  {digest}  {size}{packed}{about and f'  {about}'}", "title")
         for held in sorted(layer.paths, key=lambda held: (-(held.size or 0), held.path)):
             note = "  deleted or changed by a layer above" if held.hidden else ""
-            yield style.line(f"  {_size(held.size):>9}  {_name(held.path)}{note}", "hidden" if held.hidden else "")
+            yield style.line(f"  {_size(held.size):>9}  {name_of(held.path)}{note}", "hidden" if held.hidden else "")
         if layer.file_count:
             yield style.line(f"  {human(layer.file_bytes):>9}  {_files(layer)}")
 
@@ -88,7 +89,7 @@ def by_size(contents: Contents) -> list[StorePath]:
 def largest_text(contents: Contents, count: int, style: Style) -> Iterator[str]:
     """The largest store paths, with their layer and their share of the image, and what all others take."""
     sizes, layers, total = contents.sizes, contents.layer_of(), contents.size or 1
-    rows = [(_name(path.path), sizes[path.path], f"layer {layers[path.path] + 1}") for path in by_size(contents)]
+    rows = [(name_of(path.path), sizes[path.path], f"layer {layers[path.path] + 1}") for path in by_size(contents)]
     outside = sum(layer.file_bytes for layer in contents.layers)
     if outside:
         rows.append(("files outside the store", outside, ""))
@@ -124,16 +125,16 @@ def _below(
     shown: set[str],
     style: Style,
 ) -> Iterator[str]:
-    waiting = [(path, "  ") for path in sorted(top, key=_name, reverse=True)]
+    waiting = [(path, "  ") for path in sorted(top, key=name_of, reverse=True)]
     while waiting:
         path, indent = waiting.pop()
         below = [name for name in paths[path].references or () if name != path and name in paths]
         again = " ..." if path in shown and below else ""
-        yield style.line(f"{indent}{_name(path)}  {_size(sizes[path])}{again}")
+        yield style.line(f"{indent}{name_of(path)}  {_size(sizes[path])}{again}")
         if path not in shown:
             shown.add(path)
             deeper = indent + "  " if len(indent) < 80 else indent
-            waiting += [(name, deeper) for name in sorted(below, key=_name, reverse=True)]
+            waiting += [(name, deeper) for name in sorted(below, key=name_of, reverse=True)]
 
 
 def found_files(contents: Contents, pattern: str) -> Iterator[tuple[int, File]]:
@@ -170,7 +171,3 @@ def kind(file: File) -> str:
 
 def _size(size: int | None) -> str:
     return "?" if size is None else human(size)
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2][33:]

@@ -16,6 +16,7 @@ from lamina.report.graph import Root, chain, distances, exclusive, roots_of
 from lamina.report.references import searched
 from lamina.report.style import Style
 from lamina.report.views import root_text
+from lamina.store.closure import name_of
 
 _SHOWN = 12
 """Names in a list."""
@@ -71,7 +72,7 @@ def why(
     for root in roots:
         near = [path for path in root.paths if path in steps]
         if near:
-            first = min(near, key=lambda path: (steps[path], path.rpartition("/")[2][33:]))
+            first = min(near, key=lambda path: (steps[path], name_of(path)))
             chains.append(Chain(root, tuple(chain(contents.paths, first, steps))))
     chains.sort(key=lambda item: len(item.paths))
     shortest = [item for item in chains if len(item.paths) == len(chains[0].paths)]
@@ -101,7 +102,7 @@ def why_json(result: Why) -> Json:
         "layers": layers,
         "chains": [{"from": _root_json(item.root), "paths": list(item.paths)} for item in result.chains],
         "otherChains": result.others,
-        "exclusive": sorted(result.exclusive, key=_name),
+        "exclusive": sorted(result.exclusive, key=name_of),
         "exclusiveSize": _total(result.exclusive, sizes),
     }
 
@@ -118,7 +119,7 @@ def why_text(result: Why, style: Style) -> Iterator[str]:
     for item in result.chains:
         yield style.line(root_text(item.root) if item.root else "from", "title")
         for depth, path in enumerate(item.paths, 1):
-            yield style.line(f"{'  ' * min(depth, 40)}{_name(path)}  {_size(sizes.get(path))}")
+            yield style.line(f"{'  ' * min(depth, 40)}{name_of(path)}  {_size(sizes.get(path))}")
     if result.others:
         yield style.line(f"{result.others} more {'way' if result.others == 1 else 'ways'} in, not shown")
     yield ""
@@ -130,7 +131,7 @@ def why_text(result: Why, style: Style) -> Iterator[str]:
     total = _size(_total(result.exclusive, sizes))
     yield style.line(f"without {result.path.full_name}: {total} less, {own} of its own; only it needs")
     for path in names[:_SHOWN]:
-        yield style.line(f"  {_size(sizes.get(path)):>9}  {_name(path)}")
+        yield style.line(f"  {_size(sizes.get(path)):>9}  {name_of(path)}")
     if len(names) > _SHOWN:
         yield style.line(f"  and {len(names) - _SHOWN} more")
 
@@ -142,8 +143,3 @@ def _total(paths: frozenset[str], sizes: Mapping[str, int | None]) -> int | None
 
 def _size(size: int | None) -> str:
     return "size unknown" if size is None else human(size)
-
-
-def _name(path: str) -> str:
-    """The name of a store path without its hash."""
-    return path.rpartition("/")[2][33:]

@@ -10,8 +10,11 @@ from lamina.errors import BadInput
 from lamina.limits import GRAPH_PATHS
 from lamina.oci.strict_json import expect, file_name, strings
 
-HASH = "[0-9a-df-np-sv-z]{32}"
-"""A regular expression: 32 digits of Nix's base-32, which has no e, o, t and u (Nix manual, "Store Path")."""
+HASH_LENGTH = 32
+"""Digits of the hash with which the name of a store path's file begins."""
+
+HASH = f"[0-9a-df-np-sv-z]{{{HASH_LENGTH}}}"
+"""A regular expression: digits of Nix's base-32, which has no e, o, t and u (Nix manual, "Store Path")."""
 
 _STORE_PATH = rf"(?P<store>/(?:[^/]+/)*[^/]+)/(?P<hash>{HASH})-(?P<name>[0-9a-zA-Z+._?=-]+)"
 _STORE_NAME = rf"{HASH}-.+"
@@ -42,6 +45,21 @@ def split_store_path(text: str, where: object) -> tuple[str, str, str]:
     if not match or ".." in match["store"].split("/"):
         raise BadInput(where, f"{text!r:.120} is no store path", "it should look like /nix/store/HASH-NAME")
     return match["store"], match["hash"], match["name"]
+
+
+def base_name(path: str) -> str:
+    """The name of a store path's file: `HASH-NAME`."""
+    return path.rpartition("/")[2]
+
+
+def hash_of(path: str) -> str:
+    """The hash in a store path."""
+    return base_name(path)[:HASH_LENGTH]
+
+
+def name_of(path: str) -> str:
+    """The part of a store path after the hash: `hello-2.12`."""
+    return base_name(path)[HASH_LENGTH + 1 :]
 
 
 def store_path_in(path: str) -> str | None:

@@ -13,16 +13,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from lamina.store.closure import Graph, PathInfo, split_store_path
+from lamina.store.closure import HASH_LENGTH, Graph, PathInfo, split_store_path
 from lamina.store.ownership import Stamp
 from lamina.store.root_tree import follow, top_of
 from lamina.store.tree import Item
 from lamina.tar.write import DIRECTORY, FILE, SYMLINK
 
 _ALPHABET = b"0123456789abcdfghijklmnpqrsvwxyz"
-HASH_LENGTH = 32
-"""A store path's hash: 32 digits of Nix's base-32."""
-
 _STEP = 8
 _KINDS = bytes(ord("a") if byte in _ALPHABET else 0 for byte in range(256))
 _SAMPLES = b"a" * (HASH_LENGTH // _STEP)
