@@ -34,6 +34,7 @@ from lamina.oci.documents import (
     Annotations,
     Descriptor,
     Document,
+    is_media_type,
 )
 from lamina.oci.spelling import CONFIG_DOCUMENT, MANIFEST, Shape
 from lamina.oci.spelling import LAYOUT as LAYOUT_DOCUMENT
@@ -63,11 +64,16 @@ class Foreign(Blob):
 
 
 def is_image(manifest: Json) -> bool:
-    """Whether readers take the manifest for an image: artifacts, signatures and attestations are manifests, too."""
+    """Whether readers take the manifest for an image: artifacts, signatures and attestations are manifests, too.
+
+    A layer without a valid media type is of an image: reading it gives the error.
+    """
     config = manifest.get("config")
     kind = config.get("mediaType") if isinstance(config, dict) else None
     kinds = [str(layer.get("mediaType")) for layer in items_of(manifest.get("layers")) if isinstance(layer, dict)]
-    return kind in (OCI_CONFIG, DOCKER_CONFIG) and (not kinds or any(kind.startswith(_LAYERS) for kind in kinds))
+    return kind in (OCI_CONFIG, DOCKER_CONFIG) and (
+        not kinds or any(kind.startswith(_LAYERS) or not is_media_type(kind) for kind in kinds)
+    )
 
 
 def check_version(members: Members) -> None:

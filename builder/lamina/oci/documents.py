@@ -6,6 +6,7 @@ v1.2 (`manifest.json`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -30,6 +31,14 @@ REF_NAME = "org.opencontainers.image.ref.name"
 
 
 _FOREIGN = (".nondistributable.", ".foreign.")
+
+_TYPE = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
+_MEDIA_TYPE = re.compile(f"{_TYPE}/{_TYPE}")
+
+
+def is_media_type(text: str) -> bool:
+    """Whether the text can be a media type (RFC 6838, section 4.2)."""
+    return _MEDIA_TYPE.fullmatch(text) is not None
 
 
 class Descriptor(NamedTuple):
@@ -63,9 +72,12 @@ class Descriptor(NamedTuple):
         size = expect(fields.get("size"), int, "a descriptor's size", where)
         if not 0 <= size < 1 << 63:
             raise BadInput(where, f"a descriptor's size is {size}", "the file is damaged")
+        media_type = expect(fields.get("mediaType"), str, "a descriptor's mediaType", where)
+        if not is_media_type(media_type):
+            raise BadInput(where, f"a descriptor's mediaType is {media_type!r:.80}", "the file is damaged")
         annotations = optional(fields.get("annotations"), dict, "a descriptor's annotations", where)
         return cls(
-            media_type=expect(fields.get("mediaType"), str, "a descriptor's mediaType", where),
+            media_type=media_type,
             digest=parse_blob_digest(fields.get("digest"), where),
             size=size,
             annotations={k: optional(v, str, f"the annotation {k!r:.80}", where) for k, v in annotations.items()},

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from lamina.errors import BadInput
 from lamina.oci.config import Fault, shown
 from lamina.oci.digest import belongs, parse_blob_digest
-from lamina.oci.documents import OCI_INDEX, REF_NAME
+from lamina.oci.documents import OCI_INDEX, REF_NAME, is_media_type
 from lamina.oci.reference import parse_reference
 from lamina.oci.strict_json import Json, items_of
 from lamina.oci.timestamps import is_timestamp
@@ -22,10 +22,6 @@ from lamina.oci.timestamps import is_timestamp
 _EMPTY = "application/vnd.oci.empty.v1+json"
 _CREATED = "org.opencontainers.image.created"
 _OCI_LAYER = "application/vnd.oci.image.layer."
-
-_TYPE = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
-_MEDIA_TYPE = re.compile(f"{_TYPE}/{_TYPE}")
-"""RFC 6838, section 4.2."""
 
 _COMPONENT = r"[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*"
 _REF_NAME = re.compile(f"{_COMPONENT}(?:/{_COMPONENT})*")
@@ -158,5 +154,5 @@ def _texts(field: str, value: object) -> Iterator[Fault]:
 def _media_type(field: str, value: object, *, is_required: bool) -> Iterator[Fault]:
     if value is None and not is_required:
         return
-    if not isinstance(value, str) or not _MEDIA_TYPE.fullmatch(value):
+    if not isinstance(value, str) or not is_media_type(value):
         yield Fault(field, f"is {shown(value)}", "it takes a media type (RFC 6838)")

@@ -111,6 +111,20 @@ def test_what_is_no_image_is_left_out(artifact: dict[str, Any], tmp_path: Path) 
     assert verify(path).problems == ()
 
 
+@pytest.mark.parametrize("media_type", ["a\0b", "../x", "", "text"])
+def test_a_layer_without_a_valid_media_type_does_not_hide_its_image(media_type: str, tmp_path: Path) -> None:
+    """Skopeo copies it. An artifact has a media type of its own."""
+    other = sample("other", architecture="amd64")
+    layers = [{**descriptor(layer, "layer.v1.tar"), "mediaType": media_type} for layer in other.layers]
+    config = descriptor(other.document, "config.v1+json")
+    damaged = to_json({"schemaVersion": 2, "config": config, "layers": layers})
+    more = (Piece(f"blobs/sha256/{digest(damaged)[7:]}", damaged),)
+    entries = [entry(AMD64), descriptor(damaged, "manifest.v1+json")]
+    path = layout(tmp_path / "it.tar", *entries, images=(AMD64, other), more=more)
+    with pytest.raises(BadInput, match="a descriptor's mediaType is"):
+        read_images(path)
+
+
 def both_sides(path: Path) -> Path:
     """A docker archive of the amd64 image in whose OCI layout the image has two platforms."""
     index = to_json(

@@ -121,6 +121,7 @@ def test_a_descriptor_reads_back() -> None:
     ("changes", "why"),
     [
         ({"mediaType": None}, "a descriptor's mediaType is missing"),
+        ({"mediaType": "../x"}, "a descriptor's mediaType is '../x'"),
         ({"digest": "sha256:x"}, "'sha256:x' is no sha256 or sha512 digest"),
         ({"size": -1}, "a descriptor's size is -1"),
         ({"size": 1.5}, "a descriptor's size is 1.5, not a whole number"),

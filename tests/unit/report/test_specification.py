@@ -113,7 +113,11 @@ DOCUMENTS: dict[str, tuple[str, Change, str]] = {
     ),
     "an annotated time": ("manifest", put("annotations", CREATED, value="today"), r"image\.created is \"today\";"),
     "a reference": ("top", put("manifests", 0, "annotations", REF_NAME, value="a b"), r"ref\.name is \"a b\";"),
-    "a media type": ("manifest", put("layers", 0, "mediaType", value="layer"), r"layers\[0\]\.mediaType is \"layer\""),
+    "a media type": (
+        "manifest",
+        put("subject", value={"mediaType": "layer", "digest": "sha256:" + "0" * 64, "size": 0}),
+        r"subject\.mediaType is \"layer\"",
+    ),
     "an artifact type": ("manifest", put("artifactType", value=""), r"artifactType is \"\"; it takes a media type"),
     "addresses": ("manifest", put("config", "urls", value="https://x"), r"config\.urls is \"https://x\";"),
     "embedded data": (
