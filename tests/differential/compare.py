@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ import attrs
 from tests.differential.cases import Case
 from tests.differential.ours import Ours, ours
 from tests.differential.outcome import Outcome, Read, Refused
+from tests.differential.packing import Packing
 from tests.differential.readers import Reader
 from tests.differential.reasons import Reason, Severity, reason_for
 
@@ -48,29 +50,58 @@ Results = queue.SimpleQueue[Tried | Exception | None]
 
 @attrs.frozen
 class _Source:
-    """The cases for one reader, which its daemons share."""
+    """The cases for one reader, which its daemons share; `left` is how many more it may have."""
 
     cases: Iterator[Case]
+    left: Iterator[object]
     lock: threading.Lock = attrs.field(factory=threading.Lock)
 
-    def next(self) -> Case | None:
+    def next(self, reader: Reader) -> tuple[Case, Packing] | None:
+        """The next case with a side that the reader reads."""
         with self.lock:
-            return next(self.cases, None)
+            for case in self.cases:
+                packing = case.packing()
+                if any(packing.find(side) is not None for side in reader.sides(packing)):
+                    return (case, packing) if next(self.left, None) is not None else None
+            return None
+
+
+@attrs.frozen
+class _Ours:
+    """What we make of each case, found out once for all readers. The slowest reader may be this many cases behind."""
+
+    most: int = 20_000
+    known: dict[Case, Ours] = attrs.field(factory=dict)
+    lock: threading.Lock = attrs.field(factory=threading.Lock)
+
+    def of(self, case: Case, path: Path) -> Ours:
+        with self.lock:
+            if case not in self.known:
+                if len(self.known) >= self.most:
+                    del self.known[next(iter(self.known))]
+                self.known[case] = ours(path)
+            return self.known[case]
 
 
 def compared(
-    cases: Callable[[], Iterator[Case]], readers: Mapping[str, Sequence[Reader]]
+    cases: Callable[[], Iterator[Case]], readers: Mapping[str, Sequence[Reader]], most: int = sys.maxsize
 ) -> Generator[Tried, None, None]:
-    """Give all cases to all readers, each at its own speed. A reader may be several daemons, which share its cases.
+    """Give the cases to all readers, each at its own speed and at most `most` of those that it can read.
 
-    An error of a daemon that is no answer ends the comparison.
+    A reader may be several daemons, which share its cases. An error of a daemon that is no answer ends the comparison.
     """
     results: Results = queue.SimpleQueue()
     ended = threading.Event()
-    lanes = [(name, source, each) for name in readers for source in [_Source(cases())] for each in readers[name]]
+    we = _Ours()
+    lanes = [
+        (name, source, each)
+        for name in readers
+        for source in [_Source(cases(), iter(range(most)))]
+        for each in readers[name]
+    ]
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(len(lanes)) as pool:
         for number, lane in enumerate(lanes):
-            pool.submit(_work, *lane, Path(directory) / f"{number}.tar", results, ended)
+            pool.submit(_work, *lane, we, Path(directory) / f"{number}.tar", results, ended)
         try:
             for _ in lanes:
                 yield from _until_end(results)
@@ -86,30 +117,30 @@ def _until_end(results: Results) -> Iterator[Tried]:
         yield result
 
 
-def _work(name: str, source: _Source, reader: Reader, path: Path, results: Results, ended: threading.Event) -> None:
+def _work(
+    name: str, source: _Source, reader: Reader, we: _Ours, path: Path, results: Results, ended: threading.Event
+) -> None:
     try:
-        while not ended.is_set() and (case := source.next()):
-            if result := _tried(case, name, reader, path):
-                results.put(result)
+        while not ended.is_set() and (item := source.next(reader)):
+            case, packing = item
+            path.write_bytes(packing.data())
+            theirs = _read(reader, packing, path)
+            results.put(_tried(case, name, reader.sides(packing), theirs, we.of(case, path)))
         results.put(None)
     except Exception as error:
         results.put(error)
 
 
-def _tried(case: Case, name: str, reader: Reader, path: Path) -> Tried | None:
-    """None for an archive without a side that the reader reads."""
-    packing = case.packing()
-    sides = reader.sides(packing)
-    if all(packing.find(side) is None for side in sides):
-        return None
-    path.write_bytes(packing.data())
+def _read(reader: Reader, packing: Packing, path: Path) -> Outcome:
     try:
-        theirs = reader.read(packing, path)
+        return reader.read(packing, path)
     except (ConnectionRefusedError, FileNotFoundError):
         raise  # the daemon is gone
     except Exception as error:  # one answer that cannot be understood must not end a long run
-        theirs = Refused(f"its answer was not understood: {error!r}")
-    mine = ours(path)
+        return Refused(f"its answer was not understood: {error!r}")
+
+
+def _tried(case: Case, name: str, sides: Sequence[str], theirs: Outcome, mine: Ours) -> Tried:
     we_read = any(isinstance(mine.sides[side], Read) for side in sides)
     return Tried(case, name, isinstance(theirs, Read), we_read, _judged(case, name, sides, theirs, mine))
 

@@ -128,7 +128,7 @@ WE_REFUSE = (
     ),
     Reason(
         "we refuse",
-        "its bytes are not those of its digest|and its descriptor says|a descriptor's size|descriptor",
+        "its bytes are not those of its digest|and its descriptor says|a descriptor('s| is)",
         "A descriptor with another size or type than its blob's, which some readers do not look at",
     ),
     Reason("we refuse", "contains no image;", "An archive without an image: Docker and podman load nothing from it"),
@@ -239,6 +239,13 @@ THEY_REFUSE = (
     ),
     Reason(
         "they refuse",
+        "determining manifest MIME type .*no such file",
+        "An index of two images for one processor, one of them without its manifest: Lamina takes the other",
+        readers="skopeo oci|podman",
+        change="missing|digest|another name|link",
+    ),
+    Reason(
+        "they refuse",
         "mismatched image rootfs|neither a manifest or index|no descriptor found",
         "An image of which another entry, or a layer, has an unknown media type: `lamina verify` reports it",
         readers="docker 26, containerd",
@@ -257,7 +264,8 @@ THEY_REFUSE = (
     ),
     Reason(
         "they refuse",
-        "invalid reference format|[iI]nvalid tag|must be lowercase|normalize image ref|invalid image reference",
+        "invalid reference format|[iI]nvalid tag|must be lowercase|normalize image ref|invalid image reference"
+        "|repository name must not be more than 255",
         "An image with an invalid name can be read, though not by that name",
     ),
     Reason(
