@@ -23,6 +23,9 @@ _EMPTY = "application/vnd.oci.empty.v1+json"
 _CREATED = "org.opencontainers.image.created"
 _OCI_LAYER = "application/vnd.oci.image.layer."
 
+_NOT_IN_CONFIG = "is missing in the config, and OCI requires it (config.md)"
+_BUILD_AGAIN = "copies keep a config as its builder wrote it: build the image again, or an image on it, which has it"
+
 _COMPONENT = r"[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*"
 _REF_NAME = re.compile(f"{_COMPONENT}(?:/{_COMPONENT})*")
 """annotations.md, org.opencontainers.image.ref.name."""
@@ -50,13 +53,16 @@ def document_rules(document: Json, *, is_top: bool = False) -> Iterator[Fault]:
 
 
 def config_rules(document: Json) -> Iterator[Fault]:
-    """A config document to which an OCI manifest refers."""
-    for key in ("architecture", "os"):
-        if not document.get(key):
-            yield Fault(key, "is missing", "each image has it (config.md)")
+    """A config document to which an OCI manifest refers.
+
+    Docker, podman and Skopeo read images without these fields, and copies keep the document and so its digest.
+    """
     rootfs = document.get("rootfs")
+    missing = [key for key in ("architecture", "os") if not document.get(key)]
     if isinstance(rootfs, dict) and rootfs.get("type") is None:
-        yield Fault("rootfs.type", "is missing", "it is layers (config.md)")
+        missing.append("rootfs.type")
+    for key in missing:
+        yield Fault(key, _NOT_IN_CONFIG, _BUILD_AGAIN)
 
 
 def layer_rules(media_type: str, compression: str | None) -> Iterator[Fault]:
