@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lamina.commands.parser import add_check, add_image, add_selection, json_text
+from lamina.commands.parser import add_check, add_image, add_layer_encoding, add_selection, json_text
 
 TASKS = (
     ("lamina load image.json --to podman", "into podman"),
@@ -18,23 +18,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", choices=("docker", "podman", "containerd"), default="docker", help="the daemon; default: docker"
     )
+    text = "load compressed layers, which the daemon then pushes; only Docker with containerd's store, and containerd"
+    add_layer_encoding(parser, text)
     add_check(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
-    from lamina.commands.errors import choosing_a_daemon, selecting_by_name
+    from lamina.commands.errors import choosing_a_daemon, naming_layer_options, selecting_by_name
     from lamina.media.clients import CLIENTS
 
     with choosing_a_daemon(), CLIENTS[options.to]() as client:  # the daemon answers while the rest is imported
         from lamina.data.progress import human
+        from lamina.image.encoding import layer_encoding
         from lamina.media.daemon import load
         from lamina.recipe.open import open_image
 
-        with selecting_by_name():
+        with naming_layer_options(), selecting_by_name():
+            encoding = layer_encoding(options.layer_compressor, options.layer_level)
             image = open_image(options.image, name=options.name, tag=options.tag)
         try:
-            loaded = load(image, client, check=options.check)
+            loaded = load(image, client, encoding=encoding, check=options.check)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"{options.to} may still finish what it has received") from None
     names = [name.familiar for name in image.names]

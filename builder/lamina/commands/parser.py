@@ -291,13 +291,12 @@ def add_compressor(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_layer_encoding(parser: argparse.ArgumentParser) -> None:
+def add_layer_encoding(
+    parser: argparse.ArgumentParser,
+    text: str = "how layers are compressed, unless they are already; default: what the recipe says, or gz",
+) -> None:
     """Add `--layer-compressor` and `--layer-level`, for OCI formats."""
-    parser.add_argument(
-        "--layer-compressor",
-        choices=("gz", "zstd", "none"),
-        help="how layers are compressed, unless they are already; default: what the recipe says, or gz",
-    )
+    parser.add_argument("--layer-compressor", choices=("gz", "zstd", "none"), help=text)
     parser.add_argument("--layer-level", type=int, metavar="N", help="gz: 1 to 9, default 6; zstd: 1 to 3, default 2")
 
 

@@ -6,14 +6,16 @@ and 28 (both stores), podman 4 and 5 and containerd accept such an OCI layout if
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 import attrs
 
+from lamina.data.output import scratch_directory
 from lamina.data.progress import Progress
 from lamina.data.span import Piece
 from lamina.errors import BadInput, BadUsage, LaminaError
 from lamina.image.cache import Cache
+from lamina.image.encoding import LayerEncoding
 from lamina.image.hashing import known
 from lamina.image.image import Image
 from lamina.media import universal
@@ -21,9 +23,8 @@ from lamina.media.absent import Needed, absent_layers
 from lamina.media.clients import CLIENTS
 from lamina.media.clients.client import Client
 from lamina.media.clients.process import feed
-from lamina.media.tarball import ArchiveMember, stream_members
+from lamina.media.loadable import Loadable, PlainImage, archive_size, members_without
 from lamina.oci.digest import Digest, common_layers
-from lamina.tar.write import END, stored_size
 
 
 @attrs.frozen
@@ -42,56 +43,78 @@ class Loaded:
     repeated: int = 0
 
 
-def load(image: Image, daemon: str | Client = "docker", cache: Cache | None = None, *, check: bool = False) -> Loaded:
+def load(
+    image: Image,
+    daemon: str | Client = "docker",
+    cache: Cache | None = None,
+    *,
+    encoding: LayerEncoding | None = None,
+    check: bool = False,
+) -> Loaded:
     """Load the image into a daemon, sending only the layers that the daemon is missing.
 
     `daemon` is `docker`, `podman` or `containerd`, reached through its own client (docker, podman, ctr), so that
-    DOCKER_HOST and contexts work. `cache` has the digests of layers already hashed; default: the user's. With `check`
-    these layers are hashed again while they are sent. Afterwards the daemon's image is compared with this one. If the
-    daemon refuses the archive without the layers that it seems to have, the whole image is sent.
+    DOCKER_HOST and contexts work. `cache` has the digests of layers already hashed; default: the user's. `encoding`
+    compresses layers, for stores that keep blobs as they come, so that the daemon pushes compressed layers. With
+    `check` layers with remembered digests are hashed again. Afterwards the daemon's image is compared with this one. If
+    the daemon refuses the archive without the layers that it seems to have, the whole image is sent.
 
     Raises BadUsage: an unknown daemon; LaminaError: the client is not installed, does not answer, or refuses the
-    image; BadInput: a layer cannot be read, its digest is wrong, or the archive leaves it out and the daemon has not
-    got it.
+    image, or its store keeps no compressed layers; BadInput: a layer cannot be read, its digest is wrong, or the
+    archive leaves it out and the daemon has not got it.
     """
     cache = cache or Cache.of_user()
     if not isinstance(daemon, str):
-        return _load(image, daemon, cache, check=check)
+        return _load(image, daemon, cache, encoding, check=check)
     if daemon not in CLIENTS:
         raise BadUsage("daemon", f"{daemon!r:.40} is unknown", f"use one of: {', '.join(CLIENTS)}")
     with CLIENTS[daemon]() as client:
-        return _load(image, client, cache, check=check)
+        return _load(image, client, cache, encoding, check=check)
 
 
-def _load(image: Image, client: Client, cache: Cache, *, check: bool) -> Loaded:
+def _load(image: Image, client: Client, cache: Cache, encoding: LayerEncoding | None, *, check: bool) -> Loaded:
     client.survey(image)
-    image = known(image, cache)
-    if client.holds(image):
-        loaded = Loaded(0, _size(image, set(image.diff_ids)))
+    if encoding is None or encoding.compressor == "none":
+        return _load_form(PlainImage(known(image, cache), cache, check), client, cache)
+    if client.unpacks:
+        remedy = "load it without a layer compressor; lamina push needs no daemon"
+        raise LaminaError(client.name, client.unpacks, remedy)
+    from lamina.media.loadable_compressed import CompressedImage  # 8 ms, which plain layers do not need
+
+    with scratch_directory() as spool:
+        form = CompressedImage.of(client.as_sent(image), encoding, None if check else cache, spool)
+        return _load_form(form, client, cache)
+
+
+def _load_form(form: Loadable, client: Client, cache: Cache) -> Loaded:
+    if client.holds(form.image, form.manifest):
+        loaded = Loaded(0, _size(form, form.layers.keys()))
     else:
-        loaded = _transfer(image, client, cache, check=check)
-    cache.remember_manifest(universal.manifest(image))
+        loaded = _transfer(form, client, cache)
+    cache.remember_manifest(form.manifest)
     return loaded
 
 
-def _transfer(image: Image, client: Client, cache: Cache, *, check: bool) -> Loaded:
+def _transfer(form: Loadable, client: Client, cache: Cache) -> Loaded:
     """Send the missing layers, or the whole image if that is refused. Raises LaminaError."""
-    absent = absent_layers(image)
+    absent = absent_layers(form.image)
     for needed in {item.needed for item in absent.values()}:
         cache.remember_manifest(needed.manifest)  # if the daemon has it complete, it has these layers
-    held = client.held_layers(image, cache) & set(image.diff_ids)
+    held = client.held_layers(form.image, cache) & form.layers.keys()
     for diff_id in (diff_id for diff_id in absent if diff_id not in held):
         raise _lacking(absent[diff_id].needed, len(absent.keys() - held), client)
-    repeated = client.repeated & set(image.diff_ids)
     refusal = None
     with Progress(f"loading into {client.name}") as progress:
 
         def pieces(held: set[Digest]) -> Iterator[Piece]:
-            yield from _archive(client.as_sent(image), held, progress, cache, check=check)
+            """The archive. It is arranged at the first piece, while the client is starting."""
+            for piece in form.archive(client.as_sent(form.image), held, progress):
+                yield piece
+                progress(len(piece))
             progress.announce(f"{client.name} is unpacking the image")
 
         def send(held: set[Digest]) -> None:
-            _send(image, client, pieces(held))
+            _send(form, client, pieces(held))
 
         try:
             send(held)
@@ -100,7 +123,7 @@ def _transfer(image: Image, client: Client, cache: Cache, *, check: bool) -> Loa
                 raise
             refusal, held = str(error), set()
             send(held)
-    return Loaded(progress.done, _size(image, held), refusal, _size(image, repeated))
+    return Loaded(progress.done, _size(form, held), refusal, _size(form, client.repeated))
 
 
 def _lacking(needed: Needed, count: int, client: Client) -> BadInput:
@@ -109,40 +132,20 @@ def _lacking(needed: Needed, count: int, client: Client) -> BadInput:
     return BadInput(needed.where, what, f"first load {needed.name} with lamina load, or build the whole image")
 
 
-def _size(image: Image, diff_ids: set[Digest]) -> int:
-    """Bytes of the layers with these diff IDs, each counted once."""
-    return sum({item.diff_id: item.size or 0 for item in image.layers if item.diff_id in diff_ids}.values())
+def _size(form: Loadable, digests: Collection[Digest]) -> int:
+    """Bytes of the layers with these digests, each counted once."""
+    return sum(size for digest, size in form.layers.items() if digest in digests)
 
 
-def _send(image: Image, client: Client, pieces: Iterator[Piece]) -> None:
+def _send(form: Loadable, client: Client, pieces: Iterator[Piece]) -> None:
     """Send the archive, and check the result. Raises LaminaError."""
     answer = feed(client.load, pieces)
     if reason := client.failure(answer):
         client.check_running()
         raise LaminaError(client.name, f"refused the image: {reason}", client.remedy)
-    client.finish(image)
-    if not client.holds(image):
+    client.finish(form.image)
+    if not client.holds(form.image, form.manifest):
         raise LaminaError(client.name, "accepted the archive, but the image is not there or not whole", client.remedy)
-
-
-def _archive(image: Image, held: set[Digest], progress: Progress, cache: Cache, *, check: bool) -> Iterator[Piece]:
-    """The archive without the held layers. It is arranged at the first piece, while the client is starting."""
-    sent = _members(image, held)
-    progress.total = progress.done + _archive_size(sent)
-    for piece in stream_members(image.layers, sent, lambda _: None, cache, check=check):
-        yield piece
-        progress(len(piece))
-
-
-def _members(image: Image, held: Collection[Digest]) -> list[ArchiveMember]:
-    """The members of the archive without the held layers."""
-    absent = {position for position, diff_id in enumerate(image.diff_ids) if diff_id not in held}
-    members = universal.arrange_for_loading([image])
-    return [item for item in members if item.layer is None or item.layer in absent]
-
-
-def _archive_size(members: Iterable[ArchiveMember]) -> int:
-    return sum(stored_size(item.member) for item in members) + len(END)
 
 
 STORES = ("docker", "docker-containerd", "podman", "containerd")
@@ -162,4 +165,4 @@ def predicted(image: Image, loaded: Image, store: str) -> int:
         held = set(image.diff_ids[:count]) - set(image.diff_ids[count:])
     if store == "podman":
         image = attrs.evolve(image, names=image.names[:1])
-    return _archive_size(_members(image, held))
+    return archive_size(members_without(image, held))

@@ -86,7 +86,7 @@ def _write_archive(
         content = oci_content(items, encoding, cache, progress, spool=spool)
         members = list(archive_members(content))
         if not out.is_new_file:
-            for piece in _stream(members, content):
+            for piece in stream_archive(members, content):
                 put(piece, out.file)
             return
         size = sum(stored_size(item.member) for item in members) + len(END)
@@ -122,7 +122,8 @@ def archive_members(content: OciContent) -> Iterator[ArchiveMember]:
         yield ArchiveMember(member, layer=position)
 
 
-def _stream(members: Iterable[ArchiveMember], content: OciContent) -> Iterator[Piece]:
+def stream_archive(members: Iterable[ArchiveMember], content: OciContent) -> Iterator[Piece]:
+    """An archive of these members, in pieces. Raises BadInput: a layer cannot be read, or has another digest."""
     blobs = list(content.blobs.values())
     for item in members:
         yield header(item.member) + item.document

@@ -31,6 +31,10 @@ class Client(Protocol):
     remedy: str
     """Where the user finds more about a load that failed."""
 
+    unpacks: str | None
+    """Why compressed layers would be lost: what the store does with them. None if it keeps them. Known after `survey`.
+    """
+
     repeated: set[Digest]
     """Diff IDs of layers that the daemon has and still needs again; known after `held_layers`."""
 
@@ -56,11 +60,14 @@ class Client(Protocol):
     def finish(self, image: Image) -> None:
         """Called after the archive has been read: add the other names."""
 
-    def holds(self, image: Image) -> bool:
-        """Whether the daemon has exactly this image under all its names, complete and ready to run."""
+    def holds(self, image: Image, manifest: bytes) -> bool:
+        """Whether the daemon has exactly this image under all its names, complete and ready to run.
+
+        `manifest` is the one that it is sent with.
+        """
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
-        """The diff IDs of the layers that need not be sent, which stay until the client's end."""
+        """The digests, in manifests, of layers that need not be sent, which stay until the client's end."""
 
 
 class AskingClient:
@@ -87,6 +94,8 @@ class AskingClient:
     """Where the user sets the daemon's address."""
 
     remedy: str = ""
+
+    unpacks: str | None = None
 
     def __init__(self) -> None:
         self.repeated: set[Digest] = set()
@@ -128,11 +137,9 @@ def _kept_as(name: str) -> str:
     return f"lamina.invalid/being-replaced:{sha256(name.encode())[7:19]}"
 
 
-def identities(image: Image) -> set[str]:
+def identities(image: Image, manifest: bytes) -> set[str]:
     """What an image's ID may be: the config's digest, or with a containerd store the manifest's."""
-    from lamina.media.universal import manifest
-
-    return {sha256(image.document()), sha256(manifest(image))}
+    return {sha256(image.document()), sha256(manifest)}
 
 
 class StoredImage(NamedTuple):
@@ -163,11 +170,12 @@ class InspectingClient(AskingClient):
         if listed and (ids := digests(listed.output)):
             self._all = self._inspect(ids[:IMAGES_OF_DAEMON])
 
-    def holds(self, image: Image) -> bool:
-        names = [name.qualified for name in image.names] or sorted(identities(image))
+    def holds(self, image: Image, manifest: bytes) -> bool:
+        expected = identities(image, manifest)
+        names = [name.qualified for name in image.names] or sorted(expected)
         found = self._images(self._named or self._inspect(names))
         self._named = None
-        same = all(stored.diff_ids == image.diff_ids and stored.id in identities(image) for stored in found)
+        same = all(stored.diff_ids == image.diff_ids and stored.id in expected for stored in found)
         return same and len(found) == len(image.names or found[:1] or [None])
 
     def all_images(self) -> list[StoredImage]:

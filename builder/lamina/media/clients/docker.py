@@ -61,6 +61,8 @@ class Docker(InspectingClient):
         self._containerd = "io.containerd.snapshotter" in (info or "")
         if self._containerd:
             self._list = self._ask_for_list()
+        else:
+            self.unpacks = "its classic image store unpacks layers and keeps no compressed ones"
 
     def as_sent(self, image: Image) -> Image:
         return image
@@ -75,8 +77,8 @@ class Docker(InspectingClient):
         if self._containerd:
             self._list = self._ask_for_list()
 
-    def holds(self, image: Image) -> bool:
-        return super().holds(image) and (not self._containerd or self._usable(image))
+    def holds(self, image: Image, manifest: bytes) -> bool:
+        return super().holds(image, manifest) and (not self._containerd or self._usable(sha256(manifest)))
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
         images = self.all_images()
@@ -98,14 +100,11 @@ class Docker(InspectingClient):
         complete = [stored.id for stored in images if manifests is None or manifests.get(stored.id, _MISSING).complete]
         return {diff_id for identity in complete for diff_id in cache.layers_of_manifest(identity)}
 
-    def _usable(self, image: Image) -> bool:
-        """Whether all blobs of the image are in containerd's store, and the image is unpacked."""
-        from lamina.media.universal import manifest
-
+    def _usable(self, identity: Digest) -> bool:
+        """Whether all blobs of the manifest are in containerd's store, and the image is unpacked."""
         manifests = self._listed()
         if manifests is None:
             return True
-        identity = sha256(manifest(image))
         stored = manifests.get(identity, _MISSING)
         if not stored.complete:
             return False

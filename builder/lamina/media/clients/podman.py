@@ -20,6 +20,7 @@ class Podman(InspectingClient):
     load: tuple[str, ...] = ("podman", "load")
     remedy = "for more, run: podman --log-level=debug load"
     version = ("podman", "version")
+    unpacks: str | None = "its store unpacks layers and keeps no compressed ones"
     address = "CONTAINER_HOST, podman system connection"
 
     def as_sent(self, image: Image) -> Image:
