@@ -20,7 +20,7 @@ from unittest import mock
 
 from lamina.commands.main import COMMANDS, INTERNAL_COMMANDS, main
 from lamina.commands.parser import Command, Parser
-from lamina.image import hashing
+from lamina.image import workers
 from tests.support.archives import docker_save, oci_archive, sample
 from tests.support.recipes import recipe, root_layer, save, write_recipe
 from tests.support.trees import make_tree
@@ -186,7 +186,7 @@ def alone(home: str) -> Iterator[None]:
         mock.patch.object(socket.socket, "bind", side_effect=refused, create=True),
         mock.patch.object(socket.socket, "connect", side_effect=refused, create=True),
         mock.patch.object(socket, "getaddrinfo", side_effect=unknown),
-        mock.patch.object(hashing, "_WORTH_FORKING", 1 << 60),
+        mock.patch.object(workers, "_WORTH_FORKING", 1 << 60),
     ):
         yield
 

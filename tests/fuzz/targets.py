@@ -20,7 +20,7 @@ from lamina.data.blob import Bytes
 from lamina.data.budget import Budget
 from lamina.data.compression import Decompressed, plain
 from lamina.errors import LaminaError
-from lamina.image import hashing as learn
+from lamina.image import workers as learn
 from lamina.image.contents import store_paths
 from lamina.image.export import export
 from lamina.image.image import Image

@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import attrs
 
@@ -38,6 +38,29 @@ class Blob(Protocol):
     def part(self, start: int, size: int) -> Iterator[Piece]:
         """`size` bytes from `start` on; fewer if the blob ends before. Raises BadInput: they cannot be read."""
         return cut(self.pieces(), start, size)
+
+    def sections(self) -> Sequence[Section]:
+        """Blobs that make this one together, in order, which several processes can read: none if it is one sequence."""
+        return ()
+
+
+class Section(Protocol):
+    """A section of a blob. One process finds out its size, and then any process can read any range of it."""
+
+    __slots__ = ()
+
+    def measure(self) -> Measured:
+        """The size. What was found out for it is kept in this process. Raises BadInput as `pieces` does."""
+
+    def fill(self, start: int, buffer: memoryview, measured: Measured) -> None:
+        """Fill the buffer with the bytes from `start` on. Raises BadInput: the section is different from `measured`."""
+
+
+class Measured(NamedTuple):
+    """The size of a section. `check` is the same only where every file of the section has the same size."""
+
+    size: int
+    check: int = 0
 
 
 @attrs.frozen
@@ -108,6 +131,17 @@ class FileRange(Blob):
         if (missing := self.offset + self.size - self.source.size) > 0:
             raise BadInput(self.source.name, f"ends {missing} bytes early", "it is cut short: copy or pull it again")
         yield Span(self.source.file.fileno(), self.offset, self.size, self.source.name)
+
+    def sections(self) -> Sequence[Section]:
+        return (self,)
+
+    def measure(self) -> Measured:
+        return Measured(self.size)
+
+    def fill(self, start: int, buffer: memoryview, measured: Measured) -> None:
+        """Raises BadInput: the file is shorter, or cannot be read."""
+        [span] = self.pieces()
+        attrs.evolve(span, offset=span.offset + start, size=len(buffer)).read_into(buffer)
 
 
 @attrs.frozen(eq=False)

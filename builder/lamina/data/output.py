@@ -105,6 +105,14 @@ def reserve(file: BinaryIO, size: int) -> None:
         pass  # macOS has a different call for this
 
 
+def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> int:
+    """Write all of the data, for which one call may not be enough; the number of bytes. Raises OSError."""
+    done = os.pwrite(descriptor, data, offset)
+    while done < len(data):
+        done += os.pwrite(descriptor, memoryview(data)[done:], offset + done)
+    return done
+
+
 @contextlib.contextmanager
 def written_early(file: BinaryIO, size: int) -> Iterator[None]:
     """Flush the file to the disk again and again during the block, so that the wait at its end is short.

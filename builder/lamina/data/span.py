@@ -39,6 +39,18 @@ class Span:
             yield chunk
             position += len(chunk)
 
+    def read_into(self, buffer: memoryview) -> None:
+        """Fill a buffer of the span's size. Raises BadInput as `chunks` does."""
+        done = 0
+        while done < self.size:
+            try:
+                count = os.preadv(self.descriptor, [buffer[done:]], self.offset + done)
+            except OSError as error:
+                raise BadInput(self.name, error.strerror or str(error), "check the disk") from None
+            if not count:
+                raise changed(self.name)
+            done += count
+
     def _read(self, position: int, size: int) -> bytes:
         try:
             return os.pread(self.descriptor, size, position)

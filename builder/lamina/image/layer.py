@@ -97,11 +97,15 @@ def hashing(layer: Layer, seen: Callable[[Layer], None]) -> Iterator[bytes]:
         state.update(chunk)
         size += len(chunk)
         yield chunk
-    diff_id = Digest("sha256:" + state.hexdigest())
+    seen(identified(layer, Digest("sha256:" + state.hexdigest()), size))
+
+
+def identified(layer: Layer, diff_id: Digest, size: int) -> Layer:
+    """The layer with diff ID and size of its bytes. Raises BadInput: the config claims another diff ID."""
     if layer.diff_id not in (None, diff_id):
         what = f"the config says diff ID {layer.diff_id}, the bytes have {diff_id}"
         raise BadInput(layer.where, what, "the image is damaged: copy or pull it again")
-    seen(attrs.evolve(layer, diff_id=diff_id, size=size))
+    return attrs.evolve(layer, diff_id=diff_id, size=size)
 
 
 def hashed(layer: Layer, count: Callable[[int], None] = lambda _: None) -> Layer:

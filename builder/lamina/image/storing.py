@@ -14,8 +14,8 @@ from lamina.data.parallel import Counter, processors
 from lamina.errors import LaminaError
 from lamina.image.cache import Cache, recall, remember
 from lamina.image.encoding import LayerEncoding
-from lamina.image.hashing import layer_workers
 from lamina.image.layer import Layer, Stored, hashing
+from lamina.image.workers import layer_workers
 from lamina.oci.digest import Digest
 from lamina.oci.documents import Descriptor
 

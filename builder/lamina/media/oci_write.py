@@ -9,7 +9,7 @@ from typing import Any
 
 from lamina.data.blob import FileAt
 from lamina.data.destination import open_output
-from lamina.data.output import reserve, scratch_directory, whole_directory, written_early
+from lamina.data.output import reserve, scratch_directory, whole_directory, write_at, written_early
 from lamina.data.parallel import Counter, Crew, balanced, processors
 from lamina.data.progress import Progress
 from lamina.data.span import Piece, put
@@ -19,7 +19,7 @@ from lamina.image.encoding import LayerEncoding
 from lamina.image.image import Image, all_layers
 from lamina.image.index import ImageIndex, all_images
 from lamina.media.oci_content import OciBlob, OciContent, oci_content
-from lamina.media.tarball import MTIME, ArchiveMember, directory, document, write_at
+from lamina.media.tarball import MTIME, ArchiveMember, directory, document
 from lamina.oci.digest import blob_path
 from lamina.oci.strict_json import canonical
 from lamina.tar.write import END, Member, header, padding, stored_size

@@ -7,8 +7,6 @@ A pipe cannot go back, so there the layers are hashed first.
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
@@ -22,9 +20,10 @@ from lamina.data.progress import Progress
 from lamina.data.span import Piece, as_chunks, put
 from lamina.errors import BadInput
 from lamina.image.cache import Cache, remember
-from lamina.image.hashing import LayerTask, all_known, layer_workers, measured
+from lamina.image.hashing import all_known
 from lamina.image.image import Image, all_layers, with_layers
 from lamina.image.layer import Layer, hashing
+from lamina.image.reading import layer_reader
 from lamina.limits import DOCUMENT_BYTES
 from lamina.oci.digest import Digest
 from lamina.tar.write import DIRECTORY, END, SYMLINK, Member, header, padding, stored_size
@@ -121,17 +120,15 @@ def fill(
     Raises BadInput: a layer cannot be read, or its digest is wrong.
     """
     layers = all_layers(images)
-    positions = range(len(layers))
-    tasks: dict[str, LayerTask] = {"measure": measured, "write": functools.partial(_write_layer, file.fileno(), cache)}
-    with layer_workers(layers, positions, tasks) as workers:
-        workers.run("measure", dict.fromkeys(positions), lambda _: None)
-        members = arrange(with_layers(images, workers.layers))
+    with layer_reader(layers, range(len(layers)), cache, file.fileno()) as reader:
+        reader.measure()
+        members = arrange(with_layers(images, reader.layers))
         while True:
             size = sum(stored_size(item.member) for item in members) + len(END)
             reserve(file, size)
             with written_early(file, size):
-                workers.run("write", _offsets(members), progress)
-            again = arrange(with_layers(images, workers.layers))
+                reader.read(_offsets(members), progress)
+            again = arrange(with_layers(images, reader.layers))
             if _shape(again) == _shape(members):
                 break
             members = again  # two layers have turned out to be equal, so only one of them is stored
@@ -215,18 +212,6 @@ def _measured_again(item: Layer) -> Iterator[Piece]:
         raise BadInput(item.where, f"has {difference} than when it was hashed", remedy)
 
 
-def _write_layer(descriptor: int, cache: Cache | None, item: Layer, offset: int, count: Counter) -> Layer:
-    """Write the layer at its offset in the file, and put its digest into the cache; the layer with that digest.
-
-    A digest that was remembered is not believed here: the bytes are hashed anyway.
-    """
-    result = [attrs.evolve(item, diff_id=None) if item.key else item]
-    for chunk in hashing(result[0], result.append):
-        offset += write_at(descriptor, chunk, offset)
-        count(len(chunk))
-    return remember(result[-1], cache)
-
-
 def _offsets(members: Iterable[ArchiveMember]) -> dict[int, int]:
     """Where in the file the data of each stored layer starts, by the layer's position."""
     offsets = {}
@@ -236,14 +221,6 @@ def _offsets(members: Iterable[ArchiveMember]) -> dict[int, int]:
             offsets[item.layer] = offset + len(header(item.member))
         offset += stored_size(item.member)
     return offsets
-
-
-def write_at(descriptor: int, data: bytes, offset: int) -> int:
-    """Write all of the data, for which one call may not be enough; the number of bytes."""
-    done = 0
-    while done < len(data):
-        done += os.pwrite(descriptor, memoryview(data)[done:], offset + done)
-    return done
 
 
 def _shape(members: Iterable[ArchiveMember]) -> list[tuple[int, int]]:

@@ -26,6 +26,7 @@ from lamina.recipe.recipe import (
 )
 from lamina.store.closure import PathInfo
 from lamina.store.root_tree import link_items, root_items
+from lamina.store.sections import store_sections
 from lamina.store.tree import Item, store_directories, store_items
 from lamina.store.tree_blob import TreeBlob
 
@@ -99,7 +100,7 @@ def _store_layer(requested: StoreLayer, base_files: BaseFiles | None) -> Layer |
         placed = base_files.place(directories)
         if placed != directories:  # the base keeps the store elsewhere, or with another owner or mode
             return _moved_store_layer(requested, base_files, placed)
-    blob = TreeBlob(lambda: store_items(paths, stamp))
+    blob = TreeBlob(lambda: store_items(paths, stamp), lambda: store_sections(infos, stamp))
     origin = Origin("store", infos, requested.reason)
     return Layer(blob, _title(infos), key=layer_key(requested), weight=_weight(infos), origin=origin)
 

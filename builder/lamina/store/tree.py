@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from lamina.data.blob import FileRange
 from lamina.errors import BadInput
-from lamina.store.closure import split_store_path
+from lamina.store.closure import split_store_path, store_path_in
 from lamina.store.ownership import Stamp
 from lamina.tar.whiteout import PREFIX
 from lamina.tar.write import DIRECTORY, FILE, SYMLINK, Member
@@ -45,12 +45,20 @@ def store_items(paths: Iterable[str], stamp: Stamp) -> list[Item]:
         items += above
         made.update(above)
         source = os.fsencode(path)
-        try:
-            info = os.lstat(source)
-        except FileNotFoundError:
-            raise BadInput(path, "not in the store", f"get it with: nix-store --realise {path}") from None
-        items.extend(_walk(source, source.lstrip(b"/"), info, stamp))
+        items.extend(tree_items(source, source.lstrip(b"/"), stamp))
     return items
+
+
+def tree_items(source: bytes, name: bytes, stamp: Stamp) -> Iterator[Item]:
+    """A store path or a part of one, with `name` as its name in the archive. Raises BadInput."""
+    try:
+        info = os.lstat(source)
+    except FileNotFoundError:
+        path = os.fsdecode(source)
+        if store_path_in(path) != path:
+            raise BadInput(path, "was removed meanwhile", "run the command again") from None
+        raise BadInput(path, "not in the store", f"get it with: nix-store --realise {path}") from None
+    return _walk(source, name, info, stamp)
 
 
 def store_directories(paths: Iterable[str], stamp: Stamp) -> list[Item]:
@@ -117,7 +125,7 @@ def _walk(source: bytes, name: bytes, info: os.stat_result, stamp: Stamp, keep_m
         yield file_item(source, name, info, stamp, keep_modes)
         return
     yield Item(directory_member(name, _mode(info, keep_modes), stamp), source)
-    waiting = _children(source, name)
+    waiting = children(source, name)
     while waiting:
         name, entry = waiting.pop()
         if not entry.is_dir(follow_symlinks=False):
@@ -125,10 +133,10 @@ def _walk(source: bytes, name: bytes, info: os.stat_result, stamp: Stamp, keep_m
             continue
         mode = _mode(entry_stat(entry), True) if keep_modes else 0o555
         yield Item(directory_member(name, mode, stamp), entry.path)
-        waiting += _children(entry.path, name)
+        waiting += children(entry.path, name)
 
 
-def _children(directory: bytes, name: bytes) -> list[tuple[bytes, os.DirEntry[bytes]]]:
+def children(directory: bytes, name: bytes) -> list[tuple[bytes, os.DirEntry[bytes]]]:
     """The entries of a directory, with their names in the archive, in reverse order."""
     above = name + b"/" if name else b""
     children = sorted(scan(directory), key=lambda entry: entry.name, reverse=True)

@@ -5,19 +5,27 @@ from __future__ import annotations
 import bisect
 import itertools
 import os
+import zlib
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
-from lamina.data.blob import Blob
-from lamina.data.span import CHUNK, Piece, Span, changed, cut
+from lamina.data.blob import Blob, Measured, Section
+from lamina.data.span import CHUNK, Piece, Span, changed, cut, section
 from lamina.store.tree import Item, unreadable
 from lamina.tar.write import BLOCK, END, FILE, header, padding, stored_size
 
 _SMALL = 64 << 10
 """Files up to this size are read whole, and returned together with their headers and with other files."""
 
+_ZEROS = bytes(BLOCK)
+
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+Find = Callable[[], Sequence[Item]]
+"""Looks for the items of a layer, or of a section of one. Raises BadInput: something cannot be read."""
 
 
 @attrs.define(eq=False)
@@ -25,10 +33,12 @@ class TreeBlob(Blob):
     """A tar of the items that `find` returns, made while it is read.
 
     `find` is called for the size (no file is read for that), and the items are kept until they have been read once.
-    So nothing in the store is looked at for a layer whose digest and size are known.
+    So nothing in the store is looked at for a layer whose digest and size are known. `divide` returns the same items as
+    sections of about the same size, which are looked for one by one.
     """
 
-    find: Callable[[], Sequence[Item]]
+    find: Find
+    divide: Callable[[], Sequence[Find]] | None = None
     _kept: Sequence[Item] | None = None
 
     @classmethod
@@ -53,8 +63,102 @@ class TreeBlob(Blob):
         first = bisect.bisect_right(starts, start) - 1
         return cut(_pieces(items[first:]), start - starts[first], size)
 
+    def sections(self) -> Sequence[Section]:
+        """Raises BadInput as `size` does."""
+        finds = self.divide() if self.divide else [self.find]
+        return [*map(TreeSection, finds[:-1]), TreeSection(finds[-1], is_last=True)]
 
-def _pieces(items: Sequence[Item]) -> Iterator[Piece]:
+
+@attrs.define(eq=False)
+class TreeSection(Section):
+    """Some members of a tar that follow each other; the last section has the end of the tar, too.
+
+    The items are kept from when they are measured until the last of their bytes are read.
+    """
+
+    find: Find
+    is_last: bool = False
+    _kept: tuple[Sequence[Item], array[int]] | None = None
+
+    def measure(self) -> Measured:
+        _, starts = self._kept = self._found()
+        return self._measured(starts)
+
+    def fill(self, start: int, buffer: memoryview, measured: Measured) -> None:
+        """Files outside of the range are not read."""
+        is_known = self._kept is not None
+        items, starts = self._kept = self._kept or self._found()
+        if not is_known and self._measured(starts) != measured:
+            raise changed(os.fsdecode(next((item.source for item in items if item.source), b"a layer")))
+        end = start + len(buffer)
+        first, last = bisect.bisect_right(starts, start) - 1, bisect.bisect_left(starts, end)
+        for number in range(first, min(last, len(items))):
+            item, place = items[number], starts[number]
+            if start <= place and starts[number + 1] <= end and not item.part:
+                _place(item, buffer, place - start)
+            else:
+                _place_partly(_pieces([item], b""), buffer, place - start)
+        if last > len(items):
+            _place_partly(iter([self._end]), buffer, starts[-1] - start)
+        if end == measured.size:
+            self._kept = None
+
+    def _found(self) -> tuple[Sequence[Item], array[int]]:
+        """The items, and where each of them starts; last, where the last one ends."""
+        items = self.find()
+        return items, array("Q", itertools.accumulate((stored_size(item.member) for item in items), initial=0))
+
+    def _measured(self, starts: array[int]) -> Measured:
+        return Measured(starts[-1] + len(self._end), zlib.crc32(starts.tobytes()))
+
+    @property
+    def _end(self) -> bytes:
+        return END if self.is_last else b""
+
+
+def _place(item: Item, buffer: memoryview, start: int) -> None:
+    """Put a member into the buffer, its data without a copy. Raises BadInput as `_content` does."""
+    member = item.member
+    block = header(member)
+    data = start + len(block)
+    buffer[start:data] = block
+    if member.kind == FILE:
+        end = data + member.size
+        _read_into(item.source, buffer[data : end + 1], member.size)
+        if rest := -member.size % BLOCK:
+            buffer[end : end + rest] = _ZEROS[:rest]
+
+
+def _place_partly(pieces: Iterator[Piece], buffer: memoryview, position: int) -> None:
+    """Put the pieces, which start at that position, into the buffer as far as they are inside."""
+    for piece in pieces:
+        first, last = max(0, -position), min(len(piece), len(buffer) - position)
+        if first < last:
+            target = buffer[position + first : position + last]
+            inside = section(piece, first, last)
+            if isinstance(inside, Span):
+                inside.read_into(target)
+            else:
+                target[:] = inside
+        position += len(piece)
+
+
+def _read_into(source: bytes, buffer: memoryview, size: int) -> None:
+    """Read a file of `size` bytes. The buffer has one byte more, because the file may have grown, or ends there."""
+    descriptor = _open(source)
+    try:
+        done = os.readv(descriptor, [buffer])
+        while done < size and (more := os.readv(descriptor, [buffer[done:]])):
+            done += more
+        if done != size or (len(buffer) == size and os.read(descriptor, 1)):
+            raise changed(os.fsdecode(source))
+    except OSError as error:
+        raise unreadable(source, error, "check the disk") from None
+    finally:
+        os.close(descriptor)
+
+
+def _pieces(items: Sequence[Item], end: bytes = END) -> Iterator[Piece]:
     """The tar of the items, and its end."""
     batch: list[bytes] = []
     held = 0
@@ -74,7 +178,7 @@ def _pieces(items: Sequence[Item]) -> Iterator[Piece]:
         if held > CHUNK:
             yield b"".join(batch)
             batch, held = [], 0
-    yield b"".join((*batch, END))
+    yield b"".join((*batch, end))
 
 
 def _content(source: bytes, size: int) -> bytes:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from lamina.commands.main import main
 from lamina.data import output
 from lamina.data.span import Span
 from lamina.errors import BadInput
-from lamina.store import root_tree
+from lamina.image import reading
+from lamina.store import root_tree, tree_blob
 from lamina.store.ownership import Stamp
 from lamina.store.tree import store_items
 from lamina.store.tree_blob import TreeBlob
@@ -84,7 +85,17 @@ def fork(words: Sequence[str]) -> int:
         os._exit(99)
 
 
-def test_a_kill_at_any_time_leaves_all_or_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def by_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on three processes read every layer together, in many small pieces."""
+    monkeypatch.setattr("lamina.image.workers._WORTH_FORKING", 0)
+    monkeypatch.setattr("lamina.image.workers.processors", lambda: 3)
+    monkeypatch.setattr("lamina.image.reading._large", lambda weights, _: list(weights))
+    monkeypatch.setattr("lamina.image.reading._PIECE", 32 << 10)
+    monkeypatch.setattr("lamina.store.sections._SECTION", 50_000)
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one-process", "several-processes"])
+def test_a_kill_at_any_time_leaves_all_or_nothing(several: bool, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred times, anywhere between its start and its end; every other time there is an output from before.
 
     Killed between the two calls that put a file in the place of another, a run leaves a hidden name (`output._name`).
@@ -96,6 +107,8 @@ def test_a_kill_at_any_time_leaves_all_or_nothing(bench: Bench, monkeypatch: pyt
         monkeypatch.setenv(name, bench.environment[name])
     assert main(build) == 0
     whole = image.read_bytes()
+    if several:
+        by_several_processes(monkeypatch)
     chance = random.Random(1)
     killed, longest = 0, 0.0
     while killed < 100:
@@ -312,6 +325,81 @@ def test_a_file_that_changes_while_it_goes_into_a_pipe(size: int, store: Store) 
         for piece in TreeBlob.of(store_items([path], Stamp())).pieces():
             if isinstance(piece, Span):
                 os.truncate(piece.name, size)
+
+
+def build_with(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, happen: Callable[[bytes], None], *options: str
+) -> tuple[int, list[str]]:
+    """Build by several processes. `happen` is called in one of them before it opens the file `f20`."""
+    by_several_processes(monkeypatch)
+    real = tree_blob._open
+
+    def opened(source: bytes) -> int:
+        if source.endswith(b"/f20"):
+            happen(source)
+        return real(source)
+
+    monkeypatch.setattr(tree_blob, "_open", opened)
+    for name in ("XDG_CACHE_HOME", "TMPDIR"):
+        monkeypatch.setenv(name, bench.environment[name])
+    status = main(["build", str(bench.top / "recipe.json"), *(options or ("-o", str(bench.out / "image.tar")))])
+    return status, os.listdir(bench.out)
+
+
+def remembered(bench: Bench) -> list[str]:
+    """The diff IDs in the cache."""
+    return [json.loads(path.read_bytes())["diffId"] for path in (bench.top / "cache").rglob("*") if path.is_file()]
+
+
+def test_several_processes_write_what_one_writes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = archive_of(json.loads((bench.top / "recipe.json").read_bytes()), bench.top / "alone.tar").read_bytes()
+    cut = reading._cut
+    pieces: list[int] = []
+
+    def counted(*given: Any) -> list[Any]:
+        made = list(cut(*given))
+        pieces.append(len(made))
+        return made
+
+    monkeypatch.setattr(reading, "_cut", counted)
+    assert build_with(bench, monkeypatch, lambda _: None) == (0, ["image.tar"])
+    assert (bench.out / "image.tar").read_bytes() == whole
+    digests = remembered(bench)
+    shutil.rmtree(bench.top / "cache")
+    assert build_with(bench, monkeypatch, lambda _: None, "-o", "/dev/null")[0] == 0
+    assert sorted(remembered(bench)) == sorted(digests) and len(digests) == 2
+    assert len(pieces) == 2 and min(pieces) > 24, "the layer is read in pieces, for the file and for the digests"
+
+
+@pytest.mark.parametrize("target", ["file", "digests"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_changes_while_several_processes_read_a_layer(
+    change: str, target: str, bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def happen(source: bytes) -> None:
+        victim = Path(os.fsdecode(source))
+        if change in ("grows", "shrinks"):
+            os.truncate(victim, 30_001 if change == "grows" else 29_999)
+        else:
+            victim.unlink(missing_ok=True)  # a file that belongs to two pieces is opened twice
+        if change == "becomes a link":
+            victim.symlink_to("/etc/passwd")
+
+    options = () if target == "file" else ("-o", "/dev/null")
+    assert build_with(bench, monkeypatch, happen, *options) == (1, [])
+    one_line(capfd.readouterr().err.encode(), f"share/f20: {CHANGES[change]}")
+    assert bench.left_over() == []
+
+
+def test_a_worker_that_is_killed_leaves_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def happen(_: bytes) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert build_with(bench, monkeypatch, happen) == (1, [])
+    one_line(capfd.readouterr().err.encode(), "a worker: was killed; check that there is enough memory, and run")
+    assert bench.left_over() == []
 
 
 def test_a_directory_that_vanishes_while_it_is_walked(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,92 @@
+"""A layer of store paths, divided into sections before its files are known, so that several processes look for them.
+
+The sizes of the store paths are known from Nix. A large path is divided at its directories, as deep as necessary.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from lamina.store.closure import PathInfo
+from lamina.store.ownership import Stamp
+from lamina.store.tree import Item, children, directory_member, store_directories, tree_items
+
+_SECTION = 4 << 20
+"""Bytes of a section, about: as many files as a process finds in a few milliseconds, if they are small."""
+
+_DEPTH = 8
+"""Levels of directories at which a path is divided."""
+
+
+class _Tree(NamedTuple):
+    """A file or a directory with all that it contains: where it is, its name in the archive, and about its size."""
+
+    source: bytes
+    name: bytes
+    size: float
+
+
+def store_sections(infos: Iterable[PathInfo], stamp: Stamp) -> Sequence[Callable[[], list[Item]]]:
+    """Functions that return the items of `store_items` together, in the same order. Raises BadInput as it does."""
+    sections: list[Callable[[], list[Item]]] = []
+    group: list[Item | _Tree] = []
+    size = 0.0
+    for part in _parts({info.path: info for info in infos}.values(), stamp):
+        group.append(part)
+        size += 0 if isinstance(part, Item) else part.size
+        if size >= _SECTION:
+            sections.append(functools.partial(_items, group, stamp))
+            group, size = [], 0.0
+    return [*sections, functools.partial(_items, group, stamp)]
+
+
+def _items(parts: Iterable[Item | _Tree], stamp: Stamp) -> list[Item]:
+    items: list[Item] = []
+    for part in parts:
+        if isinstance(part, Item):
+            items.append(part)
+        else:
+            items.extend(tree_items(part.source, part.name, stamp))
+    return items
+
+
+def _parts(infos: Iterable[PathInfo], stamp: Stamp) -> Iterator[Item | _Tree]:
+    """The directories of the stores, and the store paths, each with what it is divided into."""
+    made: set[Item] = set()
+    for info in sorted(infos, key=lambda info: info.path):
+        above = [item for item in store_directories([info.path], stamp) if item not in made]
+        made.update(above)
+        yield from above
+        source = os.fsencode(info.path)
+        yield from _divided(_Tree(source, source.lstrip(b"/"), info.nar_size), stamp)
+
+
+def _divided(tree: _Tree, stamp: Stamp) -> Sequence[Item | _Tree]:
+    """The tree, or if it is large its directories: level by level, until there are enough of them."""
+    parts: list[Item | _Tree] = [tree]
+    wanted = tree.size / _SECTION
+    for _ in range(_DEPTH):
+        if len(parts) >= wanted:
+            break
+        parts = [inner for part in parts for inner in _opened(part, stamp)]
+    trees = sum(isinstance(part, _Tree) for part in parts) or 1
+    return [part if isinstance(part, Item) else part._replace(size=tree.size / trees) for part in parts]
+
+
+def _opened(part: Item | _Tree, stamp: Stamp) -> Sequence[Item | _Tree]:
+    """A directory as its own item and what it contains; anything else as it is."""
+    if isinstance(part, Item) or not _is_directory(part.source):
+        return [part]
+    own = Item(directory_member(part.name, 0o555, stamp), part.source)
+    return [own, *(_Tree(entry.path, name, 0) for name, entry in reversed(children(part.source, part.name)))]
+
+
+def _is_directory(source: bytes) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(source).st_mode)
+    except OSError:
+        return False  # `tree_items` raises the error
