@@ -10,7 +10,6 @@ import attrs
 
 from lamina.data.blob import Blob
 from lamina.data.budget import Budget
-from lamina.data.compression import Decompressed
 from lamina.errors import BadInput
 from lamina.oci.digest import Digest, is_sha256
 from lamina.oci.documents import OCI_LAYER, Descriptor
@@ -51,6 +50,8 @@ def stored_form(packed: Blob, tar: Blob, descriptor: Descriptor) -> Stored | Non
 
     Also None with a digest by another algorithm than SHA-256, which many readers do not know.
     """
+    from lamina.data.compression import Decompressed  # it imports decoders, which layers of ours do not need
+
     kind = tar.kind if isinstance(tar, Decompressed) else None
     if kind not in _SUFFIXES or not is_sha256(descriptor.digest):
         return None

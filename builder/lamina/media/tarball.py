@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 import attrs
 
-from lamina.data.compression import compress
 from lamina.data.destination import open_output
 from lamina.data.output import reserve, written_early
 from lamina.data.parallel import Counter
@@ -105,7 +104,10 @@ def write(
         if compressor == "none":
             for piece in pieces:
                 put(piece, out.file)
-        elif not out.is_new_file:
+            return
+        from lamina.data.compression import compress  # 5 ms
+
+        if not out.is_new_file:
             compress(as_chunks(pieces), compressor, out.file)
         else:
             with written_early(out.file, total):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lamina.store.closure import PathInfo
 from lamina.store.ownership import Stamp
-from lamina.store.tree import Item, children, directory_member, store_directories, tree_items
+from lamina.store.tree import Item, children, directory_member, tree_items, with_directories
 
 _SECTION = 4 << 20
 """Bytes of a section, about: as many files as a process finds in a few milliseconds, if they are small."""
@@ -35,7 +35,7 @@ def store_sections(infos: Iterable[PathInfo], stamp: Stamp) -> Sequence[Callable
     sections: list[Callable[[], list[Item]]] = []
     group: list[Item | _Tree] = []
     size = 0.0
-    for part in _parts({info.path: info for info in infos}.values(), stamp):
+    for part in _parts(infos, stamp):
         group.append(part)
         size += 0 if isinstance(part, Item) else part.size
         if size >= _SECTION:
@@ -56,13 +56,11 @@ def _items(parts: Iterable[Item | _Tree], stamp: Stamp) -> list[Item]:
 
 def _parts(infos: Iterable[PathInfo], stamp: Stamp) -> Iterator[Item | _Tree]:
     """The directories of the stores, and the store paths, each with what it is divided into."""
-    made: set[Item] = set()
-    for info in sorted(infos, key=lambda info: info.path):
-        above = [item for item in store_directories([info.path], stamp) if item not in made]
-        made.update(above)
+    sizes = {info.path: info.nar_size for info in infos}
+    for path, above in with_directories(sizes, stamp):
         yield from above
-        source = os.fsencode(info.path)
-        yield from _divided(_Tree(source, source.lstrip(b"/"), info.nar_size), stamp)
+        source = os.fsencode(path)
+        yield from _divided(_Tree(source, source.lstrip(b"/"), sizes[path]), stamp)
 
 
 def _divided(tree: _Tree, stamp: Stamp) -> Sequence[Item | _Tree]:

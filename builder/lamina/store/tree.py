@@ -39,14 +39,23 @@ def unreadable(source: bytes, error: OSError, remedy: str) -> BadInput:
 def store_items(paths: Iterable[str], stamp: Stamp) -> list[Item]:
     """The members of a layer of store paths: `nix/`, `nix/store/` (mode 0755) and each path, sorted."""
     items: list[Item] = []
-    made: set[Item] = set()
-    for path in sorted(set(paths)):
-        above = [item for item in store_directories([path], stamp) if item not in made]
-        items += above
-        made.update(above)
+    for path, above in with_directories(paths, stamp):
         source = os.fsencode(path)
+        items += above
         items.extend(tree_items(source, source.lstrip(b"/"), stamp))
     return items
+
+
+def with_directories(paths: Iterable[str], stamp: Stamp) -> Iterator[tuple[str, list[Item]]]:
+    """Every path once, sorted, each with those directories above its store that no path before it is below."""
+    stores: set[str] = set()
+    made: set[Item] = set()
+    for path in sorted(set(paths)):
+        store = split_store_path(path, path)[0]
+        above = [] if store in stores else [item for item in store_directories([path], stamp) if item not in made]
+        stores.add(store)
+        made.update(above)
+        yield path, above
 
 
 def tree_items(source: bytes, name: bytes, stamp: Stamp) -> Iterator[Item]:
