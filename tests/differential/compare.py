@@ -161,7 +161,7 @@ def _judged(case: Case, name: str, sides: Sequence[str], theirs: Outcome, mine: 
 
 def _disagreement(severity: Severity, case: Case, name: str, said: str, mine: Ours) -> Disagreement:
     """`said` is what the reason is looked for in; `verify` is shown beside it."""
-    reason = reason_for(severity, name, said, mine.problems, case.kinds)
+    reason = reason_for(severity, name, said, mine.problems, case)
     return Disagreement(severity, name, case, f"{said}\n    verify: {mine.problems or 'sound'}", reason)
 
 

@@ -89,7 +89,11 @@ class Docker:
         return OCI_SIDE in self.sides(packing) and b"io.containerd.image.name" not in (packing.find(OCI_SIDE) or b"")
 
     def _get(self, url: str) -> Any:
-        return json.loads(request(self.socket, "GET", url)[1])
+        """Nothing if the answer is no JSON, as for an image whose name is no part of an address."""
+        try:
+            return json.loads(request(self.socket, "GET", url)[1])
+        except ValueError:
+            return {}
 
     def _seen(self, loaded: Iterable[str]) -> Outcome:
         images = []

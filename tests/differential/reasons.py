@@ -11,6 +11,8 @@ from typing import Literal
 
 import attrs
 
+from tests.differential.cases import Case
+
 Severity = Literal["differs", "we refuse", "they refuse"]
 """The worst first: both read it and see other things; they read what we refuse; we read what they refuse."""
 
@@ -22,7 +24,8 @@ class Reason:
     """Fits a disagreement of this severity if each pattern is found.
 
     `error` is looked for in the error of the side that refuses, `readers` at the beginning of the reader's name,
-    `change` in the name of a change of the case, and `verify` in a problem that `lamina verify` reports.
+    `shape` in the name of the case's form, `change` in the name of one of its changes, and `verify` in a problem that
+    `lamina verify` reports.
     """
 
     severity: Severity
@@ -31,11 +34,28 @@ class Reason:
     readers: str = ""
     change: str = ""
     verify: str = ""
+    shape: str = ""
 
 
 _BUILDING = "building on it: .*"
 
-DIFFERS: tuple[Reason, ...] = ()
+DIFFERS = (
+    Reason(
+        "differs",
+        r"they see .*frozenset\(\{'([^':/]+):latest'\}\).*we see .*frozenset\(\{'\1'\}\)",
+        "The name of an entry of `index.json` is a tag alone: podman takes it for a name",
+        readers="podman",
+        change="known field|field null|field removed|field of another type|odd text",
+    ),
+    Reason(
+        "differs",
+        r"layers=(\([^)]*\)), config=('[^']*'), .*we see .*layers=\1, config=\2",
+        "The two sides of an archive give one image other names, and `oci-layout` is damaged: podman does not read "
+        "`oci-layout`, and takes the names of the OCI side",
+        readers="podman",
+        verify="OCI layout of version",
+    ),
+)
 
 WE_REFUSE = (
     Reason(
@@ -109,7 +129,7 @@ WE_REFUSE = (
     Reason(
         "we refuse",
         r"layers in the manifest, \d+ diff IDs|layers is missing|the config says diff ID|rootfs|the config is"
-        "|' is no (sha256 |sha256 or sha512 )?digest",
+        "|is no (sha256 |sha256 or sha512 )?digest",
         "An OCI image whose layers are not those of its config: Skopeo and podman do not compare them, and containerd "
         "does so only for the processor that it unpacks for",
         readers="skopeo|podman|docker 26, containerd",
@@ -221,6 +241,14 @@ THEY_REFUSE = (
     ),
     Reason(
         "they refuse",
+        "no answer",
+        "Docker 20.10 crashes on an operating system in upper case: `lamina verify` reports it",
+        readers="docker 20.10",
+        change="known field",
+        verify="os is .*; it takes one of Go's names",
+    ),
+    Reason(
+        "they refuse",
         "cannot unmarshal|parsing time|UnmarshalJSON|invalid character|no answer|end of JSON|Unmarshaling",
         "A config with a field of a wrong type can be inspected, and `lamina verify` reports it",
         verify="it takes|it is |the item|an item|not JSON|not an? ",
@@ -236,13 +264,16 @@ THEY_REFUSE = (
         "An index of two images for one processor, one of them without a digest: Lamina takes the other",
         readers="skopeo oci|podman|docker 26, containerd",
         verify="is no sha256 or sha512 digest",
+        shape="OCI index",
     ),
     Reason(
         "they refuse",
-        "determining manifest MIME type .*no such file",
-        "An index of two images for one processor, one of them without its manifest: Lamina takes the other",
-        readers="skopeo oci|podman",
+        "(determining manifest MIME type|reading config blob|reading blob|parsing image configuration: open) .*"
+        "(no such file|does not match provided)|content digest .*not found",
+        "An index of two images for one processor, one of them damaged or not whole: Lamina takes the other",
+        readers="skopeo oci|podman|docker 26, containerd",
         change="missing|digest|another name|link",
+        shape="OCI index",
     ),
     Reason(
         "they refuse",
@@ -265,7 +296,7 @@ THEY_REFUSE = (
     Reason(
         "they refuse",
         "invalid reference format|[iI]nvalid tag|must be lowercase|normalize image ref|invalid image reference"
-        "|repository name must not be more than 255",
+        "|repository name must not be more than 255|Invalid image ",
         "An image with an invalid name can be read, though not by that name",
     ),
     Reason(
@@ -288,6 +319,7 @@ THEY_REFUSE = (
         "other",
         readers="skopeo oci|podman|docker 26, containerd",
         verify="calls itself",
+        shape="OCI index",
     ),
     Reason(
         "they refuse",
@@ -317,20 +349,17 @@ REASONS = (*DIFFERS, *WE_REFUSE, *THEY_REFUSE)
 """The first that fits counts."""
 
 
-def reason_for(
-    severity: Severity, reader: str, error: str, problems: Sequence[str], kinds: frozenset[str]
-) -> Reason | None:
+def reason_for(severity: Severity, reader: str, error: str, problems: Sequence[str], case: Case) -> Reason | None:
     """The first reason that fits, if any."""
-    return next((each for each in REASONS if _fits(each, severity, reader, error, problems, kinds)), None)
+    return next((each for each in REASONS if _fits(each, severity, reader, error, problems, case)), None)
 
 
-def _fits(
-    reason: Reason, severity: Severity, reader: str, error: str, problems: Sequence[str], kinds: frozenset[str]
-) -> bool:
+def _fits(reason: Reason, severity: Severity, reader: str, error: str, problems: Sequence[str], case: Case) -> bool:
     return (
         reason.severity == severity
         and re.match(reason.readers, reader) is not None
-        and any(re.search(reason.change, kind) for kind in kinds)
+        and any(re.search(reason.change, kind) for kind in case.kinds)
+        and re.search(reason.shape, case.shape) is not None
         and (not reason.verify or any(re.search(reason.verify, problem) for problem in problems))
         and re.search(reason.error, error, re.DOTALL) is not None
     )

@@ -32,6 +32,10 @@ def without_reason(readers: dict[str, Reader]) -> list[str]:
     return [str(each) for each in found if not each.reason]
 
 
+def _with(change: str, shape: str = "docker save 20.10") -> Case:
+    return Case(shape, "two layers", (Change(change, 0, 0),))
+
+
 @pytest.mark.parametrize("kind", DAEMONS)
 def test_daemons(kind: str, request: pytest.FixtureRequest) -> None:
     with reader(request.getfixturevalue(kind)) as one:
@@ -89,7 +93,7 @@ def test_reasons_do_not_overlap() -> None:
     for reason in REASONS:
         assert all(re.compile(pattern) for pattern in (reason.error, reason.readers, reason.change))
         assert not reason.change or any(re.search(reason.change, kind) for kind in CHANGES), reason
-    assert reason_for("differs", "docker 26", "they see other layers", (), frozenset(["extra member"])) is None
+    assert reason_for("differs", "docker 26", "they see other layers", (), _with("extra member")) is None
 
 
 def test_an_image_that_is_listed_twice_is_one_image() -> None:
@@ -109,13 +113,28 @@ def test_a_document_behind_a_link_is_found() -> None:
 
 
 def test_a_reason_needs_its_reader_change_and_problem() -> None:
-    layer = frozenset(["unusual headers in a layer"])
+    layer = _with("unusual headers in a layer")
     error = "lsetxattr security.capability /h: invalid argument"
     assert reason_for("they refuse", "docker 26", error, (), layer)
     assert reason_for("they refuse", "skopeo docker-archive", error, (), layer) is None
-    assert reason_for("they refuse", "docker 26", error, (), frozenset(["extra member"])) is None
+    assert reason_for("they refuse", "docker 26", error, (), _with("extra member")) is None
     assert reason_for("they refuse", "docker 26", "archive/tar: invalid tar header", (), layer) is None
     assert reason_for("they refuse", "docker 26", "archive/tar: invalid tar header", ("a damaged tar header",), layer)
+
+
+def test_a_reason_needs_its_shape() -> None:
+    error = "reading blob sha256:0: open /x: no such file or directory"
+    for shape, expected in (("OCI index", True), ("OCI archive", False)):
+        case = _with("member missing", shape)
+        assert bool(reason_for("they refuse", "skopeo oci-archive", error, (), case)) == expected
+
+
+def test_a_tag_alone_is_a_name_for_podman_only() -> None:
+    said = "they see names=frozenset({'%s:latest'}) we see names=frozenset({'1'})"
+    case = _with("field null")
+    assert reason_for("differs", "podman", said % "1", (), case)
+    assert not reason_for("differs", "podman", said % "2", (), case)
+    assert not reason_for("differs", "docker 26", said % "1", (), case)
 
 
 def test_podman_is_asked_about_the_sides_of_the_archive_only() -> None:

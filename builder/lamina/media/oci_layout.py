@@ -66,14 +66,14 @@ class Foreign(Blob):
 def is_image(manifest: Json) -> bool:
     """Whether readers take the manifest for an image: artifacts, signatures and attestations are manifests, too.
 
-    A layer without a valid media type is of an image: reading it gives the error.
+    Without a valid media type of its config or of a layer it is an image: reading it gives the error.
     """
     config = manifest.get("config")
-    kind = config.get("mediaType") if isinstance(config, dict) else None
+    kind = str(config.get("mediaType")) if isinstance(config, dict) else ""
     kinds = [str(layer.get("mediaType")) for layer in items_of(manifest.get("layers")) if isinstance(layer, dict)]
-    return kind in (OCI_CONFIG, DOCKER_CONFIG) and (
-        not kinds or any(kind.startswith(_LAYERS) or not is_media_type(kind) for kind in kinds)
-    )
+    if not all(map(is_media_type, [kind, *kinds])):
+        return True
+    return kind in (OCI_CONFIG, DOCKER_CONFIG) and (not kinds or any(each.startswith(_LAYERS) for each in kinds))
 
 
 def check_version(members: Members) -> None:

@@ -130,7 +130,8 @@ class _Choice:
     def of(self, entries: Sequence[Descriptor], architecture: str, exact: bool) -> Descriptor:
         """The first manifest for Linux on the architecture whose blobs are all there.
 
-        Without `exact`, one for another platform if its blobs are all there, and those of no other. Raises BadInput.
+        Without `exact`, one for another platform if its blobs are all there, and those of no other. Raises BadInput;
+        also if one before it is damaged, which other readers could take.
         """
         manifests = list(self._manifests(entries, 0, None))
         if len(entries) == 1 and manifests == list(entries):
@@ -140,7 +141,7 @@ class _Choice:
         for each in matching:
             if self._is_whole(each):
                 return each
-        others = [] if exact else [each for each in described if self._is_whole(each)]
+        others = [] if exact else [each for each in described if self._can_be_read(each)]
         if len(others) == 1:
             return others[0]
         return for_platform(described, "linux", architecture, self.where)
@@ -166,17 +167,23 @@ class _Choice:
             inner = manifests_in(index, blob_where(self.members, entry.digest))
             yield from self._manifests(inner, depth + 1, own)
 
-    def _is_whole(self, descriptor: Descriptor) -> bool:
-        """Whether it is an image of which all blobs are there that are not kept elsewhere by design."""
+    def _can_be_read(self, descriptor: Descriptor) -> bool:
         try:
-            manifest = read_manifest(self.members, descriptor)
-            parts = [manifest.get("config"), *items_of(manifest.get("layers"))]
-            blobs = [Descriptor.from_json(part, self.where) for part in parts]
+            return self._is_whole(descriptor)
         except BadInput:
             return False
-        return is_image(manifest) and all(
-            blob.is_foreign or self.members.path_of(blob.digest) in self.members for blob in blobs
-        )
+
+    def _is_whole(self, descriptor: Descriptor) -> bool:
+        """Whether it is an image whose blobs are all there that are not kept elsewhere by design. Raises BadInput."""
+        if descriptor.media_type not in MANIFESTS_OF or self.members.path_of(descriptor.digest) not in self.members:
+            return False
+        manifest = read_manifest(self.members, descriptor)
+        if not is_image(manifest):
+            return False
+        where = blob_where(self.members, descriptor.digest)
+        parts = [manifest.get("config"), *items_of(manifest.get("layers"))]
+        blobs = [Descriptor.from_json(part, where) for part in parts]
+        return all(blob.is_foreign or self.members.path_of(blob.digest) in self.members for blob in blobs)
 
 
 def _platform(members: Members, descriptor: Descriptor) -> Json | None:

@@ -110,10 +110,17 @@ def _without_nulls(key: str, value: object) -> object:
     return value
 
 
+_GO_NAME = re.compile("[a-z0-9]+")
+"""An operating system or a processor. Docker 20.10 crashes if an operating system that it knows is in upper case."""
+
+
 def document_faults(document: Json) -> Iterator[Fault]:
     """Fields of a config document, without `rootfs`, that Go does not decode, or that runtimes refuse."""
     for key in _DOCUMENT_TEXTS:
         yield from _expect(key, document.get(key), _is_optional(str), "a string")
+    for key, example in (("os", "linux"), ("architecture", "amd64")):
+        if isinstance(value := document.get(key), str) and value and not _GO_NAME.fullmatch(value):
+            yield Fault(key, f"is {shown(value)}", f"it takes one of Go's names, such as {example} (config.md)")
     yield from _time_faults("created", document.get("created"))
     if document.get("os.features") is not None:
         yield from _list_faults("os.features", document["os.features"])

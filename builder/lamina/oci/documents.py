@@ -31,6 +31,7 @@ REF_NAME = "org.opencontainers.image.ref.name"
 
 
 _FOREIGN = (".nondistributable.", ".foreign.")
+_PLATFORM = ("os", "architecture", "variant", "os.version")
 
 _TYPE = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
 _MEDIA_TYPE = re.compile(f"{_TYPE}/{_TYPE}")
@@ -76,12 +77,15 @@ class Descriptor(NamedTuple):
         if not is_media_type(media_type):
             raise BadInput(where, f"a descriptor's mediaType is {media_type!r:.80}", "the file is damaged")
         annotations = optional(fields.get("annotations"), dict, "a descriptor's annotations", where)
+        platform = optional(fields.get("platform"), dict, "platform", where)
+        for key in _PLATFORM:
+            optional(platform.get(key), str, f"platform.{key}", where)
         return cls(
             media_type=media_type,
             digest=parse_blob_digest(fields.get("digest"), where),
             size=size,
             annotations={k: optional(v, str, f"the annotation {k!r:.80}", where) for k, v in annotations.items()},
-            platform=optional(fields.get("platform"), dict, "platform", where) or None,
+            platform=platform or None,
             is_foreign=bool(fields.get("urls")) or any(word in str(fields.get("mediaType")) for word in _FOREIGN),
         )
 

@@ -208,7 +208,8 @@ class _Check:
             image = read()
             faults = as_lines(document_faults({**image.config, "history": list(image.history)}), image.where)
             self.problems += faults
-            complete_history(list(image.history), len(image.layers), "", image.where)
+            with _noted(self.problems):
+                complete_history(list(image.history), len(image.layers), "", image.where)
             named = Named.of(image, list(names), nested=nested)
             side.append(named)
             self.stacks[named.identity] = tuple(image.diff_ids)

@@ -238,13 +238,13 @@ def test_claims_of_an_archive_are_not_remembered(lamina: Command, tmp_path: Path
 
 
 def test_the_manifest_of_an_image_in_a_daemon_speaks_for_itself(cache: Cache) -> None:
-    layers = [{"mediaType": "x", "digest": sha256(bytes([n])), "size": 1} for n in range(3)]
+    layers = [{"mediaType": "a/x", "digest": sha256(bytes([n])), "size": 1} for n in range(3)]
     manifest = json.dumps({"layers": layers}).encode()
     cache.remember_manifest(manifest)
     assert cache.layers_of_manifest(sha256(manifest)) == [layer["digest"] for layer in layers]
     assert cache.directory
     [entry] = [path for path in cache.directory.rglob("*") if path.is_file()]
-    entry.write_bytes(manifest.replace(b'"x"', b'"y"'))
+    entry.write_bytes(manifest.replace(b'"a/x"', b'"a/y"'))
     assert cache.layers_of_manifest(sha256(manifest)) == []
     entry.write_bytes(json.dumps({"diffIds": [layers[0]["digest"]], "key": sha256(manifest)}).encode())
     assert cache.layers_of_manifest(sha256(manifest)) == []

@@ -125,6 +125,26 @@ def test_a_layer_without_a_valid_media_type_does_not_hide_its_image(media_type: 
         read_images(path)
 
 
+@pytest.mark.parametrize("change", ["config", "layer", "digest"])
+def test_the_first_of_two_images_of_one_platform_is_damaged(change: str, tmp_path: Path) -> None:
+    """Skopeo takes it, or refuses the image; so the second one must not be taken in silence."""
+    other = sample("other", architecture="amd64")
+    manifest = json.loads(oci_manifest(other))
+    if change != "digest":
+        (manifest["config"] if change == "config" else manifest["layers"][0]).pop("mediaType")
+    damaged = to_json(manifest)
+    blob = Piece(f"blobs/sha256/{digest(damaged)[7:]}", damaged + (b" " if change == "digest" else b""))
+    entries = [
+        descriptor(damaged, "manifest.v1+json", platform=platform(other)),
+        entry(AMD64, platform=platform(AMD64)),
+    ]
+    index = to_json({"schemaVersion": 2, "manifests": entries})
+    more = (blob, Piece(f"blobs/sha256/{digest(index)[7:]}", index))
+    path = layout(tmp_path / "it.tar", descriptor(index, "index.v1+json"), images=(AMD64, other), more=more)
+    with pytest.raises(BadInput, match=r"(mediaType is missing|not those of its digest)"):
+        read_image(path)
+
+
 def both_sides(path: Path) -> Path:
     """A docker archive of the amd64 image in whose OCI layout the image has two platforms."""
     index = to_json(

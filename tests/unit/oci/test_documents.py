@@ -132,6 +132,8 @@ def test_a_descriptor_reads_back() -> None:
         ({"platform": []}, "platform is [], not an object"),
         ({"annotations": [1]}, "a descriptor's annotations is [1], not an object"),
         ({"platform": "linux"}, "platform is 'linux', not an object"),
+        ({"platform": {"os": 7}}, "platform.os is 7, not a string"),
+        ({"platform": {"os.version": []}}, "platform.os.version is [], not a string"),
     ],
 )
 def test_a_descriptor_of_other_types_is_refused(changes: dict[str, object], why: str | None) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from lamina.compat.check import CONSUMERS
@@ -138,7 +139,13 @@ DOCUMENTS: dict[str, tuple[str, Change, str]] = {
         put("manifests", 0, "platform", "architecture", value=""),
         r"platform\.architecture is \"\";",
     ),
-    "a platform's variant": ("index", put("manifests", 0, "platform", "variant", value=8), r"platform\.variant is 8;"),
+    "a platform's variant": (
+        "manifest",
+        put(
+            "subject", value={"mediaType": "a/b", "size": 0, "platform": {"os": "x", "architecture": "x", "variant": 8}}
+        ),
+        r"subject\.platform\.variant is 8;",
+    ),
     "a platform's features": (
         "index",
         put("manifests", 0, "platform", "os.features", value="a"),
@@ -154,6 +161,8 @@ DOCUMENTS: dict[str, tuple[str, Change, str]] = {
         drop("architecture"),
         r"sha256/\w+\): architecture is missing in the config",
     ),
+    "a system in upper case": ("config", put("os", value="Linux"), r"os is \"Linux\"; it takes one of Go's names"),
+    "a processor of the kernel's name": ("config", put("architecture", value="x86_64"), r"architecture is \"x86_64\";"),
     "a config without os": ("config", drop("os"), r"sha256/\w+\): os is missing in the config, and OCI"),
     "a rootfs without type": ("config", drop("rootfs", "type"), r"rootfs\.type is missing in the config"),
     "a rootfs of another type": ("config", put("rootfs", "type", value="x"), r"rootfs\.type is 'x'; only layers are"),
@@ -280,3 +289,15 @@ def test_a_directory_may_occur_again(tmp_path: Path) -> None:
 def test_what_is_wrong_in_many_places_is_shown_in_some(tmp_path: Path) -> None:
     labels = put("config", "Labels", value={str(number): number for number in range(1000)})
     assert len(verify(save(layout(config=labels), tmp_path / "it.tar")).problems) == 20
+
+
+def test_a_history_of_too_many_layers_does_not_hide_a_damaged_layer(tmp_path: Path) -> None:
+    image = attrs.evolve(IMAGE, layers=(IMAGE.layers[0][:700],), extra={})
+    document = json.loads(image.document)
+    document["history"] = [{"created_by": "x"}] * 3
+    path = save(
+        layout(config=put("history", value=document["history"]), image=image, pack="plain"), tmp_path / "it.tar"
+    )
+    problems = verify(path).problems
+    assert len(problems) == 2, problems
+    assert "the history has entries for 3 layers" in problems[0] and "cut short" in problems[1]
