@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.builds import COMMAND, expression, nix, nix_build, nix_builds
-from tests.support.consumers.base import call
 from tests.support.consumers.docker import Docker
 from tests.support.needs import absent
 from tests.support.once import Once
@@ -63,8 +62,8 @@ nix-store --gc --print-dead
 def asked(dockerd: Docker, name: str) -> tuple[set[str], set[str], set[str]]:
     """What Nix in a container has registered, what lies in the store there, and what Nix would collect."""
     volumes = [word for path in SEEN for word in ("--volume", f"{path}:{path}:ro")]
-    words = ["run", "--rm", "--network", "none", "--entrypoint", "/usr/bin/env", *volumes, name]
-    done = call(dockerd.docker(*words, "-i", "PATH=/usr/bin:/bin", *SURROUNDINGS, "sh", "-euc", SCRIPT))
+    argv = ["-i", "PATH=/usr/bin:/bin", *SURROUNDINGS, "sh", "-euc", SCRIPT]
+    done = dockerd.run(name, argv, options=["--entrypoint", "/usr/bin/env", *volumes])
     assert done.returncode == 0, done.stderr
     assert "checking store hashes" in done.stderr
     assert not any(word in done.stderr for word in ("disappeared", "modified", "missing")), done.stderr

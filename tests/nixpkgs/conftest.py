@@ -56,7 +56,9 @@ class Examples:
         return self.run_name(self.name(example), *argv, options=options)
 
     def run_name(self, name: str, *argv: str, options: Sequence[str] = ()) -> str:
-        return check(self.docker.docker("run", "--rm", "--network", "none", *options, name, *argv))
+        done = self.docker.run(name, argv, options=options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
 @pytest.fixture(scope="session")
