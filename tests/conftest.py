@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from tests.support.consumers.adapters import KINDS
 from tests.support.network import leave_network
+from tests.support.selection import group
 
 # CI tries the same examples each time, so that a failure there is one that everybody sees again.
 settings.register_profile("here", deadline=None, max_examples=60)
@@ -17,9 +18,9 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """pytest-xdist gives all tests of one consumer to one process, which starts it once."""
+    """pytest-xdist gives all tests of one consumer in one folder to one process, which starts it once."""
     if isinstance(item, pytest.Function) and (kind := consumer_of(item)):
-        item.add_marker(pytest.mark.xdist_group(kind))
+        item.add_marker(pytest.mark.xdist_group(group(item.path, kind)))
 
 
 def consumer_of(item: pytest.Function) -> str | None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
 from lamina.errors import BadInput
 from lamina.recipe.recipe import parse_recipe, recipe_json
 
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/design/recipe.schema.json").read_text())
-VALIDATOR = Draft202012Validator(SCHEMA)
 PATH = {"path": "/nix/store/" + "0" * 32 + "-hello", "narHash": "sha256:" + "0" * 52, "narSize": 120}
 WHOLE: dict[str, Any] = {
     "version": 1,
@@ -49,15 +51,23 @@ WHOLE: dict[str, Any] = {
 }
 
 
+@functools.cache
+def validator() -> Draft202012Validator:
+    """Importing jsonschema takes 2 s of a processor, and all processes of pytest-xdist import this module."""
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(SCHEMA)
+
+
 def test_the_schema_is_one() -> None:
-    Draft202012Validator.check_schema(SCHEMA)
+    validator().check_schema(SCHEMA)
 
 
 def test_what_lamina_writes_is_in_the_schema() -> None:
     """Everything that a recipe can have, and as little as it can."""
     least = {key: WHOLE[key] for key in SCHEMA["required"]} | {"layers": [], "names": []}
     for recipe in (WHOLE, least, recipe_json(parse_recipe(WHOLE, "r")), recipe_json(parse_recipe(least, "r"))):
-        VALIDATOR.validate(recipe)
+        validator().validate(recipe)
         parse_recipe(recipe, "r")
 
 
@@ -99,7 +109,7 @@ VALUES = st.one_of(
 @given(st.sampled_from(PLACES), st.sampled_from(["remove", "add", "replace"]), VALUES)
 def test_what_the_schema_refuses_the_reader_refuses(place: tuple[Any, ...], change: str, value: Any) -> None:
     document = changed(place, change, value)
-    if not VALIDATOR.is_valid(document):
+    if not validator().is_valid(document):
         with pytest.raises(BadInput):
             parse_recipe(document, "r")
 
@@ -108,6 +118,6 @@ def test_what_the_schema_refuses_the_reader_refuses(place: tuple[Any, ...], chan
 def test_every_field_is_told_of(place: tuple[Any, ...]) -> None:
     """A value that no field can have is refused by both, wherever it stands."""
     document = changed(place, "replace", 0.5)
-    assert not VALIDATOR.is_valid(document)
+    assert not validator().is_valid(document)
     with pytest.raises(BadInput):
         parse_recipe(document, "r")

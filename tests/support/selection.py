@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.consumers.adapters import KINDS
 
 thorough = pytest.mark.thorough
+
+
+def group(path: Path, kind: str) -> str:
+    """The name of the group of tests in one folder that use one consumer."""
+    return f"{path.parent.name}-{kind}"
 
 
 def first_of_family(kind: str) -> bool:

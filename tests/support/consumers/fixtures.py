@@ -42,9 +42,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """The versions of forky move, so its programs are tried by `make test-all` and `make compat` only."""
     if config.getoption("--newest"):
         return
-    newest = [item for item in items if uses_forky(item)]
-    config.hook.pytest_deselected(items=newest)
-    items[:] = [item for item in items if item not in set(newest)]
+    newest = {item for item in items if uses_forky(item)}
+    config.hook.pytest_deselected(items=[item for item in items if item in newest])
+    items[:] = [item for item in items if item not in newest]
 
 
 def uses_forky(item: pytest.Item) -> bool:

@@ -32,6 +32,7 @@ from lamina.store.tree_blob import TreeBlob
 from tests.support.archives import docker_save, sample, tar_of
 from tests.support.needs import absent, need_root
 from tests.support.recipes import archive_of, base, recipe, root_layer, store_layer, write_recipe
+from tests.support.selection import thorough
 from tests.support.trees import Link, Store, make_tree
 
 
@@ -94,9 +95,12 @@ def by_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lamina.store.sections._SECTION", 50_000)
 
 
+@pytest.mark.parametrize("kills", [25, pytest.param(100, marks=thorough)])
 @pytest.mark.parametrize("several", [False, True], ids=["one-process", "several-processes"])
-def test_a_kill_at_any_time_leaves_all_or_nothing(several: bool, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred times, anywhere between its start and its end; every other time there is an output from before.
+def test_a_kill_at_any_time_leaves_all_or_nothing(
+    several: bool, kills: int, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed that many times, anywhere between its start and its end; every other time there is an output from before.
 
     Killed between the two calls that put a file in the place of another, a run leaves a hidden name (`output._name`).
     """
@@ -111,7 +115,7 @@ def test_a_kill_at_any_time_leaves_all_or_nothing(several: bool, bench: Bench, m
         by_several_processes(monkeypatch)
     chance = random.Random(1)
     killed, longest = 0, 0.0
-    while killed < 100:
+    while killed < kills:
         before = b"from before" if killed % 2 else None
         image.unlink(missing_ok=True)
         if before:
