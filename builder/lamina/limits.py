@@ -180,6 +180,9 @@ ERROR_BYTES = 64 << 10
 ATTACHED_BYTES = 32 << 20
 """Size of a document that `lamina attach` puts beside an image: the bill of materials of a large image has 10 MB."""
 
+DIGEST_MAP_LAYERS = 10_000
+"""Layers in the digest map beside an image in a registry: an index of 20 platforms may have 20 * LAYERS."""
+
 RANGES = 64
 """Parts of a blob in one request, and parameters in its address: a client that resumes requests one part."""
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,12 @@ from typing import Any
 import attrs
 import pytest
 
+from lamina.image.digest_map import DigestMap
+from lamina.media.registry.shared_map import MapUpload, read_maps
+from lamina.media.registry.skopeo import Access
+from lamina.oci.digest import Digest
+from lamina.oci.documents import OCI_MANIFEST, Descriptor
+from lamina.oci.reference import parse_reference
 from tests.support.consumers.base import answers, daemon, free_port
 from tests.support.consumers.registry import CONFIG, Registry
 from tests.support.needs import need
@@ -37,15 +46,20 @@ class Pusher:
     store: Store
     address: str
     repository: str
+    size: int = LARGE
+    cache: str = "cache"
 
     def image(self, *contents: str, tag: str = "1") -> Path:
         """An image with a layer for each content."""
         paths = [self.store.path(f"part-{text}") for text in contents]
         for text, path in zip(contents, paths, strict=True):
             if not path.exists():
-                self.store.add(f"part-{text}", {"data": random.Random(text).randbytes(LARGE)})
+                self.store.add(f"part-{text}", {"data": random.Random(text).randbytes(self.size)})
         described = [
-            {**store_layer(str(path)), "paths": [{"path": str(path), "narHash": f"sha256:{text:0>52}", "narSize": 1}]}
+            {
+                **store_layer(str(path)),
+                "paths": [{"path": str(path), "narHash": f"sha256:{text:0>52}", "narSize": self.size}],
+            }
             for text, path in zip(contents, paths, strict=True)
         ]
         target = self.directory / "-".join(contents)
@@ -56,7 +70,7 @@ class Pusher:
         return f"docker://{self.address}/{self.repository}:{tag}"
 
     def push(self, *words: object) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "XDG_CACHE_HOME": str(self.directory / "cache")}
+        env = {**os.environ, "XDG_CACHE_HOME": str(self.directory / self.cache)}
         return subprocess.run(
             ["lamina", "push", *map(str, words)], env=env, capture_output=True, text=True, timeout=120
         )
@@ -121,6 +135,127 @@ def test_what_is_new_is_sent_and_nothing_else(registry: Registry, proxy: Proxy, 
     assert (changed["uploaded"], changed["digest"]) == (new["size"], digest)
     sent = sum(request.sent for request in proxy.taken())
     assert new["size"] < sent < new["size"] + 10_000  # the layer, a config and a manifest
+
+
+def test_what_another_machine_found_out_is_not_read_again(
+    registry: Registry, proxy: Proxy, pusher: Pusher, tmp_path: Path
+) -> None:
+    """With an empty cache. The files of unchanged layers are gone, so that nobody can read them."""
+    pusher = attrs.evolve(pusher, size=4 << 20)
+    zstd = ("--layer-compressor", "zstd")
+    images = [pusher.image(*"abc"), pusher.image(*"abd")]
+    [first] = pusher.pushed(images[0], pusher.name(), *zstd)
+    for text in "abc":
+        shutil.rmtree(pusher.store.path(f"part-{text}"))
+    other = attrs.evolve(pusher, cache="empty")
+    proxy.taken()
+    [again] = other.pushed(images[0], pusher.name(), *zstd)
+    assert again == {**first, "unchanged": True, "uploaded": 0, "held": first["uploaded"]}
+    requests = proxy.taken()
+    assert not any(request.sent for request in requests) and len(requests) <= 6
+
+    proxy.taken()
+    [changed] = other.pushed(images[1], pusher.name(), *zstd)
+    digest, stored = manifest(registry, pusher.repository)
+    assert (changed["digest"], changed["uploaded"]) == (digest, stored["layers"][2]["size"])
+    assert len([request for request in proxy.taken() if request.sent > LARGE]) == 1
+    # The only digests that this machine remembers are those of the layer that it read.
+    assert len(list((tmp_path / "empty").rglob("layers/*/*"))) == 1
+
+    error = other.refusal(images[1], pusher.name(), *zstd, PLAIN, "--no-digest-map")
+    assert str(pusher.store.path("part-a")) in error
+
+
+def test_the_map_is_listed_as_a_referrer(registry: Registry, pusher: Pusher) -> None:
+    image = pusher.image("a")
+    [first] = pusher.pushed(image, pusher.name())
+    [entry] = referrers(registry, pusher.repository, first["digest"])
+    [again] = attrs.evolve(pusher, cache="empty").pushed(image, pusher.name("2"))
+    assert (again["digest"], again["unchanged"]) == (first["digest"], False)
+    assert referrers(registry, pusher.repository, first["digest"]) == [entry]
+    document = json.loads(registry.ask("GET", f"/v2/{pusher.repository}/manifests/{entry['digest']}")[1])
+    assert document["artifactType"] == "application/vnd.lamina.digest-map.v1+json"
+    assert document["subject"]["digest"] == first["digest"]
+
+    other = attrs.evolve(pusher, repository=f"{pusher.repository}-none")
+    [without] = other.pushed(image, other.name(), "--no-digest-map")
+    assert referrers(registry, other.repository, without["digest"]) == []
+
+
+def referrers(registry: Registry, repository: str, digest: str) -> list[dict[str, Any]]:
+    """The list under the fallback tag."""
+    index = "application/vnd.oci.image.index.v1+json"
+    path = f"/v2/{repository}/manifests/{digest.replace(':', '-')}"
+    with closing(http.client.HTTPConnection("127.0.0.1", registry.port, timeout=60)) as connection:
+        connection.request("GET", path, headers={"Accept": index})
+        listed: list[dict[str, Any]] = json.loads(connection.getresponse().read()).get("manifests", [])
+    return listed
+
+
+def plant(registry: Registry, repository: str, subject: str, **lies: Any) -> None:
+    """Replace the digest map beside a manifest by one that says something else about every layer."""
+    name, access = parse_reference(f"{registry.address}/{repository}:1", "a test"), Access(tls_verify=False)
+    found = read_maps(name, [Digest(subject)], access, lambda error: pytest.fail(str(error)))
+    assert found
+    wrong = DigestMap({pair: attrs.evolve(claim, **lies) for pair, claim in found.claims.items()})
+    size = len(registry.ask("GET", f"/v2/{repository}/manifests/{subject}")[1])
+    upload = MapUpload(name, Descriptor(OCI_MANIFEST, Digest(subject), size), wrong, access)
+    upload.publish(upload.send())
+
+
+@pytest.mark.parametrize(
+    "lies",
+    [
+        {"digest": Digest("sha256:" + "0" * 64)},
+        pytest.param({"diff_id": Digest("sha256:" + "0" * 64)}, marks=pytest.mark.thorough),
+        pytest.param({"stored_size": 1}, marks=pytest.mark.thorough),
+    ],
+)
+def test_a_map_that_lies(registry: Registry, pusher: Pusher, lies: dict[str, Any]) -> None:
+    """It is noticed when the layer is read, because the registry does not have it. Nothing changes in the registry."""
+    pusher = attrs.evolve(pusher, size=9 << 20)
+    zstd = ("--layer-compressor", "zstd")
+    [name] = lies
+    image = pusher.image(f"lie-{name.replace('_', '-')}")
+    [pushed] = pusher.pushed(image, pusher.name(), *zstd)
+    _, stored = manifest(registry, pusher.repository)
+    plant(registry, pusher.repository, pushed["digest"], **lies)
+    for layer in stored["layers"]:
+        registry.ask("DELETE", f"/v2/{pusher.repository}/blobs/{layer['digest']}")
+    other = attrs.evolve(pusher, cache="empty")
+    error = other.refusal(image, pusher.name(), *zstd, PLAIN)
+    assert "the digest map in the registry has the digest" in error and "(--no-digest-map)" in error
+    assert manifest(registry, pusher.repository) == (pushed["digest"], stored)
+    [again] = other.pushed(image, pusher.name("2"), *zstd, "--no-digest-map")
+    assert (again["digest"], again["uploaded"]) == (pushed["digest"], stored["layers"][0]["size"])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'{"version": 1, "layers": [{"key": "x"}]}',
+        *(pytest.param(data, marks=pytest.mark.thorough) for data in (b"", b"[]", b'{"version": 2}', b"\xff")),
+    ],
+)
+def test_a_damaged_map_is_not_used(registry: Registry, pusher: Pusher, document: bytes) -> None:
+    """One line says so, and the layers are read."""
+    pusher = attrs.evolve(pusher, size=9 << 20)
+    image = pusher.image("damaged")
+    [pushed] = pusher.pushed(image, pusher.name(), "--layer-compressor", "zstd")
+
+    @attrs.frozen
+    class Damaged(DigestMap):
+        def document(self) -> bytes:
+            return document
+
+    subject = Descriptor(OCI_MANIFEST, pushed["digest"], 1)
+    name = parse_reference(f"{registry.address}/{pusher.repository}:1", "a test")
+    upload = MapUpload(name, subject, Damaged(), Access(tls_verify=False))
+    upload.publish(upload.send())
+    other = attrs.evolve(pusher, cache="empty")
+    done = other.push(image, pusher.name(), "--layer-compressor", "zstd", PLAIN)
+    assert done.returncode == 0 and "is already there" in done.stdout
+    assert re.fullmatch("lamina: .*: the digest map is not used: .*\n", done.stderr)
 
 
 def test_several_tags_and_a_sibling(registry: Registry, proxy: Proxy, pusher: Pusher) -> None:

@@ -37,6 +37,21 @@ WHITEOUTS = tar_of(
         Piece(f"nix/store/.wh.{hashed_name('two')}"),
     ]
 )
+DIGEST_MAP = to_json(
+    {
+        "version": 1,
+        "layers": [
+            {
+                "key": "ab" * 32,
+                "diffId": "sha256:" + "1" * 64,
+                "size": 5,
+                "encoding": "gz-6-1",
+                "digest": "sha256:" + "2" * 64,
+                "storedSize": 3,
+            }
+        ],
+    }
+)
 CONFIG = {"os": "linux", "architecture": "amd64", "config": {"Env": ["A=1"], "Labels": {"a": "b"}, "User": "1000:5"},
           "history": [{"created_by": "x"}]}  # fmt: skip
 
@@ -149,7 +164,10 @@ def seeds() -> dict[str, list[bytes]]:
             *(bytes([at]) + WRAPPERS[kind](LAYER) for at, kind in enumerate(("gzip", "bzip2", "xz", "zstd"))),
             b"\xff" + WRAPPERS["lzma"](LAYER),
         ],
-        "documents": [to_json(CONFIG), b'{"layers": [["a", "b"], ["c"]], "version": 1}', b"[1.5e3, null, -0]"],
+        "documents": [
+            DIGEST_MAP,
+            to_json(CONFIG), b'{"layers": [["a", "b"], ["c"]], "version": 1}', b"[1.5e3, null, -0]",
+        ],
         "names": [b"a/b:1", b"localhost:5000/x__y/z-1.2:latest", b"docker.io/library/redis"],
         "recipe": recipes(),
         "closure": closures(),

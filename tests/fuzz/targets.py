@@ -22,6 +22,7 @@ from lamina.data.compression import Decompressed, plain
 from lamina.errors import LaminaError
 from lamina.image import workers as learn
 from lamina.image.contents import store_paths
+from lamina.image.digest_map import DigestMap
 from lamina.image.export import export
 from lamina.image.image import Image
 from lamina.image.layer import Layer
@@ -108,6 +109,9 @@ def documents(data: bytes) -> None:
         with refusing():
             Descriptor.from_json(value, "it")
         parse_lock(value, "it")
+    with refusing():
+        claims = DigestMap.parse(data, "it")
+        assert DigestMap.parse(claims.document(), "it") == claims
 
 
 def names(data: bytes) -> None:

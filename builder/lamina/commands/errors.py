@@ -52,6 +52,17 @@ def selecting_by_name() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def naming_map_option() -> Iterator[None]:
+    """Mention --no-digest-map in the error for a digest map that is wrong."""
+    from lamina.image.digest_map import WrongMap
+
+    try:
+        yield
+    except WrongMap as error:
+        raise WrongMap(error.where, error.what, f"{error.remedy} (--no-digest-map)") from None
+
+
+@contextlib.contextmanager
 def choosing_a_daemon() -> Iterator[None]:
     """Mention --to in the error for a missing client."""
     from lamina.media.clients.process import NoClient

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lamina.commands.parser import add_image, add_layer_encoding, add_platform, add_selection, json_text
 
 if TYPE_CHECKING:
+    from lamina.errors import LaminaError
     from lamina.media.registry.push import Destinations, Pushed
     from lamina.media.registry.skopeo import Access
 
@@ -21,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_platform(parser)
     add_layer_encoding(parser)
     add_access(parser)
+    text = "neither read nor write the digest map in the registry, which spares machines without a cache to read layers"
+    parser.add_argument("--no-digest-map", action="store_true", help=text)
     parser.add_argument("--dry-run", action="store_true", help="show what would be uploaded, and push nothing")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -46,23 +49,33 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _pushed(options: argparse.Namespace, destinations: Destinations) -> list[Pushed]:
-    from lamina.commands.errors import naming_layer_options, selecting_by_name
+    from lamina.commands.errors import naming_layer_options, naming_map_option, selecting_by_name
     from lamina.data.output import scratch_directory
     from lamina.data.progress import Progress
     from lamina.image.cache import Cache
+    from lamina.image.digest_map import DigestMap
     from lamina.image.encoding import layer_encoding
     from lamina.media.absent import require_all_layers
     from lamina.media.oci_content import oci_content
-    from lamina.media.registry.push import planned, push
+    from lamina.media.registry.push import add_map, planned, push
     from lamina.recipe.open import open_everything
 
-    with scratch_directory() as spool:
+    has_map = not options.no_digest_map
+    is_map_missing = False
+
+    def claims(unread: int) -> DigestMap | None:
+        nonlocal is_map_missing
+        found = destinations.digest_map(unread, _unused_map) if has_map else None
+        is_map_missing = has_map and found is None
+        return found
+
+    with scratch_directory() as spool, naming_map_option():
         select = {"name": options.name, "tag": options.tag, "platform": options.platform}
         with naming_layer_options(), selecting_by_name(), Progress(f"reading {options.image}") as progress:
             item = open_everything(options.image, **select)
             require_all_layers(item)
             encoding = layer_encoding(options.layer_compressor, options.layer_level)
-            content = oci_content([item], encoding, Cache.of_user(), progress, spool)
+            content = oci_content([item], encoding, Cache.of_user(), progress, spool, claims)
         plans = [
             planned(content, name, manifest)
             for name, manifest in zip(destinations.names, destinations.manifests(), strict=True)
@@ -71,9 +84,31 @@ def _pushed(options: argparse.Namespace, destinations: Destinations) -> list[Pus
             return plans
         results = []
         for plan in plans:
+            access = destinations.access
+            if plan.is_unchanged:
+                if is_map_missing:
+                    add_map(content, plan.name, access, _unstored_map)
+                results.append(plan)
+                continue
             with Progress(f"pushing to {plan.name.familiar}", plan.uploaded) as progress:
-                results.append(plan if plan.is_unchanged else push(content, plan.name, destinations.access, progress))
+                results.append(push(content, plan.name, access, progress, _unstored_map, has_map=has_map))
         return results
+
+
+def _unused_map(error: LaminaError) -> None:
+    _note(f"{error.where}: the digest map is not used: {error.what}")
+
+
+def _unstored_map(error: LaminaError) -> None:
+    _note(f"{error.where}: pushed, but without a digest map (--no-digest-map): {error.what}")
+
+
+def _note(text: str) -> None:
+    import sys
+
+    from lamina.errors import printable
+
+    print(printable(f"lamina: {text}"), file=sys.stderr)
 
 
 def _as_json(result: Pushed) -> dict[str, object]:

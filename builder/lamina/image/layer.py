@@ -31,10 +31,14 @@ class Origin(NamedTuple):
 
 @attrs.frozen(eq=False)
 class Stored:
-    """A layer as a repository stores it. `blob` has the bytes; nobody has compared them with the descriptor."""
+    """A layer as a repository stores it. `blob` has the bytes; nobody has compared them with the descriptor.
+
+    `encoding` is the key of the `LayerEncoding` that made this form; None if the layer came so.
+    """
 
     descriptor: Descriptor
     blob: Blob
+    encoding: str | None = None
 
     @property
     def is_compressed(self) -> bool:

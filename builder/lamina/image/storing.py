@@ -13,6 +13,7 @@ from lamina.data.block_compression import CompressedBlob, compressed
 from lamina.data.parallel import Counter, processors
 from lamina.errors import LaminaError
 from lamina.image.cache import Cache, recall, remember
+from lamina.image.digest_map import Claimed, DigestMap
 from lamina.image.encoding import LayerEncoding
 from lamina.image.layer import Layer, Stored, hashing
 from lamina.image.workers import layer_workers
@@ -20,6 +21,9 @@ from lamina.oci.digest import Digest
 from lamina.oci.documents import Descriptor
 
 _NOTHING = Bytes(b"")
+
+Claims = Callable[[int], DigestMap | None]
+"""Gets a digest map, if there is one. The argument is the number of bytes that would be read without it."""
 
 
 def keeps_its_bytes(layer: Layer, encoding: LayerEncoding) -> bool:
@@ -35,17 +39,24 @@ def all_stored(
     cache: Cache,
     progress: Counter,
     spool: Path | None = None,
+    claims: Claims = lambda _: None,
 ) -> tuple[Layer, ...]:
     """The layers, each with `stored`, and with the digest of its plain tar.
 
-    A layer whose compressed digest is not remembered is read and compressed once, several at a time. The compressed
-    bytes are kept in the directory `spool`; without one, they are made again when somebody reads them. Raises
-    BadInput: a layer cannot be read, or its digest is wrong; LaminaError: a library compresses to unusual bytes.
+    A layer whose compressed digest neither the cache nor `claims` has is read and compressed once, several at a time.
+    The compressed bytes are kept in the directory `spool`; without one, they are made again when somebody reads them.
+    Raises BadInput: a layer cannot be read, or its digest is wrong; LaminaError: a library compresses to unusual bytes.
     """
     found = [
         _known_form(layer, encoding, cache)
         for layer, encoding in zip(recall(tuple(layers), cache), encodings, strict=True)
     ]
+    unread = sum(layer.size or layer.weight for layer in found if layer.stored is None)
+    if unread and (claimed := claims(unread)):
+        found = [
+            _claimed_form(layer, encoding, claimed) if layer.stored is None else layer
+            for layer, encoding in zip(found, encodings, strict=True)
+        ]
     first: dict[object, int] = {}
     for position, layer in enumerate(found):
         if layer.stored is None:
@@ -82,15 +93,30 @@ def _known_form(layer: Layer, encoding: LayerEncoding, cache: Cache) -> Layer:
         descriptor = None if size is None else Descriptor(encoding.media_type, layer.diff_id, size)
     elif layer.diff_id is not None and (entry := cache.compressed_layer(layer.diff_id, encoding.key)):
         descriptor = Descriptor(encoding.media_type, *entry)
-    stored = Stored(descriptor, _on_demand(layer, encoding, descriptor.size)) if descriptor else None
+    if descriptor is None:
+        return attrs.evolve(layer, stored=None)
+    stored = Stored(descriptor, _on_demand(layer.blob, encoding, descriptor.size), encoding.key)
     return attrs.evolve(layer, stored=stored)
 
 
-def _on_demand(layer: Layer, encoding: LayerEncoding, size: int) -> Blob:
-    """The bytes of the layer, compressed when they are read."""
+def _claimed_form(layer: Layer, encoding: LayerEncoding, claims: DigestMap) -> Layer:
+    """The layer with the stored form that a digest map has for it, if it has one. Whoever reads it compares it."""
+    claim = claims.about(layer, encoding.key)
+    if claim is None:
+        return layer
+    plain = Claimed(layer.blob, claim.diff_id, claim.size, layer.where)
+    packed = _on_demand(plain, encoding, claim.stored_size)
+    blob = Claimed(packed, claim.digest, claim.stored_size, layer.where)
+    descriptor = Descriptor(encoding.media_type, claim.digest, claim.stored_size)
+    stored = Stored(descriptor, blob, encoding.key)
+    return attrs.evolve(layer, diff_id=claim.diff_id, size=claim.size, stored=stored)
+
+
+def _on_demand(plain: Blob, encoding: LayerEncoding, size: int) -> Blob:
+    """The bytes of a layer, compressed when they are read."""
     if encoding.compressor == "none":
-        return layer.blob
-    return CompressedBlob(layer.blob, encoding.compressor, encoding.actual_level, size)
+        return plain
+    return CompressedBlob(plain, encoding.compressor, encoding.actual_level, size)
 
 
 def _compressed(
@@ -110,7 +136,7 @@ def _compressed(
         cache.remember_compressed(read.diff_id, encoding.key, digest, size)
     blob = FileAt(path, size) if path else _NOTHING
     # What comes from another process must be made of what pickle knows, which the default of annotations is not.
-    return attrs.evolve(read, stored=Stored(Descriptor(encoding.media_type, digest, size, {}), blob))
+    return attrs.evolve(read, stored=Stored(Descriptor(encoding.media_type, digest, size, {}), blob, encoding.key))
 
 
 def _pieces(chunks: Iterator[bytes], encoding: LayerEncoding, threads: int, path: Path | None) -> Iterator[bytes]:
@@ -141,5 +167,6 @@ def _with_bytes(layer: Layer, made: Layer, encoding: LayerEncoding) -> Layer:
     assert made.stored is not None
     stored = made.stored
     if not isinstance(stored.blob, FileAt):
-        stored = Stored(stored.descriptor, _on_demand(layer, encoding, stored.descriptor.size))
+        blob = _on_demand(layer.blob, encoding, stored.descriptor.size)
+        stored = attrs.evolve(stored, blob=blob)
     return attrs.evolve(layer, diff_id=made.diff_id, size=made.size, stored=stored)

@@ -16,7 +16,7 @@ from lamina.image.encoding import DEFAULT_ENCODING, LayerEncoding
 from lamina.image.image import Image, all_layers, with_layers
 from lamina.image.index import ImageIndex, all_images
 from lamina.image.layer import Layer, Stored
-from lamina.image.storing import all_stored, keeps_its_bytes
+from lamina.image.storing import Claims, all_stored, keeps_its_bytes
 from lamina.limits import DOCUMENT_BYTES
 from lamina.oci.digest import UNKNOWN, Digest
 from lamina.oci.documents import (
@@ -85,13 +85,14 @@ def oci_content(
     cache: Cache | None = None,
     progress: Counter = lambda _: None,
     spool: Path | None = None,
+    claims: Claims = lambda _: None,
 ) -> OciContent:
     """The content of a repository with these images and indexes.
 
     Layers that came compressed keep their bytes, others are compressed as `encoding` says; None: as the image's recipe
     asks for, or else with gzip. Digests come from the cache, or from reading the layer once. Layers that are read are
     written compressed to the directory `spool`, if given; blobs then need it. `progress` counts the bytes that are
-    read.
+    read. `claims` gets what another machine has found out about layers that would be read.
 
     Raises BadInput: a layer cannot be read, or its digest is wrong; LaminaError: this Python compresses to unusual
     bytes.
@@ -100,7 +101,7 @@ def oci_content(
     images = all_images(items)
     chosen = [encoding or image.encoding or DEFAULT_ENCODING for image in images]
     encodings = [each for image, each in zip(images, chosen, strict=True) for _ in image.layers]
-    layers = all_stored(all_layers(images), encodings, cache or Cache(None), progress, spool)
+    layers = all_stored(all_layers(images), encodings, cache or Cache(None), progress, spool, claims)
     builder = _Builder()
     stored = iter(zip(with_layers(images, layers), images, chosen, strict=True))
     tops = []

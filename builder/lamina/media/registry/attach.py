@@ -6,24 +6,24 @@ fallback tag, which clients keep up to date (OCI distribution spec v1.1, "Referr
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 
 import attrs
 
-from lamina.data.blob import Bytes
 from lamina.errors import BadInput, LaminaError
-from lamina.limits import IMAGES
-from lamina.media.oci_content import Document
-from lamina.media.registry.repositories import Repository, ServedBlob, artifact, entry_of, referrers_index
-from lamina.media.registry.skopeo import Access, Skopeo, answered_manifest, asked_manifest
-from lamina.oci.digest import Digest, hex_of, parse_digest, sha256
+from lamina.media.registry.referrers import (
+    copy_documents,
+    copy_list,
+    fallback_tag,
+    keeps_artifact_types,
+    listed_referrers,
+)
+from lamina.media.registry.repositories import artifact, entry_of
+from lamina.media.registry.skopeo import Access, answered_manifest, asked_manifest
+from lamina.oci.digest import Digest, parse_digest, sha256
 from lamina.oci.documents import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Descriptor
-from lamina.oci.reference import Reference, make_reference, parse_reference
-from lamina.oci.strict_json import Json, expect, parse_json
-
-_SKOPEO = [1, 14]
-"""The first version whose descriptors have `artifactType`. 1.9.3 refuses such an index, 1.18.0 copies it."""
+from lamina.oci.reference import Reference, parse_reference
+from lamina.oci.strict_json import expect, parse_json
 
 _TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX)
 
@@ -85,24 +85,21 @@ def attach(
     documents = {item.descriptor.digest: item for item in (manifest, *blobs)}
     place = f"{subject.name.qualified_name}@{digest}"
     if not has_fallback:
-        _copy(documents, digest, place, access, "--all")
+        copy_documents(documents, digest, place, access, "--all")
         return Attached(described.digest, digest, False)
-    fallback = make_reference(subject.name.qualified_name, f"sha256-{hex_of(described.digest)}", subject.text)
-    listed = _listed(answered_manifest(asked_manifest(fallback.qualified, access)), fallback.qualified)
+    fallback = fallback_tag(subject.name, described.digest)
+    listed = listed_referrers(answered_manifest(asked_manifest(fallback, access)), fallback)
     if any(entry.get("digest") == digest for entry in listed):
         return Attached(described.digest, digest, True)
-    _copy(documents, digest, place, access, "--all")
-    index = Document(OCI_INDEX, referrers_index([*listed, entry_of(manifest)]))
-    _copy({index.descriptor.digest: index}, sha256(index.data), fallback.qualified, access, "--multi-arch=index-only")
+    copy_documents(documents, digest, place, access, "--all")
+    copy_list([*listed, entry_of(manifest)], fallback, access)
     return Attached(described.digest, digest, False)
 
 
 def _check_skopeo() -> None:
-    """Raises LaminaError: this Skopeo loses `artifactType` in an index, and so refuses to copy the list."""
-    version = Skopeo("--version", subject="skopeo").result().decode(errors="replace").split()[-1:]
-    numbers = [int(part) for part in "".join(version).split("-")[0].split(".") if part.isdecimal()]
-    if numbers < _SKOPEO:
-        problem = f"version {'.'.join(map(str, numbers))} cannot write lists of referrers"
+    """Raises LaminaError: this Skopeo cannot copy the list."""
+    if not keeps_artifact_types():
+        problem = "this version cannot write lists of referrers"
         remedy = "use 1.14 or newer; if the registry makes these lists itself, turn the fallback tag off"
         raise LaminaError("skopeo", problem, remedy)
 
@@ -117,33 +114,3 @@ def _descriptor(manifest: bytes, subject: Subject) -> Descriptor:
     if media_type not in _TYPES:
         raise BadInput(subject.text, f"a manifest of type {media_type!r:.80}", "give an image")
     return Descriptor(media_type, digest, len(manifest))
-
-
-def _listed(index: bytes | None, where: str) -> list[Json]:
-    """The entries of the fallback tag, as they are. Raises BadInput: it is no list of referrers."""
-    if index is None:
-        return []
-    fields = expect(parse_json(index, where), dict, "the list of referrers", where)
-    if fields.get("mediaType", OCI_INDEX) != OCI_INDEX:
-        raise BadInput(where, "is no list of referrers", "remove this tag, which belongs to referrers")
-    entries = expect(fields.get("manifests"), list, "manifests", where)
-    if len(entries) > IMAGES:
-        raise BadInput(where, f"more than {IMAGES} referrers", "remove some")
-    return [Descriptor.from_json(entry, where) and entry for entry in entries]
-
-
-def _copy(documents: Mapping[Digest, Document], top: Digest, target: str, access: Access, *words: str) -> None:
-    """Let Skopeo push these documents. Raises RemoteFailure."""
-    from lamina.media.registry.running import beside
-
-    tag, repository, errors = "artifact", f"lamina-{secrets.token_hex(8)}", list[LaminaError]()
-    blobs = {
-        digest: ServedBlob(digest, len(item.data), Bytes(item.data), digest)
-        for digest, item in documents.items()
-        if digest != top
-    }
-    served = Repository({tag: top}, {top: documents[top]}, blobs)
-    with beside({repository: served}, errors.append) as address:
-        options = ["--quiet", "--preserve-digests", "--src-tls-verify=false", "--src-no-creds", *words]
-        source = f"docker://{address}/{repository}:{tag}"
-        Skopeo("copy", *options, *access.words("dest-"), source, f"docker://{target}", subject=target).result()

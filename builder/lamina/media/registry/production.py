@@ -118,6 +118,8 @@ def _memory(piece: HeldPiece) -> int:
 class WrongBytes(BadInput):
     """The bytes of a blob do not have its digest."""
 
+    digest: Digest
+
 
 class _Maker:
     """Makes the pieces of a blob from `position` on, one after the other; `state` hashes them from the first one on."""
@@ -147,4 +149,6 @@ class _Maker:
 
     def _wrong(self, problem: str) -> WrongBytes:
         remedy = "a file has changed, or a remembered digest is wrong: start again, and have every layer hashed"
-        return WrongBytes(self.blob.where, problem, remedy)
+        error = WrongBytes(self.blob.where, problem, remedy)
+        error.digest = self.blob.digest
+        return error

@@ -6,14 +6,18 @@ The registry is asked for the manifest first. If it has ours under the tag, noth
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 
 from lamina.data.parallel import Counter
 from lamina.errors import BadUsage, LaminaError
+from lamina.image.digest_map import Claimed, DigestMap, wrong_map
 from lamina.media.oci_content import OciContent
+from lamina.media.registry.production import WrongBytes
 from lamina.media.registry.repositories import Repository, repository_of
+from lamina.media.registry.shared_map import WORTH_ASKING, MapUpload, Report, read_maps
 from lamina.media.registry.skopeo import Access, Skopeo, answered_manifest, asked_manifest
 from lamina.oci.digest import Digest, sha256
 from lamina.oci.documents import OCI_INDEX, Descriptor
@@ -41,6 +45,7 @@ class Destinations:
     names: Sequence[Reference]
     access: Access
     _questions: list[Skopeo] = attrs.field(init=False)
+    _manifests: list[bytes | None] | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
@@ -49,7 +54,20 @@ class Destinations:
 
     def manifests(self) -> list[bytes | None]:
         """The manifest under each name, if there is one. Raises RemoteFailure: a registry does not answer."""
-        return [answered_manifest(question) for question in self._questions]
+        if self._manifests is None:
+            self._manifests = [answered_manifest(question) for question in self._questions]
+        return self._manifests
+
+    def digest_map(self, unread: int, report: Report) -> DigestMap | None:
+        """The digest maps beside what is under the names now, if that saves time: `unread` bytes would be read.
+
+        None for several repositories, because a map of one would decide what the others get. `report` gets what is
+        wrong with a map. Raises RemoteFailure: a registry does not answer.
+        """
+        if unread < WORTH_ASKING or len({name.qualified_name for name in self.names}) != 1:
+            return None
+        subjects = [sha256(manifest) for manifest in self.manifests() if manifest is not None]
+        return read_maps(self.names[0], subjects, self.access, report)
 
     def end(self) -> None:
         """Stop asking."""
@@ -75,20 +93,52 @@ def push(
     name: Reference,
     access: Access,
     count: Counter = lambda _: None,
-    on_error: Callable[[LaminaError], None] | None = None,
+    on_error: Report | None = None,
+    *,
+    has_map: bool = False,
 ) -> Pushed:
     """Push the content to one name, and check that the registry has it afterwards.
 
-    Raises RemoteFailure: the registry refused, or has something else; BadInput: a layer cannot be read.
+    With `has_map`, a digest map is put beside it meanwhile; `on_error` gets the reason if that fails.
+
+    Raises RemoteFailure: the registry refused, or has something else; BadInput: a layer cannot be read; WrongMap: a
+    digest map has the wrong digest for a layer.
     """
+    top = top_of(content)
+    upload = MapUpload.of(content, top, name, access) if has_map else None
+    with ThreadPoolExecutor(1) as beside_it:
+        sending = beside_it.submit(upload.send) if upload else None
+        uploaded = _upload(content, top, name, access, count)
+        publishing = beside_it.submit(lambda: upload.publish(sending.result())) if upload and sending else None
+        _check(name, top.digest, access)
+        try:
+            if publishing:
+                publishing.result()
+        except LaminaError as error:
+            if on_error:
+                on_error(error)
+    return Pushed(name, top.digest, False, uploaded, _size(content) - uploaded)
+
+
+def add_map(content: OciContent, name: Reference, access: Access, on_error: Report) -> None:
+    """Put a digest map beside an image that is there; `on_error` gets the reason if that fails."""
+    upload = MapUpload.of(content, top_of(content), name, access)
+    try:
+        if upload:
+            upload.publish(upload.send())
+    except LaminaError as error:
+        on_error(error)
+
+
+def _upload(content: OciContent, top: Descriptor, name: Reference, access: Access, count: Counter) -> int:
+    """Let Skopeo push the content; returns the bytes of the layers that it sent. Raises what `push` raises."""
     from lamina.media.registry.running import beside
 
-    top = top_of(content)
     repository, errors = f"lamina-{secrets.token_hex(8)}", list[LaminaError]()
-    sent: dict[Digest, int] = {}
+    sent: set[Digest] = set()
 
     def add(digest: Digest, size: int) -> None:
-        sent[digest] = sent.get(digest, 0) + size
+        sent.add(digest)
         count(size)
 
     with beside({repository: _served(content, top)}, errors.append, add) as address:
@@ -99,15 +149,26 @@ def push(
             copy.result()
         except LaminaError:
             if errors:
-                raise errors[0] from None
+                raise _cause(errors[0], content) from None
             raise
+    return sum(blob.descriptor.size for digest, blob in content.blobs.items() if digest in sent)
+
+
+def _cause(error: LaminaError, content: OciContent) -> LaminaError:
+    """The error for a layer that could not be sent. If a map has the wrong size, too few bytes were compared."""
+    for digest, stored in content.blobs.items():
+        if isinstance(error, WrongBytes) and error.digest == digest and isinstance(stored.blob, Claimed):
+            return wrong_map(stored.layer.where, digest)
+    return error
+
+
+def _check(name: Reference, digest: Digest, access: Access) -> None:
+    """Raises LaminaError: the registry has something else under the name."""
     found = answered_manifest(asked_manifest(name.qualified, access))
-    if found is None or sha256(found) != top.digest:
-        digest = sha256(found) if found is not None else "nothing"
-        problem = f"the registry has {digest} under this name after the push of {top.digest}"
+    if found is None or sha256(found) != digest:
+        there = sha256(found) if found is not None else "nothing"
+        problem = f"the registry has {there} under this name after the push of {digest}"
         raise LaminaError(name.qualified, problem, "check whether somebody else pushes to it")
-    uploaded = sum(blob.descriptor.size for digest, blob in content.blobs.items() if digest in sent)
-    return Pushed(name, top.digest, False, uploaded, _size(content) - uploaded)
 
 
 def top_of(content: OciContent) -> Descriptor:
