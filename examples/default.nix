@@ -26,6 +26,8 @@ let
     layered = example ./layered.nix;
     ownLayers = example ./own-layers.nix;
     streamed = example ./streamed.nix;
+    oci = example ./oci.nix;
+    platforms = example ./platforms.nix;
   };
 in
 examples

@@ -175,8 +175,12 @@ def test_provenance(registry: Registry, image: Path, name: str, tmp_path: Path, 
 
 
 @pytest.mark.thorough
-def test_cosign_signs_and_verifies_what_was_pushed(cosign: Cosign, image: Path, name: str, tmp_path: Path) -> None:
-    """With an offline key, by the digest that `lamina digest` prints; a sibling without a signature is refused."""
+@pytest.mark.parametrize("kind", ["cosign", "cosign_forky"])
+def test_cosign_signs_and_verifies_what_was_pushed(
+    request: pytest.FixtureRequest, kind: str, image: Path, name: str
+) -> None:
+    """Of version 2 and 3, with an offline key, by the digest that `lamina digest` prints."""
+    cosign: Cosign = request.getfixturevalue(kind)
     digest = run("digest", image).stdout.strip()
     place = f"{cosign.registry.address}/{name}"
     [pushed] = printed("push", image, f"docker://{place}:1", PLAIN)

@@ -26,11 +26,17 @@ from lamina.media.registry.skopeo import Access
 from lamina.oci.digest import Digest
 from lamina.oci.documents import OCI_MANIFEST, Descriptor
 from lamina.oci.reference import parse_reference
-from tests.support.consumers.base import answers, daemon, free_port
+from tests.support.builds import nix_build
+from tests.support.consumers.base import HEAVY, Consumer, answers, check, daemon, free_port
+from tests.support.consumers.containerd import Containerd
+from tests.support.consumers.docker import Docker
+from tests.support.consumers.podman import Podman
 from tests.support.consumers.registry import CONFIG, Registry
 from tests.support.needs import need
+from tests.support.once import Once
 from tests.support.proxy import Limit, Proxy, proxy_to
 from tests.support.recipes import recipe, store_layer, write_recipe
+from tests.support.selection import thorough
 from tests.support.served import certificate
 from tests.support.trees import Store
 
@@ -129,7 +135,8 @@ def test_what_is_new_is_sent_and_nothing_else(registry: Registry, proxy: Proxy, 
     [dry] = pusher.pushed(pusher.image("a", "b", "d"), pusher.name(), "--dry-run")
     assert not any(request.sent for request in proxy.taken())
     [changed] = pusher.pushed(pusher.image("a", "b", "d"), pusher.name())
-    assert changed == dry
+    assert (changed["read"], dry["read"] > LARGE) == (0, True)  # the dry run has read the layer
+    assert {**changed, "read": 0} == {**dry, "read": 0}
     digest, stored = manifest(registry, pusher.repository)
     new = stored["layers"][2]
     assert (changed["uploaded"], changed["digest"]) == (new["size"], digest)
@@ -150,7 +157,7 @@ def test_what_another_machine_found_out_is_not_read_again(
     other = attrs.evolve(pusher, cache="empty")
     proxy.taken()
     [again] = other.pushed(images[0], pusher.name(), *zstd)
-    assert again == {**first, "unchanged": True, "uploaded": 0, "held": first["uploaded"]}
+    assert again == {**first, "unchanged": True, "uploaded": 0, "held": first["uploaded"], "read": 0}
     requests = proxy.taken()
     assert not any(request.sent for request in requests) and len(requests) <= 6
 
@@ -158,6 +165,7 @@ def test_what_another_machine_found_out_is_not_read_again(
     [changed] = other.pushed(images[1], pusher.name(), *zstd)
     digest, stored = manifest(registry, pusher.repository)
     assert (changed["digest"], changed["uploaded"]) == (digest, stored["layers"][2]["size"])
+    assert pusher.size < changed["read"] < pusher.size + 20_000  # the tar of one layer
     assert len([request for request in proxy.taken() if request.sent > LARGE]) == 1
     # The only digests that this machine remembers are those of the layer that it read.
     assert len(list((tmp_path / "empty").rglob("layers/*/*"))) == 1
@@ -284,6 +292,65 @@ def test_what_was_pushed_can_be_pulled(registry: Registry, pusher: Pusher, tmp_p
     for layer in (stored["config"], *stored["layers"]):
         data = (tmp_path / "got" / layer["digest"].removeprefix("sha256:")).read_bytes()
         assert f"sha256:{sha256(data).hexdigest()}" == layer["digest"]
+
+
+PULLERS = (
+    "dockerd",
+    "dockerd_trixie",
+    "dockerd_trixie_containerd",
+    "podman",
+    "podman_trixie",
+    "containerd",
+    "containerd_trixie",
+    "dockerd_forky",
+    "dockerd_forky_containerd",
+    "podman_forky",
+    "containerd_forky",
+)
+
+
+@pytest.mark.parametrize("kind", ["dockerd", *(pytest.param(kind, marks=thorough) for kind in PULLERS[1:])])
+def test_daemons_pull_and_run_what_was_pushed(
+    request: pytest.FixtureRequest, registry: Registry, kind: str, hello: Path
+) -> None:
+    """By the digest that `lamina digest` printed before. containerd cannot run a name with a digest alone."""
+    need("skopeo", "skopeo")
+    consumer: Consumer = request.getfixturevalue(kind)
+    digest = check(["lamina", "digest", hello]).strip()
+    place = f"{registry.address}/pulled-by-{kind.replace('_', '-')}"
+    check(["lamina", "push", hello, f"docker://{place}:1", PLAIN, "--no-digest-map"], timeout=HEAVY)
+    name = f"{place}:1" if isinstance(consumer, Podman) else f"{place}@{digest}"
+    if isinstance(consumer, Docker):
+        check(consumer.docker("pull", name), timeout=HEAVY)
+    elif isinstance(consumer, Podman):
+        consumer.check("pull", "--tls-verify=false", name, timeout=HEAVY)
+    elif isinstance(consumer, Containerd):
+        check(consumer.ctr("images", "pull", "--plain-http", name), timeout=HEAVY)
+    assert registry.ask("HEAD", f"/v2/{place.partition('/')[2]}/manifests/1")[2] == digest
+    assert "Hello, world!" in consumer.run(name).stdout
+
+
+@pytest.fixture(scope="session")
+def hello(once: Once) -> Path:
+    """A recipe whose layers are compressed with gzip, which every generation reads."""
+    return Path(once("pushed-hello", lambda: str(nix_build("-A", "examples.hello.recipe"))))
+
+
+def test_a_dry_run_counts_mounts_apart(registry: Registry, proxy: Proxy, pusher: Pusher) -> None:
+    """What one repository has, or gets, is mounted in the next one, and the push then sends no more."""
+    first, second = pusher, attrs.evolve(pusher, repository=f"{pusher.repository}-second")
+    pusher.pushed(pusher.image("mount-a", "mount-b"), first.name())
+    image = pusher.image("mount-a", "mount-c")
+    names = (first.name(), second.name(), second.name("2"))
+    one, two, three = pusher.pushed(image, *names, "--dry-run")
+    small, large = one["held"], one["uploaded"]
+    assert min(small, large) > LARGE and one["mounted"] == 0
+    assert (two["uploaded"], two["held"], two["mounted"]) == (0, small + large, small + large)
+    assert (three["uploaded"], three["held"], three["mounted"]) == (0, small + large, 0)
+    proxy.taken()
+    done = pusher.pushed(image, *names)
+    assert [result["uploaded"] for result in done] == [large, 0, 0]
+    assert len([request for request in proxy.taken() if request.sent > LARGE]) == 1
 
 
 TLS = """\

@@ -9,7 +9,13 @@ import pytest
 
 from lamina.report.verify import verify
 from tests.support.builds import ROOT, nix, nix_build
+from tests.support.consumers.base import Consumer, check
+from tests.support.consumers.skopeo import Skopeo
 from tests.support.fixtures import Command
+from tests.support.selection import thorough
+
+OF_ARCHIVES = ("podman_trixie", "dockerd_trixie_containerd", "containerd", "containerd_trixie")
+"""More daemons that load OCI archives."""
 
 IMAGES = f"""
 let
@@ -54,6 +60,42 @@ def test_an_index_has_both_platforms(lamina: Command) -> None:
     report = json.loads(lamina("digest", path, "--json").stdout)
     assert [each["platform"]["architecture"] for each in report["manifests"]] == ["amd64", "arm64"]
     assert built("index.digest").read_text().strip() == report["index"]["digest"]
+
+
+def test_the_example_of_an_archive(lamina: Command, skopeo: Skopeo) -> None:
+    """Skopeo reads it, and its digest is the one that the attribute `digest` has."""
+    path, digest = nix_build("-A", "examples.oci"), nix_build("-A", "examples.oci.digest")
+    assert verify(path).problems == ()
+    assert lamina("digest", path).stdout.decode() == digest.read_text()
+    words = [*skopeo.prefix, "skopeo", "--insecure-policy", "inspect"]
+    found = json.loads(check([*words, f"oci-archive:{path}"]))
+    assert found["Digest"] == digest.read_text().strip()
+    raw = json.loads(check([*words, "--raw", f"oci-archive:{path}"]))
+    assert {layer["mediaType"][-5:] for layer in raw["layers"]} == {"+zstd"}
+    assert raw["annotations"] == {"org.opencontainers.image.title": "hello"}
+
+
+@pytest.mark.parametrize("kind", ["podman", *(pytest.param(kind, marks=thorough) for kind in OF_ARCHIVES)])
+def test_the_example_of_an_archive_runs(request: pytest.FixtureRequest, kind: str) -> None:
+    consumer: Consumer = request.getfixturevalue(kind)
+    consumer.load(nix_build("-A", "examples.oci"))
+    [name] = [name for name in consumer.names() if name.endswith("oci:1.0")]
+    assert "Hello, world!" in consumer.run(name).stdout
+    consumer.remove(name)
+
+
+def test_the_example_of_several_platforms(lamina: Command, skopeo: Skopeo) -> None:
+    """Skopeo finds a manifest for each platform, with its own page."""
+    path = nix_build("-A", "examples.platforms")
+    assert verify(path).problems == ()
+    layers = set()
+    for architecture in ("amd64", "arm64"):
+        words = [*skopeo.prefix, "skopeo", "--insecure-policy", "--override-arch", architecture, "inspect"]
+        found = json.loads(check([*words, f"oci:{path}:1.0"]))
+        assert found["Architecture"] == architecture
+        layers.add(tuple(found["Layers"]))
+    assert len(layers) == 2
+    assert nix_build("-A", "examples.platforms.digest").read_text() == lamina("digest", path).stdout.decode()
 
 
 @pytest.mark.parametrize(

@@ -37,18 +37,19 @@ def run(options: argparse.Namespace) -> int:
 
     destinations = Destinations(names, access)  # the registries answer while the image is opened
     try:
-        results = _pushed(options, destinations)
+        results, read = _pushed(options, destinations)
     finally:
         destinations.end()
     if options.json:
-        print(json_text([_as_json(result) for result in results], indent=None))
+        print(json_text([_as_json(result, read) for result in results], indent=None))
     else:
         for result in results:
             print(_line(result, is_planned=options.dry_run))
     return 0
 
 
-def _pushed(options: argparse.Namespace, destinations: Destinations) -> list[Pushed]:
+def _pushed(options: argparse.Namespace, destinations: Destinations) -> tuple[list[Pushed], int]:
+    """The result for each destination, and how many bytes of layers were read to find out digests."""
     from lamina.commands.errors import naming_layer_options, naming_map_option, selecting_by_name
     from lamina.data.output import scratch_directory
     from lamina.data.progress import Progress
@@ -62,6 +63,7 @@ def _pushed(options: argparse.Namespace, destinations: Destinations) -> list[Pus
 
     has_map = not options.no_digest_map
     is_map_missing = False
+    read = 0
 
     def claims(unread: int) -> DigestMap | None:
         nonlocal is_map_missing
@@ -69,19 +71,21 @@ def _pushed(options: argparse.Namespace, destinations: Destinations) -> list[Pus
         is_map_missing = has_map and found is None
         return found
 
+    def count(size: int) -> None:
+        nonlocal read
+        read += size
+        progress(size)
+
     with scratch_directory() as spool, naming_map_option():
         select = {"name": options.name, "tag": options.tag, "platform": options.platform}
         with naming_layer_options(), selecting_by_name(), Progress(f"reading {options.image}") as progress:
             item = open_everything(options.image, **select)
             require_all_layers(item)
             encoding = layer_encoding(options.layer_compressor, options.layer_level)
-            content = oci_content([item], encoding, Cache.of_user(), progress, spool, claims)
-        plans = [
-            planned(content, name, manifest)
-            for name, manifest in zip(destinations.names, destinations.manifests(), strict=True)
-        ]
+            content = oci_content([item], encoding, Cache.of_user(), count, spool, claims)
+        plans = planned(content, destinations.names, destinations.manifests())
         if options.dry_run:
-            return plans
+            return plans, read
         results = []
         for plan in plans:
             access = destinations.access
@@ -92,7 +96,7 @@ def _pushed(options: argparse.Namespace, destinations: Destinations) -> list[Pus
                 continue
             with Progress(f"pushing to {plan.name.familiar}", plan.uploaded) as progress:
                 results.append(push(content, plan.name, access, progress, _unstored_map, has_map=has_map))
-        return results
+        return results, read
 
 
 def _unused_map(error: LaminaError) -> None:
@@ -111,13 +115,15 @@ def _note(text: str) -> None:
     print(printable(f"lamina: {text}"), file=sys.stderr)
 
 
-def _as_json(result: Pushed) -> dict[str, object]:
+def _as_json(result: Pushed, read: int) -> dict[str, object]:
     return {
         "name": result.name.qualified,
         "digest": result.digest,
         "unchanged": result.is_unchanged,
         "uploaded": result.uploaded,
         "held": result.held,
+        "mounted": result.mounted,
+        "read": read,
     }
 
 
@@ -127,7 +133,8 @@ def _line(result: Pushed, *, is_planned: bool) -> str:
     name = f"{result.name.qualified}@{result.digest}"
     if result.is_unchanged:
         return f"{name} is already there"
-    sizes = f"{human(result.uploaded)} of layers, {human(result.held)} are there"
+    mounted = f", {human(result.mounted)} of them in another repository" if result.mounted else ""
+    sizes = f"{human(result.uploaded)} of layers, {human(result.held)} are there{mounted}"
     return f"{name}: would upload at most {sizes}" if is_planned else f"{name}: uploaded {sizes}"
 
 

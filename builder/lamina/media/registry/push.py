@@ -6,7 +6,7 @@ The registry is asked for the manifest first. If it has ours under the tag, noth
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
@@ -29,13 +29,18 @@ _TAG = "image"
 
 @attrs.frozen
 class Pushed:
-    """The result for one name. Sizes are in bytes of layers: `held` were in the registry, `uploaded` were sent."""
+    """The result for one name. Sizes are in bytes of layers.
+
+    `held` were in the registry, `uploaded` were sent. `mounted` is the part of `held` that only another repository had
+    among those that are pushed to, so that the registry mounts it from there.
+    """
 
     name: Reference
     digest: Digest
     is_unchanged: bool
     uploaded: int = 0
     held: int = 0
+    mounted: int = 0
 
 
 @attrs.define(eq=False)
@@ -75,17 +80,29 @@ class Destinations:
             question.end()
 
 
-def planned(content: OciContent, name: Reference, manifest: bytes | None) -> Pushed:
-    """What a push would do at most: layers in the manifest that is there now need no upload.
+def planned(content: OciContent, names: Sequence[Reference], manifests: Sequence[bytes | None]) -> list[Pushed]:
+    """What pushes to these names would do at most, one after the other: `manifests` are under them now.
 
-    The registry may have other layers too, in this repository or in one that it mounts them from.
+    A layer needs no upload if the manifest that is there has it, or if an earlier push of these brings it. The registry
+    may have other layers too, in these repositories or in others that it mounts them from.
     """
     top = top_of(content)
-    if manifest is not None and sha256(manifest) == top.digest:
-        return Pushed(name, top.digest, True, 0, _size(content))
-    known = _listed(manifest, name.qualified) if manifest else set()
-    held = sum(blob.descriptor.size for digest, blob in content.blobs.items() if digest in known)
-    return Pushed(name, top.digest, False, _size(content) - held, held)
+    there: dict[str, dict[str, set[str]]] = {}  # by registry and repository
+    for name, manifest in zip(names, manifests, strict=True):
+        listed = _listed(manifest, name.qualified) if manifest else set()
+        there.setdefault(name.registry, {}).setdefault(name.repository, set()).update(listed)
+    plans = []
+    for name, manifest in zip(names, manifests, strict=True):
+        repositories = there[name.registry]
+        if manifest is not None and sha256(manifest) == top.digest:
+            plans.append(Pushed(name, top.digest, True, 0, _size(content)))
+        else:
+            here, anywhere = repositories[name.repository], set().union(*repositories.values())
+            held, mounted = _size(content, here), _size(content, anywhere - here)
+            uploaded = _size(content) - held - mounted
+            plans.append(Pushed(name, top.digest, False, uploaded, held + mounted, mounted))
+        repositories[name.repository].update(content.blobs)
+    return plans
 
 
 def push(
@@ -151,7 +168,7 @@ def _upload(content: OciContent, top: Descriptor, name: Reference, access: Acces
             if errors:
                 raise _cause(errors[0], content) from None
             raise
-    return sum(blob.descriptor.size for digest, blob in content.blobs.items() if digest in sent)
+    return _size(content, sent)
 
 
 def _cause(error: LaminaError, content: OciContent) -> LaminaError:
@@ -181,8 +198,10 @@ def _served(content: OciContent, top: Descriptor) -> Repository:
     return repository_of([(_TAG, top, content)], "push")
 
 
-def _size(content: OciContent) -> int:
-    return sum(blob.descriptor.size for blob in content.blobs.values())
+def _size(content: OciContent, digests: Collection[str] | None = None) -> int:
+    """Bytes of the layers with these digests; None: of all."""
+    sizes = {digest: blob.descriptor.size for digest, blob in content.blobs.items()}
+    return sum(size for digest, size in sizes.items() if digests is None or digest in digests)
 
 
 def _listed(manifest: bytes, where: str) -> set[str]:
