@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from tests.support.consumers.podman import Podman
 from tests.support.consumers.registry import Registry
 from tests.support.needs import need
 from tests.support.recipes import recipe, store_layer, write_recipe
+from tests.support.served import Client
 from tests.support.trees import Store
 
 
@@ -56,6 +58,26 @@ def test_skopeo_pulls(image: Path, tmp_path: Path, compressor: str) -> None:
         source = f"docker://{address}/served:1"
         check(["skopeo", "--insecure-policy", "copy", "--src-tls-verify=false", source, f"dir:{tmp_path}/copy"])
     assert (tmp_path / "copy" / config_of(image).removeprefix("sha256:")).exists()
+
+
+def test_manifests_of_compressed_layers_need_no_layer(
+    store: Store, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their digests are remembered from the first start on: here the files are gone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    answers = []
+    for _ in range(2):
+        with served(image, "--layer-compressor", "zstd") as address:
+            ask = Client(int(address.rpartition(":")[2]))
+            manifest = ask("GET", "/v2/library/served/manifests/1").body
+            sizes = []
+            for layer in json.loads(manifest)["layers"]:
+                head = ask("HEAD", f"/v2/library/served/blobs/{layer['digest']}")
+                sizes += [layer["size"], int(head.headers["content-length"])]
+        answers.append((manifest, sizes))
+        shutil.rmtree(store.path("app"), ignore_errors=True)
+    assert answers[0] == answers[1]
+    assert answers[0][1][0] == answers[0][1][1]
 
 
 @pytest.mark.thorough
