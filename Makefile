@@ -1,12 +1,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench bench-quick test test-all lint fuzz judge compat scores screenshots fresh clean
+.PHONY: help setup demo bench bench-quick bench-registry test test-all lint fuzz judge compat scores screenshots fresh clean
 env := . dev/env.sh &&
 # Most of the time of a test of a daemon is waiting, so there are more processes than processors.
 pytest := $(env) pytest --numprocesses $(or $(WORKERS),4) --dist loadgroup
 
 help:           ## Print this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 setup:          ## Install what is missing to build images
 	@bash dev/setup.sh
@@ -60,6 +60,10 @@ bench:          ## Measure speed beside GNU tar and other tools, then the refere
 bench-quick:    ## Measure speed beside GNU tar only, in less than a minute
 	@bash dev/setup.sh test
 	@$(env) python -m bench --quick
+
+bench-registry: ## Measure pushing and serving, and write bench/registry.md (some 8 minutes)
+	@bash dev/setup.sh test
+	@$(env) python -m bench.registry
 
 fresh:          ## Run `make demo` and `make test` on HEAD in a new minimal Debian 12, as CI does (root)
 	@bash dev/fresh.sh
