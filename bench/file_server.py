@@ -41,7 +41,8 @@ def program(name: str) -> str | None:
     if not target.exists():
         directory.mkdir(parents=True, exist_ok=True)
         try:
-            subprocess.run(["apt-get", "download", "-qq", name], cwd=directory, check=True, timeout=120)
+            words = ["apt-get", "download", "-qq", name]
+            subprocess.run(words, cwd=directory, check=True, timeout=120, stderr=subprocess.DEVNULL)
             for package in directory.glob(f"{name}_*.deb"):
                 subprocess.run(["dpkg", "-x", package, directory], check=True, timeout=60)
         except (OSError, subprocess.SubprocessError):

@@ -100,7 +100,8 @@ def test_a_document_beside_an_image(
     fallback = pushed["digest"].replace(":", "-")
     index = fetched(registry, name, fallback)
     assert index["mediaType"] == INDEX
-    [entry] = index["manifests"]
+    [map_, entry] = index["manifests"]  # the first one is the digest map, which the push put there
+    assert map_["artifactType"] == "application/vnd.lamina.digest-map.v1+json"
     assert (entry["digest"], entry["artifactType"], entry["annotations"]) == (first["artifact"], TYPE, {"by": "me"})
 
     proxy.taken()
@@ -113,8 +114,8 @@ def test_a_document_beside_an_image(
     digest = pushed["digest"]
     second = printed("attach", f"{place}@{digest}", other, "--type", "text/plain", PLAIN)
     listed = [item["digest"] for item in fetched(registry, name, fallback)["manifests"]]
-    assert listed == [first["artifact"], second["artifact"]]
-    assert [item.get("platform") for item in fetched(registry, name, fallback)["manifests"]] == [None, None]
+    assert listed == [map_["digest"], first["artifact"], second["artifact"]]
+    assert [item.get("platform") for item in fetched(registry, name, fallback)["manifests"]] == [None] * 3
     assert registry.ask("HEAD", f"/v2/{name}/manifests/1")[2] == digest  # the image is as it was
 
 
