@@ -125,7 +125,7 @@ def test_no_image_for_the_platform(registry: Registry, digests: dict[str, str]) 
 def test_no_such_image(registry: Registry) -> None:
     done = lamina("prefetch", "--no-tls-verify", f"{name(registry)}:nowhere", "--quiet")
     assert done.returncode == 1
-    assert done.stderr.startswith("lamina: skopeo: ") and "manifest unknown" in done.stderr
+    assert done.stderr.startswith(f"lamina: {name(registry)}:nowhere: ") and "manifest unknown" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _build_against(image: Image, options: argparse.Namespace) -> int:
     """Write the archive without the layers of another image. Raises BadUsage: options for other forms."""
-    from lamina.data.progress import human
+    from lamina.data.progress import counted, human
     from lamina.errors import BadInput, BadUsage, printable
     from lamina.media.choice import SeveralImages
     from lamina.media.thin import write_thin
@@ -92,7 +92,7 @@ def _build_against(image: Image, options: argparse.Namespace) -> int:
     written = write_thin(image, old, options.output, compressor=options.compressor, check=options.check)
     if options.output != "-":
         if written.layers:
-            left_out = f"{written.layers} layer(s), {human(written.size)}"
+            left_out = f"{counted(written.layers, 'layer')}, {human(written.size)}"
             print(printable(f"{options.output} leaves out {left_out}, and is for daemons that have {written.needed}"))
         else:
             print(printable(f"{options.output} is complete: its lowest layer is not in {written.needed}"))

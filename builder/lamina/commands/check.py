@@ -37,13 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from lamina.errors import printable
+    from lamina.errors import BadInput, printable
     from lamina.report.check import output
     from lamina.report.check.policy import Policy, read_policy
     from lamina.report.check.rules import broken_rules
 
     path = Path(options.policy)
-    policy = Policy() if options.accept and not path.exists() else read_policy(path)
+    if not path.exists() and not options.accept:
+        raise BadInput(path, "no such file", "write a policy, or begin one with the present figures: --accept")
+    policy = read_policy(path) if path.exists() else Policy()
     subject = _subject(options, policy)
     if options.accept:
         return _accept(path, subject)

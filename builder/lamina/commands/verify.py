@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
 
     from lamina.commands.errors import naming_options
     from lamina.compat import checks_for, known_consumers
-    from lamina.data.progress import Progress, human
+    from lamina.data.progress import Progress, counted, human
     from lamina.errors import printable
     from lamina.report.verify import verify
 
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
             report |= {"for": requested, "findings": [attrs.asdict(finding) for finding in verdict.findings]}
         print(json_text(report))
     elif not verdict.problems:
-        print(f"sound: {verdict.images} image(s), {verdict.layers} layer(s), {human(verdict.size)}")
+        print(f"sound: {counted(verdict.images, 'image')}, {counted(verdict.layers, 'layer')}, {human(verdict.size)}")
         if requested and not verdict.findings:
             print(f"fit: {len(checks_for(requested))} checks for {', '.join(requested)}")
     if not options.json:

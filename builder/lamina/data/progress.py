@@ -109,6 +109,11 @@ def _columns(text: str) -> int:
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things for people: `1 layer`, `2 layers`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def human(size: int) -> str:
     """A number of bytes for people: `12.3 MB`, in powers of ten."""
     value = float(size)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 import attrs
 
 from lamina.data.output import scratch_directory
-from lamina.data.progress import Progress
+from lamina.data.progress import Progress, counted
 from lamina.data.span import Piece
 from lamina.errors import BadInput, BadUsage, LaminaError
 from lamina.image.cache import Cache
@@ -128,7 +128,7 @@ def _transfer(form: Loadable, client: Client, cache: Cache) -> Loaded:
 
 def _lacking(needed: Needed, count: int, client: Client) -> BadInput:
     """The error for an archive without layers that the daemon does not have."""
-    what = f"leaves out {count} layer(s) that {client.name} does not have"
+    what = f"leaves out {counted(count, 'layer')} that {client.name} does not have"
     return BadInput(needed.where, what, f"first load {needed.name} with lamina load, or build the whole image")
 
 

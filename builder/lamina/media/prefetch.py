@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -17,9 +16,8 @@ from pathlib import Path
 
 import attrs
 
-from lamina.errors import BadInput, LaminaError
-from lamina.limits import DOCUMENT_BYTES
-from lamina.media.registry.skopeo import failure_reason
+from lamina.errors import BadInput
+from lamina.media.registry.skopeo import Skopeo
 from lamina.oci.digest import Digest, parse_digest, sha256
 from lamina.oci.documents import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Descriptor
 from lamina.oci.platform import for_platform
@@ -27,7 +25,6 @@ from lamina.oci.reference import make_reference, parse_reference
 from lamina.oci.strict_json import Json, expect, parse_json
 from lamina.store.closure import split_store_path
 
-_WHERE = "skopeo"
 _TIMEOUT = 300
 """Seconds for a manifest. Pulling takes as long as it takes."""
 
@@ -90,7 +87,8 @@ def prefetch(request: Request, report: Callable[[str, str], None] = lambda *_: N
         archive = Path(directory, f"docker-image-{flat}-{final_tag}.tar")
         platform = [f"--override-os={request.os}", f"--override-arch={request.arch}"]
         source, target = f"docker://{request.name}@{digest}", f"docker-archive:{archive}:{final_name}:{final_tag}"
-        skopeo(*platform, f"--tmpdir={directory}", "copy", f"--src-tls-verify={_flag(request)}", source, target)
+        copy = ("copy", f"--src-tls-verify={_flag(request)}", source, target)
+        Skopeo(*platform, f"--tmpdir={directory}", *copy, subject=f"{request.name}@{digest}").result()
         with archive.open("rb") as file:
             sri = "sha256-" + base64.b64encode(hashlib.file_digest(file, "sha256").digest()).decode()
         path = _add_to_store(archive)
@@ -111,7 +109,8 @@ def _manifest_digest(request: Request) -> Digest:
     """The digest of the manifest; in an index, of the manifest for the platform."""
     reference = f"@{request.digest}" if request.digest else f":{request.tag}"
     name = f"{request.name}{reference}"
-    raw = skopeo("inspect", "--raw", f"--tls-verify={_flag(request)}", f"docker://{name}", timeout=_TIMEOUT)
+    words = ("inspect", "--raw", f"--tls-verify={_flag(request)}", f"docker://{name}")
+    raw = Skopeo(*words, subject=name).result(_TIMEOUT)
     if request.digest and sha256(raw) != request.digest:
         raise BadInput(name, f"the registry's manifest has the digest {sha256(raw)}", "ask another registry")
     document = expect(parse_json(raw, name), dict, "the manifest", name)
@@ -137,38 +136,14 @@ def pull_layout(reference: str, directory: Path, *, platform: str | None = None,
     target = directory / "image"
     chosen = [f"--override-arch={platform.rpartition('/')[2]}"] if platform else []
     verify = "true" if tls_verify else "false"
-    words = ("copy", "--dest-oci-accept-uncompressed-layers", f"--src-tls-verify={verify}")
-    skopeo("--override-os=linux", *chosen, f"--tmpdir={directory}", *words, f"docker://{name}", f"oci:{target}:{name}")
+    copy = ("copy", "--dest-oci-accept-uncompressed-layers", f"--src-tls-verify={verify}")
+    words = ("--override-os=linux", *chosen, f"--tmpdir={directory}", *copy)
+    Skopeo(*words, f"docker://{name}", f"oci:{target}:{name}", subject=reference).result()
     return target
 
 
 def _flag(request: Request) -> str:
     return "true" if request.tls_verify else "false"
-
-
-def skopeo(*words: str, timeout: float | None = None) -> bytes:
-    """What Skopeo prints. Raises LaminaError with its own reason if it fails."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        try:
-            done = subprocess.run(
-                ["skopeo", "--insecure-policy", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-                check=False,
-                timeout=timeout,
-            )
-        except OSError:
-            raise LaminaError(_WHERE, "no such program", "install it, or: nix shell nixpkgs#skopeo") from None
-        except subprocess.TimeoutExpired:
-            raise LaminaError(_WHERE, f"no answer from the registry in {timeout:.0f} s", "check the network") from None
-        if done.returncode:
-            remedy = "check the name, the network and the credentials (skopeo login)"
-            raise LaminaError(_WHERE, failure_reason(errors), remedy)
-        if output.seek(0, os.SEEK_END) > DOCUMENT_BYTES:
-            raise LaminaError(_WHERE, f"a manifest of more than {DOCUMENT_BYTES} bytes", "give an image")
-        output.seek(0)
-        return output.read()
 
 
 def _add_to_store(archive: Path) -> str | None:

@@ -6,7 +6,7 @@ import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from lamina.data.progress import human
+from lamina.data.progress import counted, human
 from lamina.limits import SHOWN_FILES
 from lamina.oci.strict_json import Json
 from lamina.report.contents import Contents, LayerContents, StorePath
@@ -56,7 +56,7 @@ def layers_text(contents: Contents, style: Style) -> Iterator[str]:
 
 
 def _files(layer: LayerContents) -> str:
-    count = f"{layer.file_count} file{'' if layer.file_count == 1 else 's'}"
+    count = counted(layer.file_count, "file")
     return f"{count} outside the store" if layer.paths else count
 
 

@@ -324,7 +324,7 @@ def test_a_built_archive_is_found_sound(tmp_path: Path, lamina: Command) -> None
     assert lamina("build", path, "-o", "out.tar").returncode == 0
     done = lamina("verify", "out.tar")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert re.fullmatch(rb"sound: 1 image\(s\), 3 layer\(s\), \d+\.\d kB\n", done.stdout)
+    assert re.fullmatch(rb"sound: 1 image, 3 layers, \d+\.\d kB\n", done.stdout)
     assert b"docker.io/library/app:1" in lamina("inspect", "out.tar").stdout
 
 

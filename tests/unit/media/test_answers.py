@@ -134,7 +134,7 @@ def test_skopeo_s_reason_without_its_log_format(words: tuple[str, ...], lamina: 
     address = "localhost:1/x:1" if words[0] == "prefetch" else "docker://localhost:1/x:1"
     done = lamina(*words, address)
     assert done.returncode == 1
-    assert done.stderr.startswith(b"lamina: skopeo: pinging container registry localhost:1: ")
+    assert done.stderr.startswith(f"lamina: {address}: pinging container registry localhost:1: ".encode())
     assert b"connection refused; check the name" in done.stderr and b"msg=" not in done.stderr
 
 

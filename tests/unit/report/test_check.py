@@ -273,7 +273,7 @@ def test_sizes() -> None:
 def test_a_missing_policy(tmp_path: Path, lamina: Command) -> None:
     done = lamina("check", write_recipe(image(tmp_path), tmp_path))
     assert done.returncode == 1
-    assert done.stderr.startswith(b"lamina: lamina-policy.toml: No such file or directory; write a policy; ")
+    assert done.stderr.startswith(b"lamina: lamina-policy.toml: no such file; write a policy, or ")
 
 
 def test_accept(tmp_path: Path, lamina: Command) -> None:

@@ -31,9 +31,12 @@ _NO_ANSWER = re.compile(
     re.IGNORECASE,
 )
 
+_OTHER_TRANSPORTS = ("containers-storage:", "dir:", "docker-archive:", "docker-daemon:", "oci:", "oci-archive:")
+"""What Skopeo copies to, too (containers-transports(5))."""
+
 _REMEDIES = (
-    (r"HTTP response to HTTPS client", "the registry has no TLS: set dest-tls-verify=false"),
-    (r"x509:|tls:", "set dest-cert-dir to a directory with its authority, or dest-tls-verify=false"),
+    (r"HTTP response to HTTPS client", "the registry has no TLS: turn the verification of TLS off"),
+    (r"x509:|tls:", "give the certificate of its authority, or turn the verification of TLS off"),
     (
         r"unauthorized|authentication required|denied|\b40[13]\b",
         "log in with: skopeo login HOST, or give a file with credentials",
@@ -66,9 +69,13 @@ def parse_destination(text: str) -> Reference:
     name = text.removeprefix("docker://")
     if "@" in name or "://" in name:
         raise BadInput(text, "is no place for an image", "write docker://HOST/NAME:TAG")
+    if text.startswith(_OTHER_TRANSPORTS):
+        raise BadInput(text, "is no registry", "write docker://HOST/NAME:TAG; lamina convert writes files")
     base, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:
         base, tag = name, "latest"
+    if base != base.lower():
+        raise BadInput(text, "has upper case, which registries refuse", f"write {base.lower()}:{tag}")
     return make_reference(base, tag, text)
 
 

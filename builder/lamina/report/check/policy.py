@@ -84,12 +84,12 @@ def read_policy(path: Path) -> Policy:
 
 
 def policy_text(path: Path) -> str:
-    remedy = "write a policy; `lamina check` can begin one with the present figures"
+    remedy = "give a policy"
     try:
         with path.open("rb") as file:
             data = file.read(POLICY_BYTES + 1)
         if len(data) > POLICY_BYTES:
-            raise BadInput(path, f"larger than {POLICY_BYTES} bytes", "give a policy")
+            raise BadInput(path, f"larger than {POLICY_BYTES} bytes", remedy)
         return data.decode()
     except UnicodeDecodeError:
         raise BadInput(path, "is not UTF-8, so it is not TOML", remedy) from None
