@@ -29,7 +29,7 @@ in
 , gid ? 0
 , compressor ? defaults.compressor  # of the whole archive: "none", "gz", "zstd"
 , format ? null                 # "universal", "docker-1.9", "classic", for tools that read no links; "oci-archive", "oci-layout"
-, layerCompressor ? null        # of layers in OCI formats and registries: "gz", "zstd", "none"; null: gz
+, layerCompressor ? null        # of layers in OCI formats and registries: "gz", "zstd", "zstd:chunked", "none"; null: gz
 , layerLevel ? null             # its level
 , annotations ? { }             # of the manifest; "descriptor:KEY" for its descriptor in the index
 , layout ? null                 # the older word for format

@@ -8,7 +8,7 @@ in
 , name ? null                   # null: the names of the images
 , tag ? null                    # null: latest, if there is a name
 , format ? "oci-archive"        # or "oci-layout", a directory
-, layerCompressor ? null        # "gz", "zstd", "none"; null: as each image asks for, or gz
+, layerCompressor ? null        # "gz", "zstd", "zstd:chunked", "none"; null: as each image asks for, or gz
 , layerLevel ? null             # its level
 , annotations ? { }             # of the index; "descriptor:KEY" for its descriptor
 , meta ? { }

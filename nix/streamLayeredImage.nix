@@ -34,7 +34,7 @@ in
 , enableFakechroot ? false      # fakeRootCommands with the image's root as their root directory
 , includeStorePaths ? true      # false: the image expects the store to be mounted
 , includeNixDB ? false          # a database of the store paths in the image, for the Nix in it
-, layerCompressor ? null        # of layers in OCI formats and registries: "gz", "zstd", "none"; null: gz
+, layerCompressor ? null        # of layers in OCI formats and registries: "gz", "zstd", "zstd:chunked", "none"; null: gz
 , layerLevel ? null             # its level
 , annotations ? { }             # of the manifest; "descriptor:KEY" for its descriptor in the index
 , format ? null                 # of the stream: "universal", "docker-1.9", "classic" or "oci-archive"

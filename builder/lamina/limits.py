@@ -125,6 +125,9 @@ Links between directories can double the number of files with each directory.
 
 _HOSTILE = "no image is like this; if you trust it, unpack it first"
 
+CHUNKED_TABLE = 150 << 20
+"""Bytes of the table of contents of a zstd:chunked layer, also the limit of podman and CRI-O: 400,000 files."""
+
 UNPACKED = Allowance("bytes unpacked from compressed parts", 512 << 20, 200, 256 << 30, _HOSTILE)
 """Size of all compressed parts of one archive after decompression. Images compress to a half or a third. Only zeros
 compress better than 1:200, as in the sparse `lastlog` of a high user number (292 bytes for each number): the free part

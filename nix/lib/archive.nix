@@ -11,7 +11,7 @@ rec {
   ociFormats = [ "oci-archive" "oci-layout" ];
 
   # How layers are compressed in OCI formats and in registries, and the levels of each compressor.
-  layerLevels = { gz = 9; zstd = 3; none = 0; };
+  layerLevels = { gz = 9; zstd = 3; "zstd:chunked" = 3; none = 0; };
   layerCompressors = builtins.attrNames layerLevels;
 
   # The arguments of images for OCI formats, of their kinds.

@@ -25,7 +25,7 @@ from tests.support.consumers.umoci import Umoci
 from tests.support.kinds_of_images import KINDS
 from tests.support.recipes import image_of
 
-compressors = pytest.mark.parametrize("compressor", ["gz", "zstd"])
+compressors = pytest.mark.parametrize("compressor", ["gz", "zstd", "zstd:chunked"])
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +93,7 @@ def test_containerd_loads_it(image: Image, compressor: str, containerd: Containe
 
 
 def test_umoci_reads_the_layout(image: Image, umoci: Umoci, tmp_path: Path) -> None:
-    saved(image, tmp_path / "layout", "gz", "oci-layout")
+    saved(image, tmp_path / "layout", "gz", "oci-layout")  # umoci 0.4 knows no zstd
     assert umoci.tags(tmp_path / "layout") == ["layout:1"]
 
 

@@ -280,7 +280,7 @@ def test_several_tags_and_a_sibling(registry: Registry, proxy: Proxy, pusher: Pu
     )
 
 
-@pytest.mark.parametrize("compressor", ["gz", "zstd", "none"])
+@pytest.mark.parametrize("compressor", ["gz", "zstd", "zstd:chunked", "none"])
 def test_what_was_pushed_can_be_pulled(registry: Registry, pusher: Pusher, tmp_path: Path, compressor: str) -> None:
     image = pusher.image("a", "b")
     [result] = pusher.pushed(image, pusher.name(), "--layer-compressor", compressor)

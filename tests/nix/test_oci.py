@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lamina.data.compressors import LAYER_COMPRESSORS, LAYER_LEVELS
 from lamina.report.verify import verify
 from tests.support.builds import ROOT, nix, nix_build
 from tests.support.consumers.base import Consumer, check
@@ -29,6 +30,9 @@ in rec {{
   layout = image {{ format = "oci-layout"; }};
   universal = image {{ }};
   streamed = lamina.streamLayeredImage {{ name = "app"; format = "oci-archive"; layerCompressor = "zstd"; }};
+  chunked = lamina.buildImage {{
+    name = "app"; copyToRoot = lamina.pkgs.hello; format = "oci-archive"; layerCompressor = "zstd:chunked";
+  }};
   index = lamina.buildIndex {{ images = [ universal (image {{ architecture = "arm64"; }}) ]; format = "oci-layout"; }};
   twice = lamina.buildIndex {{ images = [ universal universal ]; }};
 }}
@@ -52,6 +56,27 @@ def test_all_forms_have_the_digest_that_nix_has(lamina: Command) -> None:
 def test_the_recipe_says_how_layers_are_compressed(lamina: Command) -> None:
     report = json.loads(lamina("digest", built("universal.recipe"), "--json").stdout)
     assert {layer["mediaType"][-5:] for layer in report["layers"]} == {"+zstd"}
+
+
+def test_chunked_layers_have_the_same_bytes_in_nix_and_outside(lamina: Command) -> None:
+    """With another version of libzstd."""
+    path = built("chunked")
+    assert verify(path).problems == ()
+    report = json.loads(lamina("digest", path, "--json").stdout)
+    assert report == json.loads(lamina("digest", built("chunked.recipe"), "--json").stdout)
+
+
+def test_nix_and_the_command_have_the_same_compressors_and_levels() -> None:
+    words = (
+        "--eval",
+        "--strict",
+        "--json",
+        "-E",
+        f"(import {ROOT}/nix/lib/archive.nix {{ toolbox = {{ }}; }}).layerLevels",
+    )
+    done = nix("nix-instantiate", *words)
+    known = {name: max(LAYER_LEVELS.get(name, [0])) for name in LAYER_COMPRESSORS}
+    assert json.loads(done.stdout) == known
 
 
 def test_an_index_has_both_platforms(lamina: Command) -> None:

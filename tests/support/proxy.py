@@ -19,12 +19,13 @@ _TOO_MANY = b'{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}'
 
 
 class Seen(NamedTuple):
-    """A request, the bytes of its body, and the status of the answer."""
+    """A request, the bytes of its body, and the status and the bytes of the answer."""
 
     method: str
     path: str
     sent: int
     status: int
+    answered: int = 0
 
 
 @attrs.define
@@ -113,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _answer(self, status: int, headers: Mapping[str, str], data: bytes, sent: int) -> None:
-        self.proxy.seen.append(Seen(self.command, self.path, sent, status))
+        self.proxy.seen.append(Seen(self.command, self.path, sent, status, len(data)))
         self.send_response(status)
         length = headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(data))
         for name, value in {**headers, "Content-Length": length}.items():

@@ -84,9 +84,10 @@ def _zsh_options(parser: argparse.ArgumentParser) -> Iterator[str]:
         text = _help(action).replace("[", "(").replace("]", ")").replace(":", " ")
         value = ""
         if action.nargs != 0:
-            value = f":value:({_choices(action)})" if action.choices else ":value:_files"
+            choices = _choices(action).replace(":", r"\:")  # a colon would end the list
+            value = f"':value:({choices})'" if action.choices else "':value:_files'"
         for option in action.option_strings:
-            yield _quoted(f"{option}[{text}]{value}")
+            yield _quoted(f"{option}[{text}]") + value
 
 
 def _fish(parsers: Parsers, summaries: Mapping[str, str]) -> Iterator[str]:

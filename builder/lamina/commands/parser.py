@@ -296,8 +296,11 @@ def add_layer_encoding(
     text: str = "how layers are compressed, unless they are already; default: what the recipe says, or gz",
 ) -> None:
     """Add `--layer-compressor` and `--layer-level`, for OCI formats."""
-    parser.add_argument("--layer-compressor", choices=("gz", "zstd", "none"), help=text)
-    parser.add_argument("--layer-level", type=int, metavar="N", help="gz: 1 to 9, default 6; zstd: 1 to 3, default 2")
+    from lamina.data.compressors import LAYER_COMPRESSORS
+
+    levels = "gz: 1 to 9, default 6; zstd and zstd:chunked: 1 to 3, default 2"
+    parser.add_argument("--layer-compressor", choices=LAYER_COMPRESSORS, help=text)
+    parser.add_argument("--layer-level", type=int, metavar="N", help=levels)
 
 
 def add_annotations(parser: argparse.ArgumentParser) -> None:

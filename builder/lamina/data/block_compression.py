@@ -12,14 +12,16 @@ import functools
 import os
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import attrs
 
 from lamina.data.blob import Blob
 from lamina.data.compressors import DEFAULT_LAYER_LEVELS
 from lamina.errors import LaminaError
+
+Result = TypeVar("Result")
 
 _GZIP_HEADER = bytes.fromhex("1f8b 08 00 00000000 00 ff")
 """Without a name, a time, a level and an operating system (RFC 1952, 2.3)."""
@@ -74,7 +76,7 @@ def _gzip(chunks: Iterable[bytes], level: int, threads: int) -> Iterator[bytes]:
             before = block[-_GZIP_WINDOW:]
 
     yield _GZIP_HEADER
-    yield from _in_threads(functools.partial(_deflated, level), jobs(), threads)
+    yield from in_threads(functools.partial(_deflated, level), jobs(), threads)
     yield _LAST_BLOCK + checksum.to_bytes(4, "little") + (size % (1 << 32)).to_bytes(4, "little")
 
 
@@ -88,14 +90,15 @@ def _deflated(level: int, job: tuple[bytes, bytes]) -> bytes:
 def _zstd(chunks: Iterable[bytes], level: int, threads: int) -> Iterator[bytes]:
     """Frames of equal length, and one empty frame if there is no data."""
     empty = True
-    for frame in _in_threads(functools.partial(_frame, level), _blocks(chunks, _FRAME), threads):
+    for frame in in_threads(functools.partial(zstd_frame, level), _blocks(chunks, _FRAME), threads):
         empty = False
         yield frame
     if empty:
-        yield _frame(level, b"")
+        yield zstd_frame(level, b"")
 
 
-def _frame(level: int, data: bytes) -> bytes:
+def zstd_frame(level: int, data: bytes) -> bytes:
+    """One frame, in blocks of equal length."""
     import zstandard
 
     encoder = zstandard.ZstdCompressor(compression_params=_zstd_settings(level)).compressobj(size=len(data))
@@ -127,11 +130,11 @@ def _zstd_settings(level: int) -> Any:
     )
 
 
-def _in_threads(work: Any, jobs: Iterator[Any], threads: int) -> Iterator[bytes]:
+def in_threads(work: Callable[[Any], Result], jobs: Iterator[Any], threads: int) -> Iterator[Result]:
     """The result of each job, in order. Both libraries let other threads run while they compress."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    waiting: deque[Future[bytes]] = deque()
+    waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for job in jobs:
             waiting.append(pool.submit(work, job))

@@ -72,19 +72,22 @@ class Cache:
         """Remember what a report has just read here."""
         self._write_entry("reports", key[:2], key[2:], entry={"key": key, "value": value})
 
-    def compressed_layer(self, diff_id: Digest, encoding: str) -> tuple[Digest, int] | None:
-        """Digest and size of the layer with that diff ID, compressed as the key `encoding` says."""
+    def compressed_layer(self, diff_id: Digest, encoding: str) -> tuple[Digest, int, dict[str, str]] | None:
+        """Digest, size and annotations of the layer with that diff ID, compressed as the key `encoding` says."""
         key = _compressed_key(diff_id, encoding)
         with contextlib.suppress(LaminaError):
             entry = self._read(*_compressed_file(key))
             if entry.get("key") == key:
-                return parse_digest(entry.get("digest"), "an entry"), expect(entry.get("size"), int, "size", "an entry")
+                annotations = expect(entry.get("annotations", {}), dict, "annotations", "an entry")
+                return parse_digest(entry.get("digest"), "an entry"), _size(entry.get("size")), annotations
         return None
 
-    def remember_compressed(self, diff_id: Digest, encoding: str, digest: Digest, size: int) -> None:
-        """Remember the digest of bytes that were compressed just now, from a layer that has this diff ID."""
+    def remember_compressed(self, diff_id: Digest, encoding: str, stored: Descriptor) -> None:
+        """Remember the descriptor of bytes that were compressed just now, from a layer that has this diff ID."""
         key = _compressed_key(diff_id, encoding)
-        entry: Json = {"key": key, "digest": digest, "size": size}
+        entry: Json = {"key": key, "digest": stored.digest, "size": stored.size}
+        if stored.annotations:
+            entry["annotations"] = dict(stored.annotations)
         self._write(*_compressed_file(key), data=canonical({**entry, "sum": sha256(canonical(entry))}))
 
     def layers_of_manifest(self, digest: Digest) -> list[Digest]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import attrs
 
-from lamina.data.compressors import DEFAULT_LAYER_LEVELS, LAYER_LEVELS
+from lamina.data.compressors import DEFAULT_LAYER_LEVELS, LAYER_COMPRESSORS, LAYER_LEVELS
 from lamina.errors import BadUsage
 from lamina.oci.documents import OCI_LAYER
 
-LAYER_COMPRESSORS = {"gz": "+gzip", "zstd": "+zstd", "none": ""}
+CHUNKED = "zstd:chunked"
+
+_SUFFIXES = {"gz": "+gzip", "zstd": "+zstd", CHUNKED: "+zstd", "none": ""}
 """What each compressor adds to the media type of a layer (OCI image spec v1.1, layer.md)."""
 
 FORMAT = 1
@@ -41,7 +43,7 @@ class LayerEncoding:
     @property
     def media_type(self) -> str:
         """The media type of a layer."""
-        return OCI_LAYER + LAYER_COMPRESSORS[self.compressor]
+        return OCI_LAYER + _SUFFIXES[self.compressor]
 
     @property
     def actual_level(self) -> int:
@@ -53,11 +55,16 @@ class LayerEncoding:
         """Everything that determines the bytes to which a plain layer is compressed."""
         return f"{self.compressor}-{self.actual_level}-{FORMAT}"
 
+    @property
+    def map_key(self) -> str | None:
+        """The same for digest maps; None if the descriptor has annotations, which maps do not have."""
+        return None if self.compressor == CHUNKED else self.key
+
     def check_library(self) -> None:
         """Raises LaminaError: the library gives other bytes here than elsewhere."""
         from lamina.data.block_compression import check_library  # 1.6 ms, which plain layers do not need
 
-        check_library(self.compressor, self.actual_level)
+        check_library("zstd" if self.compressor == CHUNKED else self.compressor, self.actual_level)
 
 
 DEFAULT_ENCODING = LayerEncoding()

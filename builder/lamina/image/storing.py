@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -14,7 +14,7 @@ from lamina.data.parallel import Counter, processors
 from lamina.errors import LaminaError
 from lamina.image.cache import Cache, recall, remember
 from lamina.image.digest_map import Claimed, DigestMap
-from lamina.image.encoding import LayerEncoding
+from lamina.image.encoding import CHUNKED, LayerEncoding
 from lamina.image.layer import Layer, Stored, hashing
 from lamina.image.workers import layer_workers
 from lamina.oci.digest import Digest
@@ -95,7 +95,7 @@ def _known_form(layer: Layer, encoding: LayerEncoding, cache: Cache) -> Layer:
         descriptor = Descriptor(encoding.media_type, *entry)
     if descriptor is None:
         return attrs.evolve(layer, stored=None)
-    stored = Stored(descriptor, _on_demand(layer.blob, encoding, descriptor.size), encoding.key)
+    stored = Stored(descriptor, _on_demand(layer.blob, encoding, descriptor.size), encoding.map_key)
     return attrs.evolve(layer, stored=stored)
 
 
@@ -108,7 +108,7 @@ def _claimed_form(layer: Layer, encoding: LayerEncoding, claims: DigestMap) -> L
     packed = _on_demand(plain, encoding, claim.stored_size)
     blob = Claimed(packed, claim.digest, claim.stored_size, layer.where)
     descriptor = Descriptor(encoding.media_type, claim.digest, claim.stored_size)
-    stored = Stored(descriptor, blob, encoding.key)
+    stored = Stored(descriptor, blob, encoding.map_key)
     return attrs.evolve(layer, diff_id=claim.diff_id, size=claim.size, stored=stored)
 
 
@@ -116,6 +116,10 @@ def _on_demand(plain: Blob, encoding: LayerEncoding, size: int) -> Blob:
     """The bytes of a layer, compressed when they are read."""
     if encoding.compressor == "none":
         return plain
+    if encoding.compressor == CHUNKED:
+        from lamina.image.chunked import ChunkedBlob  # few images need it
+
+        return ChunkedBlob(plain, encoding.actual_level, size)
     return CompressedBlob(plain, encoding.compressor, encoding.actual_level, size)
 
 
@@ -124,26 +128,38 @@ def _compressed(
 ) -> Layer:
     """Read the layer once, compress it, and remember both digests. Raises BadInput."""
     seen: list[Layer] = []
+    annotations: dict[str, str] = {}
     state = hashlib.sha256()
     size = 0
-    for piece in _pieces(_counted(hashing(layer, seen.append), count), encoding, threads, path):
+    plain = _counted(hashing(layer, seen.append), count)
+    for piece in _written(_packed(plain, encoding, threads, annotations.update), path):
         state.update(piece)
         size += len(piece)
     [read] = seen
-    digest = Digest("sha256:" + state.hexdigest())
+    # What comes from another process must be made of what pickle knows, which the default of annotations is not.
+    descriptor = Descriptor(encoding.media_type, Digest("sha256:" + state.hexdigest()), size, annotations)
     remember(read, cache)
     if read.diff_id and encoding.compressor != "none":
-        cache.remember_compressed(read.diff_id, encoding.key, digest, size)
+        cache.remember_compressed(read.diff_id, encoding.key, descriptor)
     blob = FileAt(path, size) if path else _NOTHING
-    # What comes from another process must be made of what pickle knows, which the default of annotations is not.
-    return attrs.evolve(read, stored=Stored(Descriptor(encoding.media_type, digest, size, {}), blob, encoding.key))
+    return attrs.evolve(read, stored=Stored(descriptor, blob, encoding.map_key))
 
 
-def _pieces(chunks: Iterator[bytes], encoding: LayerEncoding, threads: int, path: Path | None) -> Iterator[bytes]:
-    """The compressed bytes, which are also written to `path`. Raises LaminaError: the disk is full."""
-    packed = chunks
-    if encoding.compressor != "none":
-        packed = compressed(chunks, encoding.compressor, encoding.actual_level, threads)
+def _packed(
+    chunks: Iterator[bytes], encoding: LayerEncoding, threads: int, annotate: Callable[[Mapping[str, str]], None]
+) -> Iterator[bytes]:
+    """The compressed bytes. At the end, `annotate` gets the annotations of their descriptor, if there are any."""
+    if encoding.compressor == "none":
+        return chunks
+    if encoding.compressor == CHUNKED:
+        from lamina.image.chunked import chunked
+
+        return chunked(chunks, encoding.actual_level, threads, annotate)
+    return compressed(chunks, encoding.compressor, encoding.actual_level, threads)
+
+
+def _written(packed: Iterator[bytes], path: Path | None) -> Iterator[bytes]:
+    """The bytes, which are also written to `path`. Raises LaminaError: the disk is full."""
     if path is None:
         yield from packed
         return

@@ -39,6 +39,7 @@ from lamina.oci.documents import Descriptor
 from lamina.recipe.open import build_image, open_source
 from lamina.recipe.recipe import Recipe
 from lamina.report.agreement import Choice, Named, ambiguities, differences, two_names
+from lamina.report.chunked import check_table, has_table, notes
 from lamina.report.conformance import MemberRules, as_lines, layout_problems
 from lamina.report.legacy import check_v1_chains
 from lamina.report.specification import name_rules
@@ -146,6 +147,7 @@ class _Check:
     digests: dict[tuple[object, int], Digest] = attrs.field(factory=dict)
     absent: bool = False
     _layers: dict[tuple[Digest | None, str], Layer] = attrs.field(factory=dict)
+    _tables: dict[object, Layer] = attrs.field(factory=dict)
     _blobs: list[Descriptor] = attrs.field(factory=list)
     _headers: Meter = attrs.field(factory=lambda: Meter(LAYER_MEMBERS))
     _names: Meter = attrs.field(factory=lambda: Meter(LAYER_NAMES))
@@ -215,6 +217,7 @@ class _Check:
             self.stacks[named.identity] = tuple(image.diff_ids)
             # A layer that both sides have is read once; the blob's own digest is in the index only, which comes last.
             self._layers.update({(layer.diff_id, layer.where): layer for layer in image.layers})
+            self._tables.update({(layer.where, notes(layer)): layer for layer in image.layers if has_table(layer)})
         return named
 
     def layers(self) -> None:
@@ -232,6 +235,9 @@ class _Check:
                 self.sizes[measured.diff_id or Digest("")] = measured.size or 0
                 if place := _place(layer):
                     self.digests[place] = measured.diff_id or Digest("")
+        for layer in self._tables.values():
+            with _noted(self.problems):
+                check_table(layer)
         for descriptor in self._blobs:
             where = blob_where(self.members, descriptor.digest)
             path = self.members.path_of(descriptor.digest)

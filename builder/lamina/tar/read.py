@@ -53,7 +53,11 @@ def entries(archive: Blob, where: object) -> Iterator[Entry]:
     It ends with two blocks of zeros, or one, or none, as for Go's archive/tar, GNU tar and Python's tarfile: whoever
     looks for members misses those that were cut off. Raises BadInput naming `where`.
     """
-    stream = Stream(archive)
+    return entries_in(Stream(archive), where)
+
+
+def entries_in(stream: Stream, where: object) -> Iterator[Entry]:
+    """`entries` of a stream. Its reader may read the data of an entry, or a part of it, before the next entry."""
     extensions = Extensions()
     while block := _next_block(stream, where):
         kind = block[156:157]

@@ -16,6 +16,7 @@ from tests.support.needs import need
 ASKED = {
     "lamina dif": "diff",
     "lamina diff --layer-c": "--layer-compressor",
+    "lamina push --layer-compressor zstd:": "zstd:chunked",
     "lamina load --to po": "podman",
     "lamina help ve": "verify",
     "lamina completion zs": "zsh",

@@ -13,8 +13,10 @@ import zstandard
 
 from lamina.data import block_compression
 from lamina.data.block_compression import check_library, compressed, probe
-from lamina.data.compressors import LAYER_LEVELS
+from lamina.data.compressors import LAYER_LEVELS as ALL_LEVELS
 from lamina.errors import LaminaError
+
+LAYER_LEVELS = {compressor: ALL_LEVELS[compressor] for compressor in ("gz", "zstd")}
 
 EVERY = [(compressor, level) for compressor, levels in LAYER_LEVELS.items() for level in levels]
 every = pytest.mark.parametrize(("compressor", "level"), EVERY, ids=lambda value: str(value))

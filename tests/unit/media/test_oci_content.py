@@ -22,7 +22,7 @@ from lamina.image.index import ImageIndex, index_of
 from lamina.media import universal
 from lamina.media.oci_content import OciContent, oci_content
 from lamina.oci.digest import sha256
-from lamina.oci.documents import OCI_INDEX
+from lamina.oci.documents import OCI_INDEX, Descriptor
 from lamina.oci.reference import make_reference
 from lamina.oci.strict_json import parse_json
 from lamina.recipe.open import open_all_platforms, open_image
@@ -106,7 +106,7 @@ def test_a_wrong_entry_of_the_cache_is_noticed_when_the_layer_is_read(tmp_path: 
     image = known(image_of(KINDS["one_layer"](tmp_path)), cache)
     [layer] = image.layers
     assert layer.diff_id
-    cache.remember_compressed(layer.diff_id, GZIP.key, sha256(b"other"), 5)
+    cache.remember_compressed(layer.diff_id, GZIP.key, Descriptor("", sha256(b"other"), 5))
     [stored] = content_of(image, encoding=GZIP, cache=cache).blobs.values()
     with pytest.raises(BadInput, match="not those of its digest"):
         list(stored.checked.chunks())

@@ -24,7 +24,7 @@ from tests.support.recipes import image_of, recipe, root_layer, save, store_laye
 from tests.support.trees import Store
 
 FORMATS = ("oci-archive", "oci-layout")
-COMPRESSORS = ("gz", "zstd", "none")
+COMPRESSORS = ("gz", "zstd", "zstd:chunked", "none")
 
 
 @pytest.fixture(autouse=True)

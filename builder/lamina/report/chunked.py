@@ -1,0 +1,278 @@
+"""Compares a zstd:chunked layer's table of contents and tar-split data with its tar.
+
+podman and CRI-O make files of the table, and of the chunks that it refers to. All others make them of the tar. Where
+the two differ, an image has other files for each of them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import itertools
+import re
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import attrs
+
+from lamina.data.blob import Blob
+from lamina.data.budget import Budget
+from lamina.data.crc64 import Crc64
+from lamina.data.span import Piece
+from lamina.image.chunked import CHECKSUM, MAGIC
+from lamina.image.chunked_documents import Names, NotChunked, metadata, padded
+from lamina.image.layer import Layer
+from lamina.oci.strict_json import Json
+from lamina.report.chunked_read import Line, documents, lines, members, read, unpacked, wrong
+from lamina.tar.parts import Head, parts
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+_FOOTER = 8 + 64
+_TIMES = ("modtime", "accesstime", "changetime")
+_CONTENT = {"digest", "offset", "endoffset", "chunksize", "chunkoffset", "chunkdigest", "chunktype"}
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def has_table(layer: Layer) -> bool:
+    """Whether annotations say that the layer has a table of contents."""
+    return layer.stored is not None and CHECKSUM in layer.stored.descriptor.annotations
+
+
+def notes(layer: Layer) -> object:
+    """What annotations say about the layer. Two manifests may say different things about one layer."""
+    return tuple(sorted(layer.stored.descriptor.annotations.items())) if layer.stored else ()
+
+
+def check_table(layer: Layer) -> None:
+    """Raises BadInput: the first difference between the table of contents, the tar-split data and the tar."""
+    assert layer.stored
+    layer = attrs.evolve(layer, budget=Budget(layer.stored.descriptor.size))  # its frames are read once more
+    table, split, numbers = documents(layer)
+    _check_footer(layer, numbers)
+    _Comparison(layer, members(layer, table), _Split(layer, lines(layer, split)), numbers[0] - 8).run()
+
+
+def _check_footer(layer: Layer, numbers: tuple[int, ...]) -> None:
+    """podman ignores the footer, and others may find the table by it."""
+    assert layer.stored
+    size = layer.stored.descriptor.size
+    data = read(layer, (max(0, size - _FOOTER), min(size, _FOOTER)))
+    if data[-len(MAGIC) :] == MAGIC and struct.unpack("<7Q", data[8:-8]) != numbers:
+        wrong(layer, "is at another place by the layer's last bytes than by its annotations")
+
+
+@attrs.define(eq=False)
+class _Split:
+    """Tar-split data, compared piece by piece."""
+
+    layer: Layer
+    lines: Iterator[Line]
+    _held: bytes = b""
+
+    def expect(self, raw: bytes) -> None:
+        """The next bytes of the tar that are not data of a file. Raises BadInput: they are others."""
+        while len(self._held) < len(raw):
+            line = next(self.lines, None)
+            if line is None or line.name is not None:
+                wrong(self.layer, "has tar-split data that lacks a part of the tar")
+            self._held += line.payload
+        if not self._held.startswith(raw):
+            wrong(self.layer, "has tar-split data with other headers than the tar")
+        self._held = self._held[len(raw) :]
+
+    def expect_file(self, name: bytes, size: int, crc: bytes) -> None:
+        """The place of a file's data. Raises BadInput: it is not here, or its name, size or checksum is wrong."""
+        line = next(self.lines, None)
+        if self._held or line is None or (line.name, line.size) != (name, size) or (size and line.payload != crc):
+            wrong(self.layer, f"has tar-split data that differs from the tar at {name!r:.100}")
+
+    def expect_end(self) -> None:
+        """Raises BadInput: there is more than in the tar."""
+        if self._held or any(line.payload or line.name is not None for line in self.lines):
+            wrong(self.layer, "has tar-split data with more than the tar")
+
+
+@attrs.define(eq=False)
+class _Comparison:
+    """One pass over the tar. `end` is where frames of data end in the layer."""
+
+    layer: Layer
+    table: Iterator[list[Json]]
+    split: _Split
+    end: int
+    _names: Names = attrs.field(factory=Names)
+    _padding: int = 0
+
+    def run(self) -> None:
+        """Raises BadInput."""
+        file: _File | None = None
+        for part in parts(self.layer.blob.chunks(), self.layer.where):
+            if not isinstance(part, Head):
+                assert file
+                file.add(part)
+                continue
+            if file:
+                file.finish()
+                self.split.expect_file(file.name, file.size, file.crc.digest())
+                file = None
+            self.split.expect(part.raw)
+            if part.problem:
+                wrong(self.layer, f"belongs to a tar that cannot be read: {part.problem}")
+            if part.entry is not None:
+                file = self._member(part)
+        self.split.expect_end()
+        if extra := next(self.table, None):
+            wrong(self.layer, f"has an entry that is not in the tar: {extra[0].get('name')!r:.100}")
+
+    def _member(self, head: Head) -> _File:
+        entry = head.entry
+        assert entry
+        try:
+            expected = metadata(entry, head.raw[self._padding :])
+            self._names.add(entry.name)
+        except NotChunked as error:
+            wrong(self.layer, f"cannot describe {entry.name!r:.100}: {error}")
+        found = next(self.table, None)
+        if found is None:
+            wrong(self.layer, f"lacks {entry.name!r:.100}")
+        self._compare({key.lower(): value for key, value in expected.items()}, found[0])
+        self._padding = padded(entry.size)
+        return _File(self.layer, entry.name, entry.size, found, self.end)
+
+    def _compare(self, tar: Json, table: Json) -> None:
+        """Everything but the content."""
+        name = tar["name"]
+        for key in sorted({*tar, *table} - _CONTENT):
+            first, second = tar.get(key) or None, table.get(key) or None
+            if key in _TIMES:
+                first, second = _moment(first), _moment(second)
+            if type(first) is not type(second) or first != second:
+                problem = f"says of {name!r:.100} {key} {table.get(key)!r:.60}, the tar {tar.get(key)!r:.60}"
+                wrong(self.layer, problem)
+
+
+def _moment(value: object) -> object:
+    """A time in nanoseconds; None for 1970, as for podman; a text that is no time as it is."""
+    if isinstance(value, str) and (match := _TIME.fullmatch(value)):
+        try:
+            whole = datetime.datetime.fromisoformat(match[1] + match[3]).timestamp()
+        except ValueError:
+            return value
+        return int(whole) * 10**9 + int((match[2] or "").ljust(9, "0")) or None
+    return value
+
+
+@attrs.define(eq=False)
+class _File:
+    """The content of a member: the data in the tar, its chunks, and the frames that the table refers to."""
+
+    layer: Layer
+    name: bytes
+    size: int
+    entries: list[Json]
+    end: int
+    crc: Crc64 = attrs.field(factory=Crc64)
+    _whole: _Hash = attrs.field(factory=hashlib.sha256)
+    _chunk: _Hash = attrs.field(factory=hashlib.sha256)
+    _position: int = 0
+    _index: int = 0
+    _limits: list[int] = attrs.field(init=False)
+    """Where the chunks end in the file."""
+
+    def __attrs_post_init__(self) -> None:
+        main, *others = self.entries
+        if not self.size:
+            if others or main.get("digest", _EMPTY) != _EMPTY:
+                self._wrong("has content by the table of contents, and none in the tar")
+            self._limits = []
+            return
+        starts = [entry.get("chunkoffset", 0) for entry in self.entries]
+        sizes = [entry.get("chunksize", 0 if others else self.size) or 0 for entry in self.entries]
+        if not all(type(number) is int for number in (*starts, *sizes)) or min(sizes) <= 0:
+            self._wrong("has a chunk without a size")
+        self._limits = list(itertools.accumulate(sizes))
+        if self._limits[-1] != self.size or starts != [0, *self._limits[:-1]]:
+            self._wrong("has chunks that are not the whole file")
+        if any(entry.get("name") != main["name"] for entry in others):
+            self._wrong("has a chunk with another name")
+
+    def _wrong(self, problem: str) -> None:
+        wrong(self.layer, f"is wrong about {self.name!r:.100}: it {problem}")
+
+    def add(self, data: bytes | memoryview) -> None:
+        """The next bytes of the member in the tar."""
+        self.crc.update(data)
+        self._whole.update(data)
+        view = memoryview(data)
+        while view:
+            room = self._limits[self._index] - self._position
+            self._chunk.update(view[:room])
+            self._position += min(room, len(view))
+            if len(view) >= room:
+                self._end_chunk()
+            view = view[room:]
+
+    def _end_chunk(self) -> None:
+        digest = f"sha256:{self._chunk.hexdigest()}"
+        self._chunk = hashlib.sha256()
+        entry = self.entries[self._index]
+        if len(self.entries) > 1 and entry.get("chunkdigest") != digest:
+            self._wrong("has another digest for a chunk than the tar")
+        length = self._limits[self._index] - (self._limits[self._index - 1] if self._index else 0)
+        is_hole = entry.get("chunktype", "") == "zeros"
+        if digest != (_digest_of_zeros(length) if is_hole else self._frames(entry, length)):
+            self._wrong("has other bytes in its frames than in the tar")
+        self._index += 1
+
+    def _frames(self, entry: Json, length: int) -> str:
+        """The digest of the bytes that a reader finds where the entry says."""
+        start = entry.get("offset", 0)
+        following = self.entries[self._index + 1 :]
+        end = following[0].get("offset") if following else max(each.get("endoffset") or 0 for each in self.entries)
+        end = end or self.end
+        if type(start) is not int or type(end) is not int or not 0 < start < end <= self.end:
+            self._wrong("has frames outside of the layer's data")
+        assert self.layer.stored
+        return _digest_of(unpacked(self.layer, _Range(self.layer.stored.blob, start, end - start)), length)
+
+    def finish(self) -> None:
+        """Raises BadInput: the digest of the whole file is another."""
+        if self.size and self.entries[0].get("digest") != f"sha256:{self._whole.hexdigest()}":
+            self._wrong("has another digest than the tar")
+
+
+_EMPTY = f"sha256:{hashlib.sha256().hexdigest()}"
+
+
+@attrs.frozen(eq=False)
+class _Range(Blob):
+    """A part of a blob."""
+
+    blob: Blob
+    start: int
+    size: int
+
+    def pieces(self) -> Iterator[Piece]:
+        """Raises BadInput."""
+        return self.blob.part(self.start, self.size)
+
+
+def _digest_of(blob: Blob, length: int) -> str:
+    """The digest of the first bytes."""
+    state = hashlib.sha256()
+    for chunk in blob.chunks():
+        state.update(chunk[:length])
+        length -= min(length, len(chunk))
+        if not length:
+            break
+    return f"sha256:{state.hexdigest()}"
+
+
+def _digest_of_zeros(length: int) -> str:
+    state = hashlib.sha256()
+    for start in range(0, length, 1 << 20):
+        state.update(bytes(min(1 << 20, length - start)))
+    return f"sha256:{state.hexdigest()}"
