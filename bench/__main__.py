@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench import closures, plots, scenario
-from bench.cases import OF_ANY, OF_LARGE, QUICK, START, Case, measure, untold
+from bench.cases import OF_LARGE, OF_SINGLE, QUICK, START, Case, measure, of_closure, untold
 from bench.loads import daemon, loads
 from bench.machine import machine, versions
 from bench.measure import ROOT, STATE, Command, Setting, Use
@@ -24,7 +24,7 @@ from bench.start import bare, package
 from tests.support.builds import environment
 
 CASES = {case.name: case for case in OF_LARGE}
-PARTS = (*CASES, "start", "load", "closures", "peers", "shares", "scaling", "scenario")
+PARTS = (*CASES, "single", "start", "load", "closures", "peers", "shares", "scaling", "scenario")
 
 START_TIMES = 30
 """Starts take milliseconds, so that many of them are needed and can be had."""
@@ -102,6 +102,9 @@ def measured(parts: Sequence[str], setting: Setting, closure: str, times: int | 
     for part in parts:
         if part in CASES:
             add(found, CASES[part] if closure == "large" else untold(CASES[part]), large, times or 5)
+        elif part == "single":
+            single = closures.on(closure, setting, "single").but(layered=large.names["recipe"])
+            add(found, OF_SINGLE if closure == "large" else untold(OF_SINGLE), single, times or 5)
         elif part == "start":
             add(found, START, bare(setting), START_TIMES)
         elif part == "load":
@@ -130,7 +133,7 @@ def measured(parts: Sequence[str], setting: Setting, closure: str, times: int | 
 
 def of_closures(found: Found, setting: Setting, times: int) -> None:
     for name in (*closures.ROOTS, "files", "paths"):
-        rows, amounts = measure(OF_ANY, closures.on(name, setting), times, f"{name}: ")
+        rows, amounts = measure(of_closure(name), closures.on(name, setting), times, f"{name}: ")
         found.closures.extend(rows)
         found.closure_amounts.extend(amounts)
         show(table_of_rows(rows), table_of_amounts(amounts))

@@ -91,6 +91,8 @@ UNSYNCED = "archive in a file, not waiting for the disk"
 DIGESTS = "digests only"
 PIPED = "into a pipe, digests known"
 ZSTD = "archive with zstd"
+SINGLE = "one layer, archive in a file"
+SINGLE_UNSYNCED = "one layer, archive in a file, not waiting for the disk"
 
 lamina_build = Command("{lamina} build {recipe} -o {out}")
 unsynced_build = Command("{steps} build {recipe} {out}")
@@ -185,6 +187,33 @@ START = Case(
 )
 """As derivations run it. `{python}` is the interpreter of the package, with its flags."""
 
+OF_SINGLE = Case(
+    "single",
+    {
+        SINGLE: lamina_build,
+        SINGLE_UNSYNCED: unsynced_build,
+        "100 layers, archive in a file": Command("{lamina} build {layered} -o {out}"),
+        HASHED: hashed_tar,
+        "one layer, digests only": Command("{steps} digests {recipe}"),
+        "one layer by two processors, not waiting for the disk": Command(f"taskset -c 0,1 {unsynced_build.text}"),
+        "one layer by one, not waiting for the disk": Command(f"taskset -c 0 {unsynced_build.text}"),
+    },
+    (
+        Goal(SINGLE, HASHED, "ratio", 1.0),
+        Goal(SINGLE_UNSYNCED, HASHED, "ratio"),
+        Goal(SINGLE, "100 layers, archive in a file", "ratio"),
+        Goal("one layer, digests only", HASHED, "ratio"),
+        Goal(
+            "one layer by two processors, not waiting for the disk",
+            "one layer by one, not waiting for the disk",
+            "faster",
+            1.7,
+        ),
+    ),
+    weighed=(SINGLE, "one layer, digests only"),
+)
+"""With `buildImage`'s image of the large closure: all store paths in one layer. `{layered}` has the same in many."""
+
 OF_ANY = Case(
     "closures",
     {BUILD: lamina_build, DIGESTS: Command("{steps} digests {recipe}"), HASHED: hashed_tar},
@@ -193,6 +222,20 @@ OF_ANY = Case(
     most=None,
 )
 """With each closure, so that it is seen where many files or many paths cost more than bytes."""
+
+CLOSURE_GOALS: Mapping[str, Mapping[str, float]] = {
+    "small": {BUILD: 1.5},
+    "files": {BUILD: 1.0, DIGESTS: 0.9},
+    "paths": {BUILD: 2.0},
+}
+"""Goals for the ratios of OF_ANY, by closure."""
+
+
+def of_closure(name: str) -> Case:
+    """OF_ANY with the goals for this closure."""
+    limits = CLOSURE_GOALS.get(name, {})
+    return evolve(OF_ANY, goals=tuple(evolve(goal, limit=limits.get(goal.ours)) for goal in OF_ANY.goals))
+
 
 QUICK = (ARCHIVE, *OF_LARGE[1:4], START)
 

@@ -64,18 +64,18 @@ let
     if closure == "files" then [ files ]
     else if closure == "paths" then paths
     else map (root: packages.${root}) described.roots.${closure};
+
+  # An application of one's own on top of a closure: `edit` is what changes from one release to the next.
+  applicationOn = closure: edit: changed: pkgs.writeShellScriptBin "app" ''
+    # ${toString (contentOf (packagesWith changed edit) closure)}
+    exec ${pkgs.coreutils}/bin/echo release ${edit}
+  '';
 in
 {
   inherit lamina;
 
-  # An application of one's own on top of a closure: `edit` is what changes from one release to the next.
   image = { closure ? "large", edit ? "1", name ? "bench", changed ? "" }:
-    let
-      packages = packagesWith changed edit;
-      application = pkgs.writeShellScriptBin "app" ''
-        # ${toString (contentOf packages closure)}
-        exec ${pkgs.coreutils}/bin/echo release ${edit}
-      '';
+    let application = applicationOn closure edit changed;
     in
     lamina.streamLayeredImage {
       inherit name;
@@ -83,5 +83,13 @@ in
       contents = application;
       volatile = [ application ];
       config.Cmd = [ "/bin/app" ];
+    };
+
+  # The same store paths in one layer, as `buildImage` has them.
+  single = { closure ? "large", edit ? "1", name ? "bench", changed ? "" }:
+    lamina.buildImage {
+      inherit name;
+      tag = "latest";
+      config.Cmd = [ "${applicationOn closure edit changed}/bin/app" ];
     };
 }

@@ -86,11 +86,14 @@ def download(names: Iterable[str]) -> None:
     fetch.write_atomically(STATE / "closures.json", json.dumps({"packages": described, "roots": ROOTS}, indent=1))
 
 
-def recipe(closure: str, edit: str, name: str, changed: str = "") -> Path:
-    """The recipe of the image with another application, and another release of the package that `changed` names."""
+def recipe(closure: str, edit: str, name: str, changed: str = "", image: str = "image") -> Path:
+    """The recipe of the image with another application, and another release of the package that `changed` names.
+
+    `image` is "image", or "single" for one layer of store paths.
+    """
     given = {"closure": closure, "edit": edit, "name": name, "changed": changed}
     arguments = [word for key, value in given.items() for word in ("--argstr", key, value)]
-    return nix_build(ROOT / "bench/closures.nix", "-A", "image.recipe", *arguments)
+    return nix_build(ROOT / "bench/closures.nix", "-A", f"{image}.recipe", *arguments)
 
 
 def store_paths(made: Path) -> list[str]:
@@ -99,9 +102,9 @@ def store_paths(made: Path) -> list[str]:
     return [path for path in printed.split() if path != str(made)]
 
 
-def on(closure: str, setting: Setting) -> Setting:
+def on(closure: str, setting: Setting, image: str = "image") -> Setting:
     """The setting with an image of the closure: `{recipe}`, and what is in it, `{paths}` and `{relative}`."""
-    made = recipe(closure, "1", "bench")
+    made = recipe(closure, "1", "bench", image=image)
     paths = store_paths(made)
     listed, relative = setting.directory / f"{closure}.paths", setting.directory / f"{closure}.relative"
     listed.write_text("".join(f"{path}\n" for path in paths))

@@ -42,7 +42,7 @@ CASES = (
             SAME: Command("docker load -i {sent}", after="docker rmi bench:latest"),
             ONLY: Command("docker load -i {only}", after="docker rmi only:latest"),
         },
-        (Goal(CHANGED, SAME, "ratio", 1.2), Goal(CHANGED, ONLY, "ratio")),
+        (Goal(CHANGED, SAME, "ratio", 1.5), Goal(CHANGED, ONLY, "ratio")),
         cold=False,
         weighed=(CHANGED,),
     ),

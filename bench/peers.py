@@ -68,7 +68,12 @@ PEERS = {
     ),
 }
 
-AT_LEAST = {DOCKERTOOLS: 5.0, "buildah": 5.0, "umoci, one layer for each path, gzip": 5.0}
+AT_LEAST = {
+    DOCKERTOOLS: 5.0,
+    "buildah": 5.0,
+    "umoci, one layer for each path, gzip": 5.0,
+    "nixpkgs' stream_layered_image.py": 8.0,
+}
 
 
 def peers(setting: Setting, times: int) -> tuple[list[Row], list[str]]:

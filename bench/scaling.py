@@ -66,10 +66,11 @@ class Curve:
 
 
 def curves(setting: Setting, times: int) -> Iterator[Curve]:
-    """All four; the trees are taken away afterwards."""
+    """All five; the trees are taken away afterwards."""
     shutil.rmtree(TREES, ignore_errors=True)
     try:
         yield from (of_layers(setting, times), of_paths(setting, times), of_files(setting, times))
+        yield of_one_layer(setting, times)
         shutil.rmtree(TREES)
         yield of_bytes(setting, times)
     finally:
@@ -99,6 +100,24 @@ def of_files(setting: Setting, times: int) -> Curve:
         inside = setting.but(recipe=write_recipe(setting, paths[:count], 10))
         points.append(point(count * 10.0, {"archive": BUILD, "digests": DIGESTS}, inside, times))
     return Curve("files", "thousand files", "files of 1,000 bytes in ten layers", tuple(points))
+
+
+def of_one_layer(setting: Setting, times: int) -> Curve:
+    """Files of 1,000 bytes in a single layer, read by both processors, and by one."""
+    data = random.Random(1).randbytes(1000)
+    paths = [made("few", {f"{file:03}": data for file in range(1000)})]
+    paths += [store_path(f"files-{number}") for number in range(50)]  # which `of_files` has made
+    commands = {
+        "archive": BUILD,
+        "digests": DIGESTS,
+        "archive, one processor": Command(f"taskset -c 0 {BUILD.text}"),
+        "digests, one processor": Command(f"taskset -c 0 {DIGESTS.text}"),
+    }
+    points = []
+    for count in (1, 6, 11, 21, 36, 51):
+        inside = setting.but(recipe=write_recipe(setting, paths[:count], 1))
+        points.append(point(count * 10.0 - 9, commands, inside, times))
+    return Curve("single", "thousand files", "files of 1,000 bytes in one layer", tuple(points))
 
 
 def of_layers(setting: Setting, times: int) -> Curve:
