@@ -24,10 +24,10 @@ from lamina.image.layer import Layer, hashing, identified
 from lamina.image.workers import by_position, weight, with_results, worth_forking
 from lamina.oci.digest import Digest
 
-_PIECE = 2 << 20
-"""Bytes that a process reads at a time."""
+_PIECE = 1 << 20
+"""Bytes that a process reads at a time: 2 MiB take a tenth more of the processors, because caches are small."""
 
-_PIECES = 12
+_PIECES = 16
 """Pieces in memory: those that are being read, and those that wait until they are hashed."""
 
 _STEP = 512 << 10

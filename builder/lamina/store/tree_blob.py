@@ -64,8 +64,10 @@ class TreeBlob(Blob):
         return cut(_pieces(items[first:]), start - starts[first], size)
 
     def sections(self) -> Sequence[Section]:
-        """Raises BadInput as `size` does."""
-        finds = self.divide() if self.divide else [self.find]
+        """None without `divide`: then every process would look for all items, and keep them. Raises BadInput."""
+        if self.divide is None:
+            return ()
+        finds = self.divide()
         return [*map(TreeSection, finds[:-1]), TreeSection(finds[-1], is_last=True)]
 
 
