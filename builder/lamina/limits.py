@@ -137,6 +137,9 @@ is for these. Data that is not compressed has no limit.
 DOCUMENTS = Allowance("bytes in its documents", 10 << 20, 16, 256 << 20, _HOSTILE)
 """All documents of an archive together. The config of each image counts, also where images share it."""
 
+TABLES = Allowance("bytes in a table of contents", 16 << 20, 16, CHUNKED_TABLE, _HOSTILE)
+"""The table of one zstd:chunked layer, for its compressed size: a member takes up to 400 bytes, and 40 in the layer."""
+
 DOCUMENT_VALUES = Allowance("values in its documents", 200_000, 1 / 4, 8_000_000, _HOSTILE)
 """Values in these documents, by their commas and brackets: one takes up to 232 bytes of memory."""
 

@@ -105,6 +105,10 @@ class _Comparison:
     end: int
     _names: Names = attrs.field(factory=Names)
     _padding: int = 0
+    _frames: _Frames = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._frames = _Frames(self.layer, self.end)
 
     def run(self) -> None:
         """Raises BadInput."""
@@ -140,7 +144,7 @@ class _Comparison:
             wrong(self.layer, f"lacks {entry.name!r:.100}")
         self._compare({key.lower(): value for key, value in expected.items()}, found[0])
         self._padding = padded(entry.size)
-        return _File(self.layer, entry.name, entry.size, found, self.end)
+        return _File(self.layer, entry.name, entry.size, found, self._frames)
 
     def _compare(self, tar: Json, table: Json) -> None:
         """Everything but the content."""
@@ -166,6 +170,24 @@ def _moment(value: object) -> object:
 
 
 @attrs.define(eq=False)
+class _Frames:
+    """The frames of chunks, each of which is read once: chunks have the order of the files. `end` is behind all."""
+
+    layer: Layer
+    end: int
+    _position: int = 0
+
+    def digest(self, start: object, end: object, length: int) -> str | None:
+        """The digest of the first bytes in the frames at this place; None if it is no place for the next chunk."""
+        end = end or self.end
+        if type(start) is not int or type(end) is not int or not self._position <= start < end <= self.end:
+            return None
+        assert self.layer.stored
+        self._position = end
+        return _digest_of(unpacked(self.layer, _Range(self.layer.stored.blob, start, end - start)), length)
+
+
+@attrs.define(eq=False)
 class _File:
     """The content of a member: the data in the tar, its chunks, and the frames that the table refers to."""
 
@@ -173,7 +195,7 @@ class _File:
     name: bytes
     size: int
     entries: list[Json]
-    end: int
+    frames: _Frames
     crc: Crc64 = attrs.field(factory=Crc64)
     _whole: _Hash = attrs.field(factory=hashlib.sha256)
     _chunk: _Hash = attrs.field(factory=hashlib.sha256)
@@ -223,20 +245,18 @@ class _File:
             self._wrong("has another digest for a chunk than the tar")
         length = self._limits[self._index] - (self._limits[self._index - 1] if self._index else 0)
         is_hole = entry.get("chunktype", "") == "zeros"
-        if digest != (_digest_of_zeros(length) if is_hole else self._frames(entry, length)):
+        if digest != (_digest_of_zeros(length) if is_hole else self._stored(entry, length)):
             self._wrong("has other bytes in its frames than in the tar")
         self._index += 1
 
-    def _frames(self, entry: Json, length: int) -> str:
+    def _stored(self, entry: Json, length: int) -> str:
         """The digest of the bytes that a reader finds where the entry says."""
-        start = entry.get("offset", 0)
         following = self.entries[self._index + 1 :]
         end = following[0].get("offset") if following else max(each.get("endoffset") or 0 for each in self.entries)
-        end = end or self.end
-        if type(start) is not int or type(end) is not int or not 0 < start < end <= self.end:
-            self._wrong("has frames outside of the layer's data")
-        assert self.layer.stored
-        return _digest_of(unpacked(self.layer, _Range(self.layer.stored.blob, start, end - start)), length)
+        found = self.frames.digest(entry.get("offset", 0), end, length)
+        if found is None:
+            self._wrong("has frames outside of the layer's data, or before those of the chunk before it")
+        return found or ""
 
     def finish(self) -> None:
         """Raises BadInput: the digest of the whole file is another."""

@@ -16,7 +16,7 @@ from lamina.data.span import as_chunks
 from lamina.errors import BadInput
 from lamina.image.chunked import CHECKSUM, CRFS, TABLE, TAR_SPLIT
 from lamina.image.layer import Layer
-from lamina.limits import CHUNKED_TABLE, LAYER_MEMBERS
+from lamina.limits import CHUNKED_TABLE, LAYER_MEMBERS, TABLES
 from lamina.oci.digest import sha256
 from lamina.oci.strict_json import Json
 
@@ -57,7 +57,7 @@ def documents(layer: Layer) -> Documents:
         wrong(layer, f"has the digest {sha256(packed)}, and not that of the annotation")
     if table_place[2] > CHUNKED_TABLE:
         wrong(layer, f"is larger than {CHUNKED_TABLE} bytes, which podman refuses")
-    table = read_all(unpacked(layer, Bytes(packed)), CHUNKED_TABLE, layer.where)
+    table = read_all(unpacked(layer, Bytes(packed)), TABLES.of(size), layer.where)
     if len(table) != table_place[2]:
         wrong(layer, f"has {len(table)} bytes, and {table_place[2]} by the annotation")
     try:
@@ -167,7 +167,7 @@ def lines(layer: Layer, split: bytes) -> Iterator[Line]:
     rest = b""
     for chunk in unpacked(layer, Bytes(split)).chunks():
         *complete, rest = (rest + chunk).split(b"\n")
-        yield from (_line(layer, text) for text in complete if text)
+        yield from (_line(layer, text) for text in complete)
         if len(rest) > 2 * _ENTRY:
             wrong(layer, "has a line of tar-split data that is too long")
     if rest:
@@ -178,7 +178,7 @@ def _line(layer: Layer, text: bytes) -> Line:
     try:
         fields = json.loads(text, object_pairs_hook=_lower)
         payload = base64.b64decode(fields.get("payload") or "", validate=True)
-        if fields["type"] == 2:
+        if fields["type"] == 2 and payload:
             return Line(payload)
         if fields["type"] == 1:
             raw = base64.b64decode(fields.get("name_raw") or "", validate=True)

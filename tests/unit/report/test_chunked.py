@@ -22,6 +22,8 @@ from tests.support.fixtures import Command
 
 NOT = "sha256:" + "0" * 64
 
+CHUNK_ENTRY = b'{"type":"chunk","name":"d"},'
+
 FILES = (
     folder("d"),
     File("d/text", b"text\n" * 30),
@@ -178,6 +180,16 @@ EDITS: dict[str, tuple[Callable[[Chunked], object], str]] = {
     "tar-split name": (lambda parts: parts.split[3].update(name="d/other"), "differs from the tar"),
     "tar-split more": (lambda parts: parts.split.append(dict(parts.split[-1])), "with more than the tar"),
     "tar-split of nothing": (lambda parts: parts.split[3].update(type=3), "cannot be read"),
+    "tar-split line of nothing": (
+        lambda parts: parts.split.insert(2, {"type": 2, "payload": "", "position": 0}),
+        "cannot be read",
+    ),
+    "frame of the file before": (lambda parts: frames_of(parts, "d/other", "d/text"), "before those of the chunk"),
+    "a table of millions": (lambda parts: attrs_of(parts, text=b"{}," * (6 << 20)), "larger than 17958"),
+    "many entries": (
+        lambda parts: attrs_of(parts, text=_text(parts).replace(b"[{", b"[" + CHUNK_ENTRY * 70_000 + b"{", 1)),
+        "members in its layers",
+    ),
     "tar-split digest": (lambda parts: attrs_of(parts, keeps_split_digest=True), "another digest of the tar-split"),
     "checksum": (
         lambda parts: parts.annotations.update({CHECKSUM: NOT}),
