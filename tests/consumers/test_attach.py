@@ -170,7 +170,7 @@ def test_provenance(registry: Registry, image: Path, name: str, tmp_path: Path, 
     attaching = ("attach", place, statement, "--type", "application/vnd.in-toto+json", PLAIN)
     refused = run(*attaching)  # with the Skopeo of Debian 12
     if refused.returncode:
-        assert "cannot write lists of referrers; use 1.14 or newer" in refused.stderr
+        assert "cannot write lists of referrers; use 1.15 or newer" in refused.stderr
     attached = printed(*attaching, "--no-fallback-tag")
     assert fetched(registry, name, attached["artifact"])["subject"]["digest"] == pushed["digest"]
 

@@ -462,7 +462,7 @@ def test_whatever_is_there_is_replaced(proxy: Proxy, pusher: Pusher, document: b
     assert (done.returncode, done.stderr) == (0, "") and "would upload at most" in done.stdout
 
 
-def test_nobody_answers(pusher: Pusher) -> None:
+def test_there_is_no_registry(pusher: Pusher) -> None:
     error = pusher.refusal(pusher.image("a"), f"docker://127.0.0.1:{free_port()}/app:1", PLAIN)
     assert "connection refused; check the name of the registry and the network" in error
 

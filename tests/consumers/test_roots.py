@@ -60,7 +60,7 @@ def test_nothing_is_left_of_a_test_run_that_is_killed(trixie: Prefix) -> None:
     assert_gone(died.stdout.strip())
 
 
-def test_what_is_no_root_is_told(trixie: Prefix, tmp_path: Path) -> None:
+def test_a_directory_that_is_no_root_is_reported(trixie: Prefix, tmp_path: Path) -> None:
     assert trixie
     with pytest.raises(ConsumerError, match=f"cannot enter {tmp_path}/none: mount: "), entered(tmp_path / "none"):
         pass

@@ -185,7 +185,7 @@ def layout(pulled: dict[str, str], registry: Registry, directory: Path) -> None:
 
 
 def test_a_layout_is_what_the_registry_holds(pulled: str, registry: Registry, tmp_path: Path) -> None:
-    """Every digest is kept, and the hash hangs on the image alone, not on who pulled it. As a base it is as good."""
+    """All digests stay. The hash depends on the image alone, not on the program that pulled it."""
     layout(json.loads(nix("nix-instantiate", "--eval", "--json", "--strict", "-E", pulled).stdout), registry, tmp_path)
     expected = nix("nix-hash", "--type", "sha256", "--base32", tmp_path).stdout.strip()
     arguments = f'({pulled} // {{ hash = null; sha256 = "{expected}"; format = "oci"; }})'

@@ -134,7 +134,7 @@ def test_owners_that_a_script_gives_seeming_to_be_root() -> None:
 
 
 def test_the_recipe_is_small_and_quick() -> None:
-    """A derivation that reads no file of the closure: what it takes hangs on the number of paths alone."""
+    """The derivation reads no file of the closure, so its cost depends on the number of paths alone."""
     several = "contents = [ pkgs.python3 pkgs.skopeo pkgs.curl ]; tag = toString builtins.currentTime;"
     image = f"({streamed(several)}).recipe"
     derivation = nix("nix-instantiate", *expression(image)).stdout.strip()

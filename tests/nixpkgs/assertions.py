@@ -44,10 +44,10 @@ ASSERTIONS = (
     Assertion(
         11,
         "The attribute imageTag is the tag that is loaded: buildImage without a tag",
-        f"{IMAGES}::test_the_tag_that_is_told_is_the_tag_that_is_loaded",
+        f"{IMAGES}::test_image_tag_is_the_tag_that_is_loaded",
     ),
-    Assertion(12, "The same for buildLayeredImage", f"{IMAGES}::test_the_tag_that_is_told_is_the_tag_that_is_loaded"),
-    Assertion(13, "The same for streamLayeredImage", f"{IMAGES}::test_the_tag_that_is_told_is_the_tag_that_is_loaded"),
+    Assertion(12, "The same for buildLayeredImage", f"{IMAGES}::test_image_tag_is_the_tag_that_is_loaded"),
+    Assertion(13, "The same for streamLayeredImage", f"{IMAGES}::test_image_tag_is_the_tag_that_is_loaded"),
     Assertion(14, "The same for an image with a Nix database", f"{DATABASE}::test_a_tag_that_is_a_hash"),
     Assertion(
         15,

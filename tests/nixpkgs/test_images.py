@@ -46,7 +46,7 @@ def test_bash(examples: Examples) -> None:
 
 
 @pytest.mark.parametrize("example", ["bashNoTag", "bashNoTagLayered", "bashNoTagStreamLayered"])
-def test_the_tag_that_is_told_is_the_tag_that_is_loaded(examples: Examples, example: str) -> None:
+def test_image_tag_is_the_tag_that_is_loaded(examples: Examples, example: str) -> None:
     name, tag = examples.name(example).split(":")
     assert (name, tag) == (attribute(f"{example}.imageName"), attribute(f"{example}.imageTag"))
     assert f"{name}:{tag}" in examples.docker.names()

@@ -59,7 +59,7 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(SCHEMA)
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     validator().check_schema(SCHEMA)
 
 
@@ -72,7 +72,7 @@ def test_what_lamina_writes_is_in_the_schema() -> None:
 
 
 def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to each value in a document; what is in `config` is none of the schema's business."""
+    """The path of each value in a document. The schema does not describe the content of `config`."""
     yield above
     if above != ("config",):
         inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -115,8 +115,8 @@ def test_what_the_schema_refuses_the_reader_refuses(place: tuple[Any, ...], chan
 
 
 @pytest.mark.parametrize("place", [place for place in PLACES if not isinstance(place[-1], int)])
-def test_every_field_is_told_of(place: tuple[Any, ...]) -> None:
-    """A value that no field can have is refused by both, wherever it stands."""
+def test_schema_and_reader_refuse_a_wrong_value_of_every_field(place: tuple[Any, ...]) -> None:
+    """0.5 is no valid value of any field."""
     document = changed(place, "replace", 0.5)
     assert not validator().is_valid(document)
     with pytest.raises(BadInput):

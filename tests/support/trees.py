@@ -49,7 +49,7 @@ def make_tree(top: Path, tree: Tree) -> Path:
 
 
 def hashed_name(name: str) -> str:
-    """`HASH-NAME`, with a hash that hangs on the name alone."""
+    """`HASH-NAME`, whose hash depends on the name alone."""
     digest = hashlib.sha256(name.encode()).digest()
     return "".join(_DIGITS[byte % 32] for byte in digest) + "-" + name
 

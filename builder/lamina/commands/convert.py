@@ -52,9 +52,7 @@ def run(options: argparse.Namespace) -> int:
             name = parse_reference(options.new_name, "--as")
             items = [attrs.evolve(item, names=(name,)) for item in items]
         if options.again and not options.layer_compressor:
-            raise BadUsage(
-                "--again", "says not how to compress", "add --layer-compressor gz, zstd, zstd:chunked or none"
-            )
+            raise BadUsage("--again", "needs the compressor", "add --layer-compressor gz, zstd, zstd:chunked or none")
         write(
             [with_annotations(item, options.annotation) for item in items],
             options.output,

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from lamina.commands.errors import naming_layer_options, selecting_by_name, with_annotations
-    from lamina.data.destination import open_output
+    from lamina.data.destination import write_text
     from lamina.data.progress import Progress
     from lamina.image.cache import Cache
     from lamina.image.encoding import layer_encoding
@@ -43,9 +43,5 @@ def run(options: argparse.Namespace) -> int:
         content = oci_content([item], encoding, Cache.of_user(), progress)
     [top] = content.tops
     text = json_text(digests(content)) if options.json else top.digest
-    if options.output == "-":
-        print(text)
-        return 0
-    with open_output(options.output) as out:
-        out.file.write(f"{text}\n".encode())
+    write_text(options.output, text)
     return 0

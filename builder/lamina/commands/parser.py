@@ -186,8 +186,10 @@ def _add_command(added: Any, command: Command, program: str, *, is_requested: bo
         if not program:
             own.epilog = f"{own.epilog}{tasks_text(command.tasks())}"
     if program:
+        # A program's image is the only one in its recipe. `build`, which has no --tag, writes it with another --name.
+        selection = {"name", "tag"} if "--tag" in own._option_string_actions else set()
         for action in own._actions:
-            if action.dest in ("recipe", "image", "output"):
+            if action.dest in {"recipe", "image", "output", *selection}:
                 action.help = argparse.SUPPRESS
 
 

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from lamina.commands.errors import naming_layer_options
-    from lamina.data.destination import open_output
+    from lamina.data.destination import write_text
     from lamina.data.progress import Progress
     from lamina.image.cache import Cache
     from lamina.image.encoding import layer_encoding
@@ -36,11 +36,7 @@ def run(options: argparse.Namespace) -> int:
     [top] = content.tops
     statement = provenance(recipe, top.digest, recipe.names, options.builder_id, options.derivation)
     text = json_text(statement, sort_keys=True)
-    if options.output == "-":
-        print(text)
-        return 0
-    with open_output(options.output) as out:
-        out.file.write(f"{text}\n".encode())
+    write_text(options.output, text)
     return 0
 
 

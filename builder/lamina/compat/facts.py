@@ -232,7 +232,7 @@ def _v1_names(by_name: Mapping[str, Head]) -> Iterator[str]:
 
 
 def _surveys(archive: Archive, paths: Iterable[str], surveyed: Mapping[str, Survey]) -> dict[str, Survey]:
-    """Those of the layers at the paths: of what nobody has read yet, each file is read once, whatever leads to it."""
+    """Those of the layers at the paths. A file is read once, even if several paths lead to it."""
     headers, length = Meter(LAYER_MEMBERS), Meter(LAYER_NAMES)
     by_place: dict[int, Survey | None] = {}
     found: dict[str, Survey | None] = {}

@@ -184,7 +184,7 @@ def _digests(facts: Facts, chain: list[str]) -> tuple[str, ...]:
 
 
 def ids(facts: Facts) -> Iterator[Fault]:
-    """IDs must be derived from content. Mesos keeps layers by ID for ever (store.cpp)."""
+    """IDs must be derived from content. Mesos keeps layers by ID and never removes them (store.cpp)."""
     expected = {tuple(diff_ids(image)) for image in facts.images}
     for chain in chains(facts):
         found = _digests(facts, chain)

@@ -60,6 +60,18 @@ def open_output(name: str | os.PathLike[str]) -> Iterator[Output]:
         yield Output(file, is_new_file=False)
 
 
+def write_text(name: str | os.PathLike[str], text: str) -> None:
+    """Write a text with a line end to the output `name`. Unlike an archive, it may go to a terminal.
+
+    Raises as `open_output`.
+    """
+    if os.fspath(name) == "-":
+        print(text)
+        return
+    with open_output(name) as output:
+        output.file.write(f"{text}\n".encode())
+
+
 @contextlib.contextmanager
 def _standard_output() -> Iterator[Output]:
     if sys.stdout is None or _is_read_only(sys.stdout):

@@ -31,7 +31,7 @@ class Origin(NamedTuple):
 
 @attrs.frozen(eq=False)
 class Stored:
-    """A layer as a repository stores it. `blob` has the bytes; nobody has compared them with the descriptor.
+    """A layer as a repository stores it. `blob` has the bytes, which were not compared with the descriptor yet.
 
     `encoding` is the key of the `LayerEncoding` that made this form; None if the layer came so.
     """

@@ -1,4 +1,4 @@
-"""Layers that an archive lacks by design, because whoever loads it has another image with them.
+"""Layers that an archive leaves out, because the program that loads it has another image with them.
 
 Such an archive names the other image in the annotations of `index.json`, and contains that image's manifest. Only a
 layer of that manifest may be absent.
@@ -32,7 +32,7 @@ NEEDED_IMAGE = "lamina.needs.image"
 
 @attrs.frozen(eq=False)
 class Needed:
-    """The image that whoever loads an archive needs: its name, its manifest, and the sizes of its layers."""
+    """The image that must be there when the archive is loaded: its name, its manifest, and the sizes of its layers."""
 
     where: str
     name: str

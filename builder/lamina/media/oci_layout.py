@@ -77,7 +77,7 @@ def is_image(manifest: Json) -> bool:
 
 
 def check_version(members: Members) -> None:
-    """Raises BadInput: an OCI layout of a version that nobody knows. Skopeo's `dir:` has none."""
+    """Raises BadInput: an OCI layout of an unknown version. Skopeo's `dir:` has none."""
     where = f"{members.where}({LAYOUT})"
     if LAYOUT not in members:
         return
@@ -176,7 +176,7 @@ def texts_in(document: Json) -> dict[str, str]:
 
 
 def own_annotations(descriptor: Descriptor) -> dict[str, str]:
-    """The annotations of a descriptor without those that are names, which each writer writes anew."""
+    """The annotations of a descriptor without names, which each writer writes itself."""
     return {key: value for key, value in descriptor.annotations.items() if key not in (CONTAINERD_NAME, REF_NAME)}
 
 

@@ -1,4 +1,4 @@
-"""Read images from an archive or a directory, whoever wrote it.
+"""Read images from an archive or a directory of any writer.
 
 An archive that is both a docker archive and an OCI layout is read as a docker archive.
 """

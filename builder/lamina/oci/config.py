@@ -91,7 +91,7 @@ def check_config(config: Json, where: object) -> Json:
 
 
 def check_types(config: Json, where: object) -> Json:
-    """The config without its nulls, whoever wrote it.
+    """The config without its nulls, from any writer.
 
     Raises BadInput: a known field has another type than it should have, or a value with which runtimes were attacked.
     """

@@ -74,7 +74,7 @@ def _finite(text: str) -> float:
 
 
 def _check_nesting(value: object) -> None:
-    """Raises RecursionError here, and not somewhere later in whoever walks or writes the value."""
+    """Raises RecursionError here, and not later in code that walks or writes the value."""
     level = [value]
     for _ in range(JSON_NESTING + 1):
         level = [

@@ -267,7 +267,7 @@ def _store_stamp(attributes: Attributes) -> Stamp:
 
 
 def _time(attributes: Attributes, text: str, what: str) -> str:
-    """An RFC 3339 time; of other words, as dockerTools takes them, what GNU date makes of them. Raises BadInput."""
+    """An RFC 3339 time. GNU date parses other words, as in dockerTools. Raises BadInput."""
     try:
         return any_time(text, what, attributes.subject)
     except BadInput:

@@ -140,7 +140,7 @@ def contents_of(image: Image, *, files: bool = False, cache: Cache | None = None
 
 
 def _store_paths(image: Image, layers: tuple[LayerContents, ...]) -> dict[str, StorePath]:
-    """Every store path once. The recipe's word on it counts, wherever the path is."""
+    """Every store path once. If the recipe describes a path, that is used, in whichever layer the path is."""
     found: dict[str, StorePath] = {}
     visible = {held.path for layer in layers for held in layer.paths if not held.hidden}
     for layer in layers:

@@ -233,13 +233,13 @@ def _packages_table(comparison: Comparison) -> Table:
              for path in comparison.added]  # fmt: skip
     rows += [(path.package.label, path.package.version, "", f"-{_size(old.get(path.path))}")
              for path in comparison.removed]  # fmt: skip
-    return "Packages", ("package", "before", "after", "size"), [tuple(map(str.strip, row)) for row in rows]
+    return "Packages", ("package", "before", "after", "change of size"), [tuple(map(str.strip, row)) for row in rows]
 
 
 def _rebuilt_table(comparison: Comparison) -> Table:
     rows = [(change.new.full_name, ", ".join(change.because), _delta(comparison, change).strip())
             for change in comparison.changed if change.is_rebuild]  # fmt: skip
-    return "Rebuilt with the same version", ("package", "for", "size"), rows
+    return "Rebuilt with the same version", ("package", "because of", "change of size"), rows
 
 
 def _layers_table(update: Update) -> Table:

@@ -63,27 +63,27 @@ _NOT_EMULATED = {"mkdir", "mkdirat", "symlink", "symlinkat", "close", "prctl", "
 """Calls in the tables that the supervisor makes itself, or that have a rule of their own in the filter."""
 
 _X86_64 = {
-    "stat": 4, "fstat": 5, "lstat": 6, "rename": 82, "rmdir": 84, "unlink": 87, "chmod": 90, "fchmod": 91,
-    "chown": 92, "fchown": 93, "lchown": 94, "getuid": 102, "getgid": 104, "setuid": 105, "setgid": 106,
-    "geteuid": 107, "getegid": 108, "setreuid": 113, "setregid": 114, "getgroups": 115, "setgroups": 116,
-    "setresuid": 117, "getresuid": 118, "setresgid": 119, "getresgid": 120, "setfsuid": 122, "setfsgid": 123,
-    "mknod": 133, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "getxattr": 191, "lgetxattr": 192,
-    "fgetxattr": 193, "listxattr": 194, "llistxattr": 195, "flistxattr": 196, "removexattr": 197,
-    "lremovexattr": 198, "fremovexattr": 199, "mknodat": 259, "fchownat": 260, "newfstatat": 262, "unlinkat": 263,
-    "renameat": 264, "fchmodat": 268, "renameat2": 316, "statx": 332, "open": 2, "openat": 257, "creat": 85,
-    "mkdir": 83, "mkdirat": 258, "symlink": 88, "symlinkat": 266, "seccomp": 317, "close": 3,
-    "linkat": 265, "prctl": 157, "clone": 56,
+    "open": 2, "close": 3, "stat": 4, "fstat": 5, "lstat": 6, "clone": 56, "rename": 82, "mkdir": 83, "rmdir": 84,
+    "creat": 85, "unlink": 87, "symlink": 88, "chmod": 90, "fchmod": 91, "chown": 92, "fchown": 93, "lchown": 94,
+    "getuid": 102, "getgid": 104, "setuid": 105, "setgid": 106, "geteuid": 107, "getegid": 108, "setreuid": 113,
+    "setregid": 114, "getgroups": 115, "setgroups": 116, "setresuid": 117, "getresuid": 118, "setresgid": 119,
+    "getresgid": 120, "setfsuid": 122, "setfsgid": 123, "mknod": 133, "prctl": 157, "setxattr": 188,
+    "lsetxattr": 189, "fsetxattr": 190, "getxattr": 191, "lgetxattr": 192, "fgetxattr": 193, "listxattr": 194,
+    "llistxattr": 195, "flistxattr": 196, "removexattr": 197, "lremovexattr": 198, "fremovexattr": 199,
+    "openat": 257, "mkdirat": 258, "mknodat": 259, "fchownat": 260, "newfstatat": 262, "unlinkat": 263,
+    "renameat": 264, "linkat": 265, "symlinkat": 266, "fchmodat": 268, "renameat2": 316, "seccomp": 317,
+    "statx": 332,
 }  # fmt: skip
 
 _AARCH64 = {
     "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "getxattr": 8, "lgetxattr": 9, "fgetxattr": 10, "listxattr": 11,
     "llistxattr": 12, "flistxattr": 13, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16, "mknodat": 33,
-    "unlinkat": 35, "renameat": 38, "fchmod": 52, "fchmodat": 53, "fchownat": 54, "fchown": 55, "newfstatat": 79,
-    "fstat": 80, "setregid": 143, "setgid": 144, "setreuid": 145, "setuid": 146, "setresuid": 147,
-    "getresuid": 148, "setresgid": 149, "getresgid": 150, "setfsuid": 151, "setfsgid": 152, "getgroups": 158,
-    "setgroups": 159, "getuid": 174, "geteuid": 175, "getgid": 176, "getegid": 177, "renameat2": 276, "statx": 291,
-    "openat": 56, "mkdirat": 34, "symlinkat": 36, "seccomp": 277, "close": 57,
-    "linkat": 37, "prctl": 167, "clone": 220,
+    "mkdirat": 34, "unlinkat": 35, "symlinkat": 36, "linkat": 37, "renameat": 38, "fchmod": 52, "fchmodat": 53,
+    "fchownat": 54, "fchown": 55, "openat": 56, "close": 57, "newfstatat": 79, "fstat": 80, "setregid": 143,
+    "setgid": 144, "setreuid": 145, "setuid": 146, "setresuid": 147, "getresuid": 148, "setresgid": 149,
+    "getresgid": 150, "setfsuid": 151, "setfsgid": 152, "getgroups": 158, "setgroups": 159, "prctl": 167,
+    "getuid": 174, "geteuid": 175, "getgid": 176, "getegid": 177, "clone": 220, "renameat2": 276, "seccomp": 277,
+    "statx": 291,
 }  # fmt: skip
 
 

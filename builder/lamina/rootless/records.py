@@ -8,7 +8,7 @@ import stat
 import attrs
 
 SET_ID = stat.S_ISUID | stat.S_ISGID
-"""The bits of a mode that Nix's sandbox lets nobody set (libstore, linux-derivation-builder.cc)."""
+"""The bits of a mode that no process in Nix's sandbox can set (libstore, linux-derivation-builder.cc)."""
 
 Key = tuple[int, int]
 """Device and inode number. They identify a file, whichever of its names is used."""

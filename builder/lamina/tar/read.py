@@ -75,7 +75,7 @@ def entries_in(stream: Stream, where: object) -> Iterator[Entry]:
 
 
 def member(entry: Entry, where: object) -> Member:
-    """Everything that the archive says of an entry, its name and link as stored. Raises BadInput."""
+    """All fields of an entry, with its name and link as stored. Raises BadInput."""
     header, records = entry.header, entry.records
     if entry.kind == SPARSE:
         raise BadInput(where, f"the sparse file {entry.name!r:.100}", "make the archive again without --sparse")

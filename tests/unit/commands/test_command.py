@@ -315,6 +315,7 @@ def test_help_lists_the_commands(lamina: Command) -> None:
 @pytest.mark.parametrize(("verb", "hidden"), [("build", b"RECIPE"), ("load", b"IMAGE"), ("inspect", b"IMAGE")])
 def test_a_program_for_one_image_has_its_own_usage(verb: str, hidden: bytes, lamina: Command) -> None:
     done = lamina("--as", "own-name", verb, "image.json", "--help")
+    assert b"--tag" not in done.stdout and (b"--name" in done.stdout) == (verb == "build")
     assert done.stdout.startswith(b"usage: own-name [-h]") and b"\nexample: own-name " in done.stdout
     assert not any(word in done.stdout for word in (hidden, b"--output", b"lamina"))
 

@@ -119,7 +119,7 @@ def test_documents_are_files(name: str, check: str, tmp_path: Path) -> None:
     assert check in failing(it.write(tmp_path / "it.tar"))
 
 
-def test_checks_are_told_apart() -> None:
+def test_checks_have_different_ids() -> None:
     assert len(set(IDS)) == len(IDS)
     assert len({check.sentence for check in CHECKS}) == len(CHECKS)
 

@@ -55,7 +55,7 @@ def test_a_job_finds_what_it_kept_in_the_round_before() -> None:
     assert not kept, "memory is not shared"
 
 
-def test_nobody_is_idle_while_another_has_jobs_left() -> None:
+def test_no_worker_is_idle_while_another_has_jobs_left() -> None:
     """The first of two groups is slow: the other worker takes what waits there."""
 
     others_done = multiprocessing.get_context("fork").Event()

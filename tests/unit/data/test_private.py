@@ -35,7 +35,7 @@ def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("umask", [0, 0o022, 0o777])
-def test_nobody_else_may_look_in(umask: int, cache: Cache) -> None:
+def test_other_users_have_no_access(umask: int, cache: Cache) -> None:
     before = os.umask(umask)
     try:
         cache.remember(KEY, DIGEST, 1)

@@ -223,7 +223,7 @@ def test_a_decoder_gives_little_at_once(kind: str) -> None:
     assert sum(sizes) == 48 << 20 and max(sizes) <= (32 << 20 if kind == "zstd" else 1 << 20)
 
 
-def test_an_xz_decoder_that_wants_gigabytes() -> None:
+def test_an_xz_decoder_that_requests_gigabytes() -> None:
     """Its first bytes say how much memory it is to take."""
     import lzma
 
@@ -399,7 +399,7 @@ def test_a_pattern_that_is_none(pattern: str) -> None:
         parse_recipe(recipe(layer), "it")
 
 
-def test_a_name_that_stands_twice_is_one() -> None:
+def test_a_name_that_is_listed_twice_is_one() -> None:
     name = {"name": "app", "tag": "1"}
     same = [name, {"name": "docker.io/library/app", "tag": "1"}, {"name": "app", "tag": "2"}, name]
     image = build_image(parse_recipe(recipe(names=same), "it"))

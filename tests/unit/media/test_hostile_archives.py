@@ -151,7 +151,7 @@ def test_a_member_that_is_missing(shape: Shape, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "index.json", "repositories", "oci-layout"])
-def test_a_document_that_stands_twice(name: str, tmp_path: Path) -> None:
+def test_a_document_that_is_listed_twice(name: str, tmp_path: Path) -> None:
     refused(
         [*SAVED, Piece(name, b"[]"), Piece(name, b"[]")],
         tmp_path / "it.tar",

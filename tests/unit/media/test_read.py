@@ -56,7 +56,7 @@ def test_each_shape_with_one_image(shape: Shape, count: int, tmp_path: Path) -> 
 
 
 @shapes
-def test_each_shape_with_a_layer_that_stands_twice(shape: Shape, tmp_path: Path) -> None:
+def test_each_shape_with_a_layer_that_is_listed_twice(shape: Shape, tmp_path: Path) -> None:
     expected = sample("a", "b", "a", "a")
     assert_same(read_image(save(shape([expected]), tmp_path / "it.tar")), expected)
 

@@ -100,7 +100,7 @@ def test_what_only_the_root_refers_to_is_not_on_top_unless_it_is_tiny_or_reaches
     assert layers[-1] == ["env", "note"]
 
 
-def test_small_paths_share_layers_with_those_that_hang_on_as_many() -> None:
+def test_small_paths_share_layers_with_paths_of_as_many_dependencies() -> None:
     layers = plan(closure(library(200) | {"root": (1, ["lib199"])}), 30)[:-1]
     stretches = []
     for layer in layers:
@@ -141,7 +141,7 @@ def test_a_large_root_among_several_has_a_layer_of_its_own() -> None:
     assert ["cuda"] in names(plan(closure(roots), 6))
 
 
-def test_paths_of_one_name_and_size_are_told_apart_by_their_neighbours() -> None:
+def test_paths_of_the_same_name_and_size_are_matched_by_their_neighbours() -> None:
     """Their hashes come in either order here, and must not decide."""
     libraries = library(30)
     for salt in range(8):

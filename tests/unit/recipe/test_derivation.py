@@ -156,7 +156,7 @@ def test_where_nix_puts_the_attributes(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("NIX_BUILD_TOP", str(tmp_path))
     monkeypatch.delenv("NIX_ATTRS_JSON_FILE", raising=False)
     assert attributes_file() == tmp_path / ".attrs.json"
-    attributes = tmp_path / "told.json"
+    attributes = tmp_path / "attributes.json"
     monkeypatch.setenv("NIX_ATTRS_JSON_FILE", str(attributes))
     assert attributes_file() == tmp_path / ".attrs.json", "in the sandbox Nix 2.8 sets a path that is not there"
     attributes.write_text("{}")

@@ -1,4 +1,4 @@
-"""The Nix database in an image: its bytes hang on the paths alone, and a base's own is carried over."""
+"""The Nix database in an image: its bytes depend on the paths alone, and the database of a base is kept."""
 
 from __future__ import annotations
 

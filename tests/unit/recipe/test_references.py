@@ -74,7 +74,7 @@ def test_on_a_base_a_link_to_a_directory_may_become_one(store: Store) -> None:
     assert root_files([everything[env]], everything, links=True, based=True).references == {app, env}
 
 
-def test_files_that_are_hidden_refer_to_nothing_and_are_told_of(store: Store) -> None:
+def test_hidden_files_refer_to_nothing_and_are_reported(store: Store) -> None:
     libc, musl = made(store, "libc", {}), made(store, "musl", {})
     one = made(store, "one", {"etc/a": libc.encode(), "etc/same": b"x"})
     two = made(store, "two", {"etc/a": musl.encode(), "etc/same": b"x"})

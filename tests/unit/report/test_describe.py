@@ -27,7 +27,7 @@ IMAGE = sample(
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-def test_what_programs_are_told(shape: Shape, tmp_path: Path) -> None:
+def test_the_json_of_an_image(shape: Shape, tmp_path: Path) -> None:
     (image,) = inspect(save(shape([IMAGE]), tmp_path / "it.tar"))
     assert set(image) == {"names", "configDigest", "config", "history", "layers"}
     assert [name.removeprefix("docker.io/") for name in image["names"]] == ["env/two:1"]

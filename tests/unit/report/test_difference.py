@@ -28,7 +28,7 @@ class Versions:
         self.directory = directory
 
     def path(self, build: str, name: str, data: bytes = b"") -> str:
-        """A store path whose hash hangs on the build."""
+        """A store path whose hash depends on the build."""
         store = Store(self.directory / build / "nix/store")
         return store.add(name, {"bin/it": Program(b"#!" + data + build.encode() * 300)})
 

@@ -225,7 +225,7 @@ os.chown("d", 33, 20)
 """
 
 
-def test_files_belong_to_whom_their_maker_takes_itself_for(fake_root: Script) -> None:
+def test_files_belong_to_the_user_that_their_maker_seems_to_be(fake_root: Script) -> None:
     layer = fake_root(python(MAKING) + "touch roots/again")
     owners = {name: (member.uid, member.gid) for name, member in layer.items()}
     mine = {"d", "d/e", "d/g", "l", "p", "of-child", "copied", "linked", "moved"}
@@ -342,7 +342,7 @@ def test_in_a_root_of_its_own(own: tuple[str, ...], tmp_path: Path) -> None:
     assert sorted(os.listdir(store)) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize(("script", "status"), [("echo told; exit 7", 7), ("false", 1), ("kill -9 $$", 137)])
+@pytest.mark.parametrize(("script", "status"), [("echo printed; exit 7", 7), ("false", 1), ("kill -9 $$", 137)])
 def test_a_script_that_fails(script: str, status: int, lamina: Command, tmp_path: Path) -> None:
     need_namespaces()
     (tmp_path / "root").mkdir()

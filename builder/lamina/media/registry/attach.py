@@ -100,7 +100,7 @@ def _check_skopeo() -> None:
     """Raises LaminaError: this Skopeo cannot copy the list."""
     if not keeps_artifact_types():
         problem = "this version cannot write lists of referrers"
-        remedy = "use 1.14 or newer; if the registry makes these lists itself, turn the fallback tag off"
+        remedy = "use 1.15 or newer; if the registry makes these lists itself, turn the fallback tag off"
         raise LaminaError("skopeo", problem, remedy)
 
 

@@ -20,8 +20,11 @@ from lamina.oci.documents import OCI_INDEX, Descriptor
 from lamina.oci.reference import Reference
 from lamina.oci.strict_json import Json, expect, parse_json
 
-_SKOPEO = [1, 14]
-"""The first version whose descriptors have `artifactType`. 1.9.3 refuses such an index, 1.18.0 copies it."""
+_SKOPEO = [1, 15]
+"""The first version that keeps `artifactType` in an index: containers/image 5.30, internal/manifest/oci_index.go.
+
+1.9.3 refuses such an index, 1.18.0 copies it.
+"""
 
 
 def keeps_artifact_types() -> bool:

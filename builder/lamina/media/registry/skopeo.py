@@ -84,7 +84,7 @@ class RemoteFailure(LaminaError):
 
     is_missing = False
     is_final = True
-    """Whether nothing else can succeed either: nobody answers at that address."""
+    """Whether other requests would fail too: there is no registry at that address."""
 
 
 class Skopeo:
@@ -134,7 +134,7 @@ def asked_manifest(name: str, access: Access) -> Skopeo:
 
 
 def answered_manifest(question: Skopeo) -> bytes | None:
-    """The manifest; None if the registry has none, or shows it to nobody. Raises RemoteFailure: nobody answers."""
+    """The manifest; None if the registry has none or refuses access. Raises RemoteFailure: there is no registry."""
     try:
         return question.result(_TIMEOUT)
     except RemoteFailure as error:

@@ -233,7 +233,7 @@ def test_mistakes(lamina: Command, image: Path, mistake: str) -> None:
     assert message in done.stderr.decode()
 
 
-def test_images_that_cannot_be_told_apart(lamina: Command, image: Path, tmp_path: Path, store: Store) -> None:
+def test_images_with_the_same_name(lamina: Command, image: Path, tmp_path: Path, store: Store) -> None:
     (tmp_path / "other").mkdir()
     other = write_recipe(recipe(store_layer(store.add("other", {"f": b"x"}))), tmp_path / "other")
     done = lamina("serve", image, other)
