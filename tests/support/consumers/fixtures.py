@@ -53,6 +53,22 @@ def uses_forky(item: pytest.Item) -> bool:
     return not used.isdisjoint({"newest", "forky", *KINDS_OF_FORKY})
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Stop a consumer after the last test of its group, while other processes still run tests."""
+    yield
+    if nextitem and (group := group_of(item)) and group != group_of(nextitem):
+        for kind in KINDS:
+            for definition in item.session._fixturemanager.getfixturedefs(kind, item) or ():
+                definition.finish(item._request)  # type: ignore[attr-defined]
+
+
+def group_of(item: pytest.Item) -> str | None:
+    """The group of the test if pytest-xdist runs all tests of a group one after the other (--dist loadgroup)."""
+    mark = item.get_closest_marker("xdist_group")
+    return mark.args[0] if mark and item.nodeid.endswith(f"@{mark.args[0]}") else None
+
+
 @pytest.fixture
 def newest() -> None:
     """For tests that only `--newest` runs."""
