@@ -6,7 +6,7 @@ import argparse
 
 from lamina.commands.parser import json_text
 from lamina.commands.source import add_registry, add_source, only, opened
-from lamina.data.compressors import LAYER_COMPRESSORS
+from lamina.data.compressors import COMPRESSORS, LAYER_COMPRESSORS
 
 DIFFERENT = 3
 """Exit status with --exit-code: 1 is bad input, 2 is bad usage."""
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--markdown", action="store_true", help="print Markdown for a pull request")
     parser.add_argument(
         "--layer-compressor",
-        choices=LAYER_COMPRESSORS,
+        choices=[name for name in LAYER_COMPRESSORS if name in COMPRESSORS],
         help="compress new layers to find out what a registry sends; default: their size in the file",
     )
     parser.add_argument("--exit-code", action="store_true", help=f"exit with {DIFFERENT} if the images differ")
