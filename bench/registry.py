@@ -48,8 +48,10 @@ PLAIN = "--dest-tls-verify=false"
 PAGE = """\
 # Pushing to a registry, and serving one
 
-`make bench-registry` writes this page in one run: {census}, in 100 layers, and docker-registry on the loopback.
-Seconds are medians{times}; "read" is what Lamina reads of the layers to find out their digests.
+`make bench-registry` writes this page in one run: {census}, in at most 100 layers, and docker-registry on the loopback.
+Seconds are medians{times}; "read" is what Lamina reads of the layers to find out their digests. The end of the page
+says how much of the processors other work took: if it is much, seconds and verdicts say little, unlike bytes and
+requests.
 
 ## Push
 
