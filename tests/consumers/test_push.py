@@ -377,7 +377,7 @@ def test_tls_and_a_password(tmp_path: Path, store: Store) -> None:
     with daemon(["docker-registry", "serve", tmp_path / "tls.yml"], tmp_path, lambda: answers(port)):
         pusher = Pusher(tmp_path, store, f"127.0.0.1:{port}", "app")
         image = pusher.image("a")
-        assert "dest-cert-dir" in pusher.refusal(image, pusher.name())
+        assert "give the certificate of its authority" in pusher.refusal(image, pusher.name())
         assert "skopeo login" in pusher.refusal(image, pusher.name(), PLAIN, "--authfile", tmp_path / "none.json")
         words = (image, pusher.name(), "--dest-cert-dir", authorities, "--authfile", auth, "--json")
         for is_unchanged in (False, True):
