@@ -57,10 +57,14 @@ class Section(Protocol):
 
 
 class Measured(NamedTuple):
-    """The size of a section. `check` is the same only where every file of the section has the same size."""
+    """The size of a section. `check` is the same only where every file of the section has the same size.
+
+    `items` is how many files another process would have to look for before it can read a part.
+    """
 
     size: int
     check: int = 0
+    items: int = 0
 
 
 @attrs.frozen

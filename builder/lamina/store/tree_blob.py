@@ -111,7 +111,7 @@ class TreeSection(Section):
         return items, array("Q", itertools.accumulate((stored_size(item.member) for item in items), initial=0))
 
     def _measured(self, starts: array[int]) -> Measured:
-        return Measured(starts[-1] + len(self._end), zlib.crc32(starts.tobytes()))
+        return Measured(starts[-1] + len(self._end), zlib.crc32(starts.tobytes()), len(starts) - 1)
 
     @property
     def _end(self) -> bytes:
