@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from lamina.image.chunked import CHECKSUM, CHUNK, MAGIC, TABLE, TAR_SPLIT, chunked
+from lamina.data.blob import Bytes
+from lamina.image.chunked import CHECKSUM, CHUNK, MAGIC, TABLE, TAR_SPLIT, ChunkedBlob, chunked
 from tests.support.doctored import ONE_HOLE, File, folder, layer, link
 
 NOISE = random.Random(1).randbytes(3 * CHUNK)
@@ -82,6 +83,11 @@ def test_everybody_else_sees_plain_zstd_of_the_whole_tar(end: int) -> None:
     assert unpacked(data) == tar
     assert zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True).read() == tar
     assert rebuilt(data, annotations) == tar
+
+
+def test_a_blob_makes_the_same_bytes_whenever_it_is_read() -> None:
+    blob = ChunkedBlob(Bytes(TAR), 2)
+    assert b"".join(blob.pieces()) == b"".join(blob.chunks()) == made(TAR)[0]
 
 
 def rebuilt(data: bytes, annotations: dict[str, str]) -> bytes:
