@@ -10,7 +10,7 @@ import pytest
 
 from tests.nixpkgs.inspection import Image
 from tests.support.builds import ROOT, nix_builds
-from tests.support.consumers.base import check
+from tests.support.consumers.base import ConsumerError, check
 from tests.support.consumers.docker import Docker
 
 EXAMPLES = tuple(sorted(file.stem for file in (ROOT / "examples/dockerTools").glob("*.nix") if file.stem != "default"))
@@ -52,12 +52,13 @@ class Examples:
         return Image.of(check(self.docker.docker("image", "inspect", self.name(example))))
 
     def run(self, example: str, *argv: str, options: Sequence[str] = ()) -> str:
-        """What a container of it prints; it must end well."""
+        """What a container of it prints. Raises ConsumerError: it failed."""
         return self.run_name(self.name(example), *argv, options=options)
 
     def run_name(self, name: str, *argv: str, options: Sequence[str] = ()) -> str:
         done = self.docker.run(name, argv, options=options)
-        assert done.returncode == 0, done.stderr
+        if done.returncode:
+            raise ConsumerError(done.stderr)
         return done.stdout
 
 

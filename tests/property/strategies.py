@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 from lamina.tar.write import DIRECTORY, FILE, SYMLINK, Member
@@ -25,9 +27,15 @@ _common = {
     "mtime": st.integers(0, 2**40),
 }
 
-files = st.builds(Member, kind=st.just(FILE), size=st.integers(0, 2000), **_common)
-directories = st.builds(Member, kind=st.just(DIRECTORY), **_common)
-symlinks = st.builds(Member, kind=st.just(SYMLINK), link=links, **_common)
+
+def _members(kind: bytes, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Member]:
+    """Members of one kind. Fields without a strategy keep their defaults, which `builds(Member)` would draw, too."""
+    return st.builds(lambda **drawn: Member(kind=kind, **drawn), **fields, **_common)
+
+
+files = _members(FILE, size=st.integers(0, 2000))
+directories = _members(DIRECTORY)
+symlinks = _members(SYMLINK, link=links)
 members = files | directories | symlinks
 
 json_values = st.recursive(

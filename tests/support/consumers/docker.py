@@ -93,14 +93,21 @@ class Docker:
     def run(
         self, name: str, argv: Sequence[str] | None = None, timeout: float = QUICK, options: Sequence[str] = ()
     ) -> Completed:
-        """Run a container whose output goes to files, see `TO_FILES`; `options` are for `docker run`."""
+        """Run a container whose output goes to files, see `TO_FILES`; `options` are for `docker run`.
+
+        With `--tty` it goes to a terminal, which only the daemon reads, and comes from the log.
+        """
         container = unique("run")
-        words = ("run", "--detach", "--runtime", TO_FILES, "--name", container, "--network", "none", *options, name)
+        is_terminal = "--tty" in options
+        runtime = () if is_terminal else ("--runtime", TO_FILES)
+        words = ("run", "--detach", *runtime, "--name", container, "--network", "none", *options, name)
         try:
             created = call(self.docker(*words, *(argv or [])), timeout=timeout)
             if created.returncode:
                 return created
             status = int(check(self.docker("wait", container), timeout=timeout))
+            if is_terminal:
+                return Completed(created.args, status, check(self.docker("logs", container)), "")
             return Completed(created.args, status, *self.take_output(created.stdout.strip()))
         finally:
             self.destroy(container)

@@ -67,7 +67,7 @@ zmodload zsh/zpty
 zpty shell zsh -f -i
 send() {{ zpty -w shell "$1" }}
 send 'PS1=; fpath=({file.parent} $fpath); autoload -U compinit; compinit -u -d {directory}/zcompdump'
-send 'lamina() {{ print -r -- "<<$*>>" }}; print rea''dy'
+send 'lamina() {{ print -r -- "<""<$*>>" }}; print rea''dy'
 zpty -m -r shell text '*ready*'
 zpty -w -n shell $'{line}\\t\\n'
 zpty -m -r shell text '*<<*>>*'

@@ -81,11 +81,13 @@ def test_dpkg(tmp_path: Path) -> None:
 def test_packages_of_an_image_without_dpkg(tmp_path: Path) -> None:
     """Distroless: a file for each package, without a status, and one in a higher layer that replaces it."""
     first = b"Package: tzdata\nVersion: 1\nArchitecture: all\n"
+    app = b"Package: app\nVersion: 3\nArchitecture: all\nDepends: tzdata\n"
     directory = "var/lib/dpkg/status.d"
     below = {f"{directory}/tzdata": first, f"{directory}/tzdata.md5sums": b"0  f\n", f"{directory}/gone": first}
-    above = {f"{directory}/tzdata": first.replace(b"1", b"2"), f"{directory}/.wh.gone": b""}
+    above = {f"{directory}/tzdata": first.replace(b"1", b"2"), f"{directory}/.wh.gone": b"", f"{directory}/app": app}
     found, _ = packages(tmp_path, {"usr/lib/os-release": RELEASE, **below}, above)
-    assert [(part.name, part.version, part.layer) for part in found] == [("tzdata", "2", 1)]
+    assert [(part.name, part.version, part.layer) for part in found] == [("app", "3", 1), ("tzdata", "2", 1)]
+    assert found[0].depends_on == (found[1].ref,)
 
 
 def test_apk(tmp_path: Path) -> None:

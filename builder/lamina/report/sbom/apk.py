@@ -8,56 +8,47 @@ from collections.abc import Mapping
 from lamina.report.sbom.bill import Part
 from lamina.report.sbom.files import FoundFile
 from lamina.report.sbom.licenses import listed
+from lamina.report.sbom.packages import Installed, checked, distribution, stanzas
 from lamina.report.sbom.purl import purl
-from lamina.report.sbom.stanzas import checked, resolved, stanzas
 
 _END_OF_NAME = re.compile(r"[<>=~@]")
 _KEPT = frozenset("PVALTUDpo")
 
 
-def apk_packages(file: FoundFile, release: Mapping[str, str]) -> list[Part]:
+def apk_packages(file: FoundFile, release: Mapping[str, str]) -> list[Installed]:
     """The packages in an `installed` file. Raises BadInput: the file is damaged."""
     found = [fields for lines in stanzas(file) if "P" in (fields := _fields(lines))]
-    refs = [_purl(fields, release, file.where) for fields in found]
-    providers: dict[str, str] = {}
-    for fields, ref in zip(found, refs, strict=True):
-        for name in (fields["P"], *_names(fields.get("p", ""))):
-            providers.setdefault(name, ref)
-    return [_part(fields, ref, providers, file.layer) for fields, ref in zip(found, refs, strict=True)]
+    return [_installed(fields, file, release) for fields in found]
 
 
 def _fields(lines: list[str]) -> dict[str, str]:
     return {line[0]: line[2:].strip() for line in lines if line[1:2] == ":" and line[0] in _KEPT}
 
 
-def _purl(fields: Mapping[str, str], release: Mapping[str, str], where: str) -> str:
-    name, version = checked(fields["P"], fields.get("V", ""), where)
-    vendor = release.get("ID", "alpine")
-    distro = f"{vendor}-{release['VERSION_ID']}" if "VERSION_ID" in release else vendor
-    return purl("apk", name, version, vendor, _qualifiers(fields, distro))
+def _installed(fields: Mapping[str, str], file: FoundFile, release: Mapping[str, str]) -> Installed:
+    name, version = checked(fields["P"], fields.get("V", ""), file.where)
+    vendor, distro = distribution(release, "alpine")
+    ref = purl("apk", name, version, vendor, _qualifiers(fields, distro))
+    part = Part(
+        ref=ref,
+        kind="apk",
+        name=name,
+        version=version,
+        purl=ref,
+        layer=file.layer,
+        licenses=listed(fields.get("L", "")),
+        description=fields.get("T", ""),
+        homepage=fields.get("U", ""),
+        facts=(("apk:origin", fields["o"]),) if fields.get("o") else (),
+    )
+    depends = [[name] for name in _names(fields.get("D", ""))]
+    return Installed(part, _names(fields.get("p", "")), depends)
 
 
 def _qualifiers(fields: Mapping[str, str], distro: str) -> dict[str, str]:
     """As syft writes them: `upstream` is the package from whose sources this one was made, if it is another."""
     origin = fields.get("o", "")
     return {"arch": fields.get("A", ""), "distro": distro, "upstream": "" if origin == fields["P"] else origin}
-
-
-def _part(fields: Mapping[str, str], ref: str, providers: Mapping[str, str], layer: int) -> Part:
-    wanted = [[name] for name in _names(fields.get("D", ""))]
-    return Part(
-        ref=ref,
-        kind="apk",
-        name=fields["P"],
-        version=fields["V"],
-        purl=ref,
-        layer=layer,
-        licenses=listed(fields.get("L", "")),
-        description=fields.get("T", ""),
-        homepage=fields.get("U", ""),
-        depends_on=resolved(wanted, providers),
-        facts=(("apk:origin", fields["o"]),) if fields.get("o") else (),
-    )
 
 
 def _names(text: str) -> list[str]:

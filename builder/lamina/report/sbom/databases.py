@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from lamina.image.layer import Layer
 from lamina.report.sbom.bill import Part
 from lamina.report.sbom.files import FoundFile, found_files
+from lamina.report.sbom.packages import Installed, linked
 
 _DPKG = "var/lib/dpkg/status"
 _DPKG_PARTS = "var/lib/dpkg/status.d/"
@@ -26,24 +27,28 @@ def distribution_packages(layers: Sequence[Layer]) -> tuple[list[Part], list[str
     """
     files = found_files(layers, _is_asked)
     release = _release(files)
-    parts: list[Part] = []
+    packages: list[Installed] = []
     notes: list[str] = []
     for path, file in sorted(files.items()):
         if path == _DPKG or path.startswith(_DPKG_PARTS):
             from lamina.report.sbom.dpkg import dpkg_packages
 
-            parts += dpkg_packages(file, release)
+            packages += dpkg_packages(file, release)
         elif path in _APK:
             from lamina.report.sbom.apk import apk_packages
 
-            parts += apk_packages(file, release)
+            packages += apk_packages(file, release)
         elif path.endswith(_RPM):
             from lamina.report.sbom.rpm import rpm_packages
 
-            parts += rpm_packages(file, release)
+            packages += rpm_packages(file, release)
         elif kind := _RPM_UNREADABLE.get(path.rpartition("/")[2]):
             notes.append(f"{file.where}: packages of this RPM database are not listed: its form is {kind}, not SQLite")
-    return parts, notes
+    return [part for kind in ("deb", "apk", "rpm") for part in linked(_of_kind(kind, packages))], notes
+
+
+def _of_kind(kind: str, packages: Sequence[Installed]) -> list[Installed]:
+    return [item for item in packages if item.part.kind == kind]
 
 
 def _is_asked(path: str) -> bool:

@@ -7,23 +7,18 @@ from collections.abc import Mapping
 
 from lamina.report.sbom.bill import Part
 from lamina.report.sbom.files import FoundFile
+from lamina.report.sbom.packages import Installed, checked, distribution, stanzas
 from lamina.report.sbom.purl import purl
-from lamina.report.sbom.stanzas import checked, resolved, stanzas
 
 _NAME = re.compile(r"\s*([A-Za-z0-9.+-]+)")
 _KEPT = ("package", "version", "architecture", "status", "depends", "pre-depends", "provides", "source", "homepage",
          "description")  # fmt: skip
 
 
-def dpkg_packages(file: FoundFile, release: Mapping[str, str]) -> list[Part]:
+def dpkg_packages(file: FoundFile, release: Mapping[str, str]) -> list[Installed]:
     """The packages in a `status` file that are installed. Raises BadInput: the file is damaged."""
     found = [fields for lines in stanzas(file) if _is_installed(fields := _fields(lines))]
-    refs = [_purl(fields, release, file.where) for fields in found]
-    providers: dict[str, str] = {}
-    for fields, ref in zip(found, refs, strict=True):
-        for name in (fields["package"], *(name for names in _names(fields.get("provides", "")) for name in names)):
-            providers.setdefault(name, ref)
-    return [_part(fields, ref, providers, file.layer) for fields, ref in zip(found, refs, strict=True)]
+    return [_installed(fields, file, release) for fields in found]
 
 
 def _fields(lines: list[str]) -> dict[str, str]:
@@ -41,11 +36,25 @@ def _is_installed(fields: Mapping[str, str]) -> bool:
     return "package" in fields and fields.get("status", "install ok installed").split()[-1:] == ["installed"]
 
 
-def _purl(fields: Mapping[str, str], release: Mapping[str, str], where: str) -> str:
-    name, version = checked(fields["package"], fields.get("version", ""), where)
-    vendor = release.get("ID", "debian")
-    distro = f"{vendor}-{release['VERSION_ID']}" if "VERSION_ID" in release else vendor
-    return purl("deb", name, version, vendor, _qualifiers(fields, distro))
+def _installed(fields: Mapping[str, str], file: FoundFile, release: Mapping[str, str]) -> Installed:
+    name, version = checked(fields["package"], fields.get("version", ""), file.where)
+    vendor, distro = distribution(release, "debian")
+    ref = purl("deb", name, version, vendor, _qualifiers(fields, distro))
+    source = _source(fields)
+    part = Part(
+        ref=ref,
+        kind="deb",
+        name=name,
+        version=version,
+        purl=ref,
+        layer=file.layer,
+        description=fields.get("description", ""),
+        homepage=fields.get("homepage", ""),
+        facts=(("deb:source", source),) if source else (),
+    )
+    provides = [name for names in _names(fields.get("provides", "")) for name in names]
+    depends = [*_names(fields.get("pre-depends", "")), *_names(fields.get("depends", ""))]
+    return Installed(part, provides, depends)
 
 
 def _qualifiers(fields: Mapping[str, str], distro: str) -> dict[str, str]:
@@ -57,23 +66,6 @@ def _source(fields: Mapping[str, str]) -> str:
     """`glibc (2.36-9)` as `glibc@2.36-9`."""
     name, _, version = fields.get("source", "").partition(" ")
     return f"{name}@{version.strip('()')}" if version else name
-
-
-def _part(fields: Mapping[str, str], ref: str, providers: Mapping[str, str], layer: int) -> Part:
-    wanted = [*_names(fields.get("pre-depends", "")), *_names(fields.get("depends", ""))]
-    source = _source(fields)
-    return Part(
-        ref=ref,
-        kind="deb",
-        name=fields["package"],
-        version=fields["version"],
-        purl=ref,
-        layer=layer,
-        description=fields.get("description", ""),
-        homepage=fields.get("homepage", ""),
-        depends_on=resolved(wanted, providers),
-        facts=(("deb:source", source),) if source else (),
-    )
 
 
 def _names(text: str) -> list[list[str]]:

@@ -16,10 +16,9 @@ from lamina.limits import PACKAGES, RPM_HEADER
 from lamina.report.sbom.bill import Part
 from lamina.report.sbom.files import FoundFile
 from lamina.report.sbom.licenses import listed
+from lamina.report.sbom.packages import REMEDY, Installed, checked, distribution
 from lamina.report.sbom.purl import purl
-from lamina.report.sbom.stanzas import checked
 
-_REMEDY = "the database is damaged: pull the base again"
 _NAME, _VERSION, _RELEASE, _EPOCH, _SUMMARY = 1000, 1001, 1002, 1003, 1004
 _LICENSE, _URL, _ARCHITECTURE, _SOURCE = 1014, 1020, 1022, 1044
 _TAGS = frozenset((_NAME, _VERSION, _RELEASE, _EPOCH, _SUMMARY, _LICENSE, _URL, _ARCHITECTURE, _SOURCE))
@@ -29,21 +28,21 @@ _NUMBER, _TEXT, _TRANSLATED = 4, 6, 9
 _LONGEST = 4096
 
 
-def rpm_packages(file: FoundFile, release: Mapping[str, str]) -> list[Part]:
+def rpm_packages(file: FoundFile, release: Mapping[str, str]) -> list[Installed]:
     """The packages in `rpmdb.sqlite`. Raises BadInput: the file is damaged."""
     parts: list[Part] = []
     try:
         with contextlib.closing(open_limited(file.data, RPM_HEADER)) as connection:
             kinds = connection.execute("SELECT type, sql FROM sqlite_master WHERE name = 'Packages'").fetchall()
             if len(kinds) != 1 or kinds[0][0] != "table" or "virtual" in str(kinds[0][1]).lower():
-                raise BadInput(file.where, "not an RPM database", _REMEDY)
+                raise BadInput(file.where, "not an RPM database", REMEDY)
             for count, (blob,) in enumerate(connection.execute("SELECT blob FROM Packages NOT INDEXED"), 1):
                 if count > PACKAGES or not isinstance(blob, bytes):
-                    raise BadInput(file.where, f"a row that is no package, or more than {PACKAGES} rows", _REMEDY)
+                    raise BadInput(file.where, f"a row that is no package, or more than {PACKAGES} rows", REMEDY)
                 parts.append(_part(_tags(blob, file.where), file, release))
     except (sqlite3.Error, UnicodeError, OverflowError) as error:
-        raise BadInput(file.where, f"a corrupt RPM database: {error}", _REMEDY) from None
-    return [part for part in parts if part.name != "gpg-pubkey"]
+        raise BadInput(file.where, f"a corrupt RPM database: {error}", REMEDY) from None
+    return [Installed(part) for part in parts if part.name != "gpg-pubkey"]
 
 
 def _tags(blob: bytes, where: str) -> dict[int, str]:
@@ -62,14 +61,13 @@ def _tags(blob: bytes, where: str) -> dict[int, str]:
                 text = blob[start + max(0, offset) : start + max(0, offset) + _LONGEST]
                 tags[tag] = text.partition(b"\0")[0].decode(errors="replace")
     except struct.error as error:
-        raise BadInput(where, f"the header of a package is damaged: {error}", _REMEDY) from None
+        raise BadInput(where, f"the header of a package is damaged: {error}", REMEDY) from None
     return tags
 
 
 def _part(tags: Mapping[int, str], file: FoundFile, release: Mapping[str, str]) -> Part:
     name, version = checked(tags.get(_NAME, ""), f"{tags.get(_VERSION, '')}-{tags.get(_RELEASE, '')}", file.where)
-    vendor = release.get("ID", "redhat")
-    distro = f"{vendor}-{release['VERSION_ID']}" if "VERSION_ID" in release else vendor
+    vendor, distro = distribution(release, "redhat")
     qualifiers = {"arch": tags.get(_ARCHITECTURE, ""), "epoch": tags.get(_EPOCH, ""), "distro": distro}
     qualifiers["upstream"] = tags.get(_SOURCE, "")
     ref = purl("rpm", name, version, vendor, qualifiers)

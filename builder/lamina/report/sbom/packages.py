@@ -1,0 +1,71 @@
+"""What the package databases of distributions share: limits, names, and dependencies on what is installed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import attrs
+
+from lamina.errors import BadInput
+from lamina.limits import PACKAGES
+from lamina.report.sbom.bill import Part
+from lamina.report.sbom.files import FoundFile
+
+_NAME = re.compile(r"[A-Za-z0-9_.+@~:/-]{1,200}")
+_VERSION = re.compile(r"[A-Za-z0-9_.+~:^-]{1,200}")
+
+REMEDY = "the database is damaged: pull the base again"
+
+
+class Installed(NamedTuple):
+    """A package, other names that it provides, and what it depends on: of each list of alternatives, one."""
+
+    part: Part
+    provides: Sequence[str] = ()
+    depends: Sequence[Sequence[str]] = ()
+
+
+def stanzas(file: FoundFile) -> Iterator[list[str]]:
+    """The lines of each paragraph. Raises BadInput: there are too many."""
+    count = 0
+    lines: list[str] = []
+    for line in file.data.decode(errors="replace").split("\n"):
+        if line.strip():
+            lines.append(line)
+        elif lines:
+            count += 1
+            if count > PACKAGES:
+                raise BadInput(file.where, f"more than {PACKAGES} packages", "no image has so many")
+            yield lines
+            lines = []
+    if lines:
+        yield lines
+
+
+def checked(name: str, version: str, where: str) -> tuple[str, str]:
+    """A package's name and version. Raises BadInput: they cannot be those of a package."""
+    if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
+        raise BadInput(where, f"the package {name!r:.80} in version {version!r:.80}", REMEDY)
+    return name, version
+
+
+def distribution(release: Mapping[str, str], default: str) -> tuple[str, str]:
+    """Vendor and distribution, as package URLs have them: `debian` and `debian-12`."""
+    vendor = release.get("ID", default)
+    return vendor, f"{vendor}-{release['VERSION_ID']}" if "VERSION_ID" in release else vendor
+
+
+def linked(packages: Sequence[Installed]) -> list[Part]:
+    """The parts, with the refs of what they depend on: of each list of alternatives, the first that is installed."""
+    providers: dict[str, str] = {}
+    for item in packages:
+        for name in (item.part.name, *item.provides):
+            providers.setdefault(name, item.part.ref)
+    return [attrs.evolve(item.part, depends_on=tuple(_resolved(item.depends, providers))) for item in packages]
+
+
+def _resolved(depends: Iterable[Sequence[str]], providers: Mapping[str, str]) -> Iterator[str]:
+    for names in depends:
+        yield from [providers[name] for name in names if name in providers][:1]
