@@ -15,6 +15,7 @@ from tests.support.consumers.base import ConsumerError, check
 from tests.support.consumers.docker import Docker
 from tests.support.consumers.trial import check as check_example
 from tests.support.replays import mesos
+from tests.support.selection import first_of_family, thorough
 
 Build = Callable[[str], Built]
 
@@ -51,7 +52,9 @@ def test_it_does_not_take_the_universal_archive(dockerd: Docker, build: Build, t
         dockerd.load(without_manifest(build("hello").archive, tmp_path / "it.tar"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if first_of_family(kind) else thorough) for kind in KINDS]
+)
 def test_everybody_else(request: pytest.FixtureRequest, kind: str, archive: Path, build: Build) -> None:
     consumer: Consumer = request.getfixturevalue(kind)
     check_example(kind, consumer, build("hello"), archive)

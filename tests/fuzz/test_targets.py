@@ -15,6 +15,7 @@ from tests.fuzz.targets import TARGETS, archive
 from tests.support.archives import docker_save, sample
 from tests.support.needs import need
 from tests.support.recipes import archive_of, base, recipe, root_layer, save
+from tests.support.selection import thorough
 from tests.support.trees import make_tree
 
 SEEDS = seeds()
@@ -44,7 +45,10 @@ def test_every_target_has_seeds() -> None:
     assert set(SEEDS) == set(TARGETS) and all(SEEDS.values())
 
 
-@pytest.mark.parametrize("name", sorted(set(TARGETS) - {"documents"}))
+READERS = sorted(set(TARGETS) - {"documents"})
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[thorough] * (name in JUDGED)) for name in READERS])
 def test_the_seeds_are_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the fuzzer would see how a reader begins, and no more. (No document is a descriptor and a lock, too.)"""
     monkeypatch.setattr(targets, "check_line", lambda line: pytest.fail(line) if ";" in line else None)

@@ -13,6 +13,7 @@ import attrs
 
 from lamina.data.blob import Blob, Measured, Section
 from lamina.data.span import CHUNK, Piece, Span, changed, cut, section
+from lamina.errors import BadInput
 from lamina.store.tree import Item, unreadable
 from lamina.tar.write import BLOCK, END, FILE, header, padding, stored_size
 
@@ -91,7 +92,9 @@ class TreeSection(Section):
         is_known = self._kept is not None
         items, starts = self._kept = self._kept or self._found()
         if not is_known and self._measured(starts) != measured:
-            raise changed(os.fsdecode(next((item.source for item in items if item.source), b"a layer")))
+            name = os.fsdecode(next((item.source for item in items if item.source), b"a layer"))
+            what = "this, or a file after it, has changed while the layer was read"
+            raise BadInput(name, what, "run again when nothing writes there")
         end = start + len(buffer)
         first, last = bisect.bisect_right(starts, start) - 1, bisect.bisect_left(starts, end)
         for number in range(first, min(last, len(items))):

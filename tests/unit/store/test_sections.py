@@ -126,7 +126,10 @@ def test_files_that_another_process_has_measured_otherwise(store: Store) -> None
     measured = section.measure()
     os.truncate(f"{path}/a", 10)
     os.truncate(f"{path}/b", 600)
-    with pytest.raises(BadInput, match=f"{path}: changed"), memoryview(bytearray(100)) as buffer:
+    with (
+        pytest.raises(BadInput, match=f"{path}: this, or a file after it, has changed"),
+        memoryview(bytearray(100)) as buffer,
+    ):
         other.fill(0, buffer, measured)
 
 
