@@ -248,7 +248,8 @@ def work(start):
 threads = [threading.Thread(target=work, args=(100 * n,)) for n in range(1, 4)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
-assert count > 3
+while count <= 3:  # a busy machine combines signals
+    os.chown("t100", 100, 100)
 signal.setitimer(signal.ITIMER_REAL, 0)
 thread = threading.Thread(target=lambda: os.execvp("true", ["true"]))
 thread.start(); thread.join()
