@@ -16,10 +16,9 @@ import pytest
 
 from lamina.image.chunked import CHECKSUM
 from tests.support.consumers.base import HEAVY, Prefix, check, scratch
-from tests.support.consumers.containerd import Containerd
-from tests.support.consumers.docker import Docker
 from tests.support.consumers.podman import Podman
 from tests.support.consumers.registry import Registry
+from tests.support.consumers.transfer import pull
 from tests.support.needs import need
 from tests.support.proxy import Proxy, proxy_to
 from tests.support.recipes import recipe, root_layer, write_recipe
@@ -158,12 +157,7 @@ def test_podman_pulls_an_update_in_parts(trixie: Prefix, proxy: Proxy, pushed: P
 def test_others_pull_plain_zstd(request: pytest.FixtureRequest, kind: str, pushed: Pushed) -> None:
     consumer = request.getfixturevalue(kind)
     name = pushed.direct
-    if isinstance(consumer, Podman):
-        consumer.check("pull", "--tls-verify=false", name, timeout=HEAVY)
-    elif isinstance(consumer, Docker):
-        check(consumer.docker("pull", name), timeout=HEAVY)
-    elif isinstance(consumer, Containerd):
-        check(consumer.ctr("images", "pull", "--plain-http", name), timeout=HEAVY)
+    pull(consumer, name)
     done = consumer.run(name, ["/bin/busybox", "ls", "/nix/store"])
     assert (done.returncode, len(done.stdout.split())) == (0, LIBRARIES)
     consumer.remove(name)

@@ -28,10 +28,10 @@ from lamina.oci.documents import OCI_MANIFEST, Descriptor
 from lamina.oci.reference import parse_reference
 from tests.support.builds import nix_build
 from tests.support.consumers.base import HEAVY, Consumer, answers, check, daemon, free_port
-from tests.support.consumers.containerd import Containerd
-from tests.support.consumers.docker import Docker
+from tests.support.consumers.loading import KINDS
 from tests.support.consumers.podman import Podman
 from tests.support.consumers.registry import CONFIG, Registry
+from tests.support.consumers.transfer import pull
 from tests.support.needs import need
 from tests.support.once import Once
 from tests.support.proxy import Limit, Proxy, proxy_to
@@ -294,22 +294,7 @@ def test_what_was_pushed_can_be_pulled(registry: Registry, pusher: Pusher, tmp_p
         assert f"sha256:{sha256(data).hexdigest()}" == layer["digest"]
 
 
-PULLERS = (
-    "dockerd",
-    "dockerd_trixie",
-    "dockerd_trixie_containerd",
-    "podman",
-    "podman_trixie",
-    "containerd",
-    "containerd_trixie",
-    "dockerd_forky",
-    "dockerd_forky_containerd",
-    "podman_forky",
-    "containerd_forky",
-)
-
-
-@pytest.mark.parametrize("kind", ["dockerd", *(pytest.param(kind, marks=thorough) for kind in PULLERS[1:])])
+@pytest.mark.parametrize("kind", ["dockerd", *(pytest.param(kind, marks=thorough) for kind in KINDS[1:])])
 def test_daemons_pull_and_run_what_was_pushed(
     request: pytest.FixtureRequest, registry: Registry, kind: str, hello: Path
 ) -> None:
@@ -320,12 +305,7 @@ def test_daemons_pull_and_run_what_was_pushed(
     place = f"{registry.address}/pulled-by-{kind.replace('_', '-')}"
     check(["lamina", "push", hello, f"docker://{place}:1", PLAIN, "--no-digest-map"], timeout=HEAVY)
     name = f"{place}:1" if isinstance(consumer, Podman) else f"{place}@{digest}"
-    if isinstance(consumer, Docker):
-        check(consumer.docker("pull", name), timeout=HEAVY)
-    elif isinstance(consumer, Podman):
-        consumer.check("pull", "--tls-verify=false", name, timeout=HEAVY)
-    elif isinstance(consumer, Containerd):
-        check(consumer.ctr("images", "pull", "--plain-http", name), timeout=HEAVY)
+    pull(consumer, name)
     assert registry.ask("HEAD", f"/v2/{place.partition('/')[2]}/manifests/1")[2] == digest
     assert "Hello, world!" in consumer.run(name).stdout
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.consumers.base import HEAVY, check
-from tests.support.consumers.containerd import Containerd
+from tests.support.consumers.base import check
 from tests.support.consumers.docker import Docker
-from tests.support.consumers.loading import Loader, loader_for
+from tests.support.consumers.loading import KINDS, Loader, loader_for
 from tests.support.consumers.podman import Podman
 from tests.support.consumers.registry import Registry
+from tests.support.consumers.transfer import push
 from tests.support.needs import need
 from tests.support.recipes import recipe, store_layer, write_recipe
 from tests.support.selection import thorough
@@ -23,21 +23,6 @@ from tests.support.trees import Store
 
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
-
-PUSHERS = (
-    "dockerd",
-    "dockerd_trixie",
-    "dockerd_trixie_containerd",
-    "podman",
-    "podman_trixie",
-    "containerd",
-    "containerd_trixie",
-    "dockerd_forky",
-    "dockerd_forky_containerd",
-    "podman_forky",
-    "containerd_forky",
-)
-"""Of each generation."""
 
 KEEPERS = (
     "dockerd_trixie_containerd",
@@ -90,16 +75,6 @@ def loaded(loader: Loader, path: Path, *options: str) -> dict[str, Any]:
     return result
 
 
-def push(loader: Loader, name: str) -> None:
-    daemon = loader.consumer
-    if isinstance(daemon, Docker):
-        check(daemon.docker("push", name), timeout=HEAVY)
-    elif isinstance(daemon, Podman):
-        daemon.check("push", "--tls-verify=false", name, timeout=HEAVY)
-    elif isinstance(daemon, Containerd):
-        check(daemon.ctr("images", "push", "--plain-http", name), timeout=HEAVY)
-
-
 def diff_ids(path: Path) -> list[str]:
     """Of a recipe's image."""
     listed = json.loads(check(["lamina", "digest", path, "--json", "--layer-compressor", "none"]))
@@ -126,7 +101,7 @@ def saved(loader: Loader, name: str, directory: Path) -> list[str]:
     return diff_ids(target)
 
 
-@pytest.mark.parametrize("kind", quick(PUSHERS, "dockerd_trixie_containerd"))
+@pytest.mark.parametrize("kind", quick(KINDS, "dockerd_trixie_containerd"))
 def test_every_blob_is_there_after_a_part_was_sent(
     loader: Loader, name: str, registry: Registry, store: Store, tmp_path: Path
 ) -> None:
@@ -136,7 +111,7 @@ def test_every_blob_is_there_after_a_part_was_sent(
     part = loaded(loader, path)
     assert part["held"] > 0 and part["sent"] < whole["sent"]
     loader.consumer.remove(f"{name}:1")
-    push(loader, f"{name}:2")
+    push(loader.consumer, f"{name}:2")
     assert pulled(registry, f"{name}:2", tmp_path) == diff_ids(path)
     assert saved(loader, f"{name}:2", tmp_path) == diff_ids(path)
 
@@ -155,7 +130,7 @@ def test_compressed_layers_are_pushed_as_they_were_loaded(
     part = loaded(loader, path, *options)
     assert part["held"] > 0 and part["sent"] < whole["sent"]
     loader.consumer.remove(f"{name}:1")
-    push(loader, f"{name}:2")
+    push(loader.consumer, f"{name}:2")
     repository, _, tag = f"{name}:2".partition("/")[2].rpartition(":")
     _, document, digest = registry.ask("GET", f"/v2/{repository}/manifests/{tag}")
     assert {layer["mediaType"] for layer in json.loads(document)["layers"]} == {media_type}

@@ -15,10 +15,8 @@ from typing import Any
 import pytest
 
 from tests.support.consumers.base import HEAVY, check
-from tests.support.consumers.containerd import Containerd
-from tests.support.consumers.docker import Docker
-from tests.support.consumers.podman import Podman
 from tests.support.consumers.registry import Registry
+from tests.support.consumers.transfer import pull
 from tests.support.needs import need
 from tests.support.recipes import recipe, store_layer, write_recipe
 from tests.support.served import Client
@@ -86,12 +84,7 @@ def test_daemons_pull(request: pytest.FixtureRequest, image: Path, kind: str) ->
     daemon = request.getfixturevalue(kind)
     with served(image) as address:
         name = f"{address}/library/served:1"
-        if isinstance(daemon, Podman):
-            daemon.check("pull", "--tls-verify=false", name, timeout=HEAVY)
-        elif isinstance(daemon, Docker):
-            check(daemon.docker("pull", name), timeout=HEAVY)
-        elif isinstance(daemon, Containerd):
-            check(daemon.ctr("images", "pull", "--plain-http", name), timeout=HEAVY)
+        pull(daemon, name)
     assert daemon.config_digest(name) == config_of(image)
     daemon.remove(name)
 

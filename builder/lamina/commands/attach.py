@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 from lamina.commands.parser import json_text
 from lamina.commands.push import access_of, add_access
-
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
-"""RFC 6838, 4.2."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +46,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _media_type(text: str) -> str:
-    if not _MEDIA_TYPE.fullmatch(text):
+    from lamina.oci.documents import is_media_type
+
+    if not is_media_type(text):
         raise argparse.ArgumentTypeError(f"{text!r:.80} is not a media type, such as text/plain")
     return text
 

@@ -43,9 +43,10 @@ def run(options: argparse.Namespace) -> int:
     from lamina.report.check.rules import broken_rules
 
     path = Path(options.policy)
-    if not path.exists() and not options.accept:
+    is_there = path.exists()
+    if not is_there and not options.accept:
         raise BadInput(path, "no such file", "write a policy, or begin one with the present figures: --accept")
-    policy = read_policy(path) if path.exists() else Policy()
+    policy = read_policy(path) if is_there else Policy()
     subject = _subject(options, policy)
     if options.accept:
         return _accept(path, subject)

@@ -178,8 +178,7 @@ def _name(file: BinaryIO, path: Path) -> None:
     Linux cannot put a nameless file in the place of another, so the file gets a hidden name for a moment. That name
     depends on `path` alone: what a kill in that moment leaves is removed by the next run that writes there. If several
     processes write at once, each has written a whole file, and any of these may be the last. A process that finds the
-    hidden name in use completes what the other has begun, so there are at most as many attempts
-    as other processes.
+    hidden name in use completes what the other has begun, so there are at most as many attempts as other processes.
     """
     hidden = path.parent / _hidden(path.name)
     if _linked(file, path):

@@ -36,6 +36,9 @@ CHUNK = 64 << 10
 
 SKIPPABLE = bytes.fromhex("502a4d18")
 MAGIC = b"GNUlInUx"
+START = '{"version":1,"entries":['
+"""How the table of contents begins, as podman writes it."""
+
 CRFS = 1
 """The only type of the table of contents."""
 
@@ -290,14 +293,14 @@ class _Writer:
             self._position += len(frame.data)
         while self._members and not self._members[0].missing and self._members[0] is not self._file:
             for entry in self._members.popleft().entries():
-                before = "," if self._table.size else '{"version":1,"entries":['
+                before = "," if self._table.size else START
                 self._table.add(before + json.dumps(entry, ensure_ascii=False, separators=(",", ":")))
         return b"".join(frame.data for frame in frames)
 
     def documents(self) -> tuple[Annotations, bytes]:
         """The annotations, and the frames behind the data; nothing if readers would refuse so large a table."""
         split = self._split.finished()
-        start = "" if self._table.size else '{"version":1,"entries":['
+        start = "" if self._table.size else START
         self._table.add(f'{start}],"tarSplitDigest":"{sha256(split)}"}}')
         table = self._table.finished()
         if self._table.size > CHUNKED_TABLE:

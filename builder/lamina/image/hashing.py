@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
+from lamina.data.parallel import Counter
 from lamina.image.cache import Cache, recall
 from lamina.image.image import Image, all_layers, with_layers
 from lamina.image.reading import layer_reader
 
 
-def known(image: Image, cache: Cache | None, progress: Callable[[int], None] = lambda _: None) -> Image:
+def known(image: Image, cache: Cache | None, progress: Counter = lambda _: None) -> Image:
     """The image with all diff IDs and sizes. Raises BadInput: a layer cannot be read, or its digest is wrong."""
     return all_known([image], cache, progress)[0]
 
 
-def all_known(
-    images: Iterable[Image], cache: Cache | None, progress: Callable[[int], None] = lambda _: None
-) -> list[Image]:
+def all_known(images: Iterable[Image], cache: Cache | None, progress: Counter = lambda _: None) -> list[Image]:
     """The images with all diff IDs and sizes: from the cache, or after one reading of the layer. Raises BadInput."""
     images = list(images)
     layers = all_layers(images)

@@ -20,7 +20,7 @@ from lamina.data.blob import Measured, Section
 from lamina.data.output import write_at
 from lamina.data.parallel import Counter, Crew, Order, Queues, Task, balanced
 from lamina.image.cache import Cache, remember
-from lamina.image.layer import Layer, hashing, identified
+from lamina.image.layer import Layer, hashed, hashing, identified
 from lamina.image.workers import by_position, weight, with_results, worth_forking
 from lamina.oci.digest import Digest
 
@@ -133,10 +133,7 @@ def _measured(layer: Layer, _: Any, count: Counter) -> Layer:
     size = layer.size if layer.size is not None else layer.blob.size
     if size is not None:
         return attrs.evolve(layer, size=size)
-    result = [layer]
-    for chunk in hashing(layer, result.append):
-        count(len(chunk))
-    return result[-1]
+    return hashed(layer, count)
 
 
 def _unbelieved(layer: Layer) -> Layer:
@@ -205,6 +202,7 @@ class _Pieces:
         self._memory = memory
         self._progress = progress
         self._pieces = list(_cut(found.measured, offsets))
+        self._positions = {piece.position for piece in self._pieces}
         self._given: set[int] = set()
         self._read: set[int] = set()
         self._first = 0  # of the pieces that are not hashed yet
@@ -224,7 +222,7 @@ class _Pieces:
         return "fill", piece.position, piece
 
     def finished(self, job: int, result: Any) -> None:
-        if self._pieces and job in {piece.position for piece in self._pieces}:
+        if job in self._positions:
             self._read.add(result)
         else:
             self._queues.finished(job, result)

@@ -14,13 +14,12 @@ from lamina.data.budget import Budget, Meter
 from lamina.data.compression import Decompressed
 from lamina.data.span import as_chunks
 from lamina.errors import BadInput
-from lamina.image.chunked import CHECKSUM, CRFS, TABLE, TAR_SPLIT
+from lamina.image.chunked import CHECKSUM, CRFS, START, TABLE, TAR_SPLIT
 from lamina.image.layer import Layer
 from lamina.limits import CHUNKED_TABLE, LAYER_MEMBERS, TABLES
 from lamina.oci.digest import sha256
 from lamina.oci.strict_json import Json
 
-_START = '{"version":1,"entries":['
 _END = re.compile(r'\],"tarSplitDigest":"(sha256:[0-9a-f]{64})"\}\n?')
 _ENTRY = 4 << 20
 """Characters of one entry: a file may have 1 MiB of attributes."""
@@ -65,11 +64,11 @@ def documents(layer: Layer) -> Documents:
     except UnicodeDecodeError:
         wrong(layer, "is not UTF-8")
     end = _END.fullmatch(text, max(0, text.rfind("]")))
-    if not text.startswith(_START) or not end:
+    if not text.startswith(START) or not end:
         wrong(layer, "has not the form that podman writes")
     if sha256(split) != end[1]:
         wrong(layer, "has another digest of the tar-split data")
-    return Documents(text[len(_START) : end.start()], split, (*table_place, *split_place))
+    return Documents(text[len(START) : end.start()], split, (*table_place, *split_place))
 
 
 def unpacked(layer: Layer, packed: Blob) -> Blob:
