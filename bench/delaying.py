@@ -47,7 +47,8 @@ def delayed(port: int, delay: float) -> Iterator[int]:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = loop.time() + 2 * delay
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(_pump(reader, far_writer, delay, there), _pump(far_reader, writer, delay, there))
+        with contextlib.suppress(asyncio.CancelledError):  # at the end; asyncio would print it
+            await asyncio.gather(_pump(reader, far_writer, delay, there), _pump(far_reader, writer, delay, there))
         for each in (writer, far_writer):
             each.close()
 
@@ -57,6 +58,16 @@ def delayed(port: int, delay: float) -> Iterator[int]:
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        server.close()
+        asyncio.run_coroutine_threadsafe(_ended(server), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()
+
+
+async def _ended(server: asyncio.Server) -> None:
+    """End all connections."""
+    server.close()
+    connections = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in connections:
+        task.cancel()
+    await asyncio.gather(*connections, return_exceptions=True)

@@ -32,7 +32,7 @@ requests.
 
 {push}
 
-`skopeo copy` of the archive (`docker-archive:`), which compresses every layer again: {skopeo}.
+{skopeo}
 
 ## First push
 

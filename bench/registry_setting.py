@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import tempfile
 import time
@@ -16,7 +17,9 @@ from attrs import field, frozen
 from bench import closures
 from tests.support.builds import COMMAND, environment
 from tests.support.consumers import registry as registries
+from tests.support.consumers.base import answers, daemon, free_port
 from tests.support.consumers.registry import Registry
+from tests.support.served import certificate
 
 PLAIN = "--dest-tls-verify=false"
 
@@ -47,8 +50,26 @@ class Bench:
         with tempfile.TemporaryDirectory(dir=self.directory) as name, registries.started(Path(name)) as running:
             yield running
 
-    def push(self, image: Path, port: int, cache: str, *options: str) -> tuple[float, dict[str, Any]]:
-        words: list[str | Path] = [COMMAND, "push", image, f"docker://127.0.0.1:{port}/bench:1", PLAIN, "--json"]
+    @contextmanager
+    def over_tls(self) -> Iterator[tuple[int, str]]:
+        """The same content as the registry that runs, over TLS: its port, and the option to reach it."""
+        with tempfile.TemporaryDirectory(dir=self.directory) as name:
+            directory, authorities, port = Path(name), Path(name, "ca"), free_port()
+            cert, key = certificate(directory)
+            authorities.mkdir()
+            shutil.copy(cert, authorities / "ca.crt")
+            [data] = self.directory.glob("*/data")
+            plain = registries.CONFIG.format(directory=data.parent, port=port)
+            configuration = directory / "registry.yml"
+            tls = f', tls: {{certificate: "{cert}", key: "{key}"}}}}\n'
+            configuration.write_text(plain.rstrip().removesuffix("}") + tls)
+            with daemon(["docker-registry", "serve", configuration], directory, lambda: answers(port)):
+                yield port, f"--dest-cert-dir={authorities}"
+
+    def push(
+        self, image: Path, port: int, cache: str, *options: str, access: str = PLAIN
+    ) -> tuple[float, dict[str, Any]]:
+        words: list[str | Path] = [COMMAND, "push", image, f"docker://127.0.0.1:{port}/bench:1", access, "--json"]
         seconds, printed = timed([*words, *options], self.cache(cache))
         [result] = json.loads(printed)
         return seconds, result

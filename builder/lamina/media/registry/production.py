@@ -1,56 +1,26 @@
 """Makes the bytes of blobs for all clients of a registry: those that pull the same layer at once share its pieces.
 
-A blob is hashed the first time that it is made from front to back, and its last piece is kept back until the digest is
-right. Afterwards the kernel may send files by itself. Clients compare all digests as well: this is so that the person
-who serves an image learns that its bytes are wrong.
+The kernel sends the pieces: `piece.py`. The next one is made while one is sent. A blob is hashed the first time that it
+is made from front to back, and its last piece is kept back until the digest is right. Clients compare all digests as
+well: this is so that the person who serves an image learns that its bytes are wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
-import os
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
-import attrs
-
-from lamina.data.span import Piece, Span, as_chunks
 from lamina.errors import BadInput
 from lamina.limits import SHARED_BYTES
+from lamina.media.registry.piece import Hash, HeldPiece, PieceMaker, memory_of
 from lamina.media.registry.repositories import ServedBlob
 from lamina.oci.digest import Digest
 
-if TYPE_CHECKING:
-    from hashlib import _Hash
-
 _SHARED = 256
 """Pieces that are kept, and blobs that are half made: each may hold a file open."""
-
-
-@attrs.frozen
-class HeldSpan:
-    """A span whose file stays open as long as the span is kept."""
-
-    file: io.FileIO
-    offset: int
-    size: int
-
-    def __len__(self) -> int:
-        return self.size
-
-    @classmethod
-    def of(cls, span: Span) -> HeldSpan:
-        return cls(io.FileIO(os.dup(span.descriptor)), span.offset, span.size)
-
-    def cut(self, first: int, last: int) -> HeldSpan:
-        """The bytes from `first` up to `last`."""
-        return attrs.evolve(self, offset=self.offset + first, size=last - first)
-
-
-HeldPiece = bytes | HeldSpan
 
 
 class InThread(Protocol):
@@ -70,17 +40,27 @@ class Production:
         self._right: set[Digest] = set()
         self._wrong: dict[Digest, BadInput] = {}
 
-    async def piece(self, blob: ServedBlob, offset: int) -> HeldPiece:
-        """Some bytes of the blob, from `offset` on. Raises BadInput: they cannot be read, or are wrong."""
+    async def piece(self, blob: ServedBlob, offset: int, end: int) -> HeldPiece:
+        """Some bytes of the blob, from `offset` on, for a client that wants them up to `end`.
+
+        Raises BadInput: they cannot be read, or are wrong.
+        """
         if error := self._wrong.get(blob.digest):
             raise error
+        piece = await asyncio.shield(self._task(blob, offset))
+        if offset + len(piece) < end:
+            self._task(blob, offset + len(piece))
+        return piece
+
+    def _task(self, blob: ServedBlob, offset: int) -> asyncio.Task[HeldPiece]:
+        """Makes the piece at this place; a new task only if none was there."""
         key = blob.digest, offset
         task = self._recent.get(key)
         if task is None:
             task = self._recent[key] = asyncio.ensure_future(self._made(blob, offset))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())  # all clients may have gone
         self._recent.move_to_end(key)
-        return await asyncio.shield(task)
+        return task
 
     async def _made(self, blob: ServedBlob, offset: int) -> HeldPiece:
         key = blob.digest, offset
@@ -99,7 +79,7 @@ class Production:
         elif maker.state:
             self._right.add(blob.digest)
         if key in self._recent:
-            self._recent_bytes += _memory(piece)
+            self._recent_bytes += memory_of(piece)
             self._forget()
         return piece
 
@@ -108,11 +88,7 @@ class Production:
         while len(self._recent) > 1 and (len(self._recent) > _SHARED or self._recent_bytes > SHARED_BYTES):
             _, task = self._recent.popitem(last=False)
             if task.done() and not task.cancelled() and not task.exception():
-                self._recent_bytes -= _memory(task.result())
-
-
-def _memory(piece: HeldPiece) -> int:
-    return len(piece) if isinstance(piece, bytes) else 0
+                self._recent_bytes -= memory_of(task.result())
 
 
 class WrongBytes(BadInput):
@@ -127,25 +103,20 @@ class _Maker:
     def __init__(self, blob: ServedBlob, position: int, *, is_hashed: bool) -> None:
         self.blob = blob
         self.position = position
-        self.state: _Hash | None = hashlib.sha256() if is_hashed and position == 0 else None
-        self._pieces: Iterator[Piece] = iter(())
-        self._is_started = False
+        self.state: Hash | None = hashlib.sha256() if is_hashed and position == 0 else None
+        self._pieces: PieceMaker | None = None
 
     def make(self) -> HeldPiece:
         """The next piece. Raises BadInput."""
-        if not self._is_started:
-            self._is_started = True
-            pieces = self.blob.blob.part(self.position, self.blob.size - self.position)
-            self._pieces = as_chunks(pieces) if self.state else pieces
-        piece = next(filter(len, self._pieces), None)
+        if self._pieces is None:
+            self._pieces = PieceMaker(self.blob.blob.part(self.position, self.blob.size - self.position))
+        piece = self._pieces.next(self.blob.size - self.position, self.state)
         if piece is None:
             raise self._wrong(f"only {self.position} bytes of {self.blob.size}")
         self.position += len(piece)
-        if self.state and isinstance(piece, bytes):
-            self.state.update(piece)
-            if self.position == self.blob.size and f"sha256:{self.state.hexdigest()}" != self.blob.digest:
-                raise self._wrong(f"the bytes do not have the digest {self.blob.digest}")
-        return piece if isinstance(piece, bytes) else HeldSpan.of(piece)
+        if self.state and self.position == self.blob.size and f"sha256:{self.state.hexdigest()}" != self.blob.digest:
+            raise self._wrong(f"the bytes do not have the digest {self.blob.digest}")
+        return piece
 
     def _wrong(self, problem: str) -> WrongBytes:
         remedy = "a file has changed, or a remembered digest is wrong: start again, and have every layer hashed"

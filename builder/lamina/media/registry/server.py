@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import ssl
@@ -18,7 +19,8 @@ from lamina.data.span import CHUNK
 from lamina.errors import LaminaError
 from lamina.limits import STALLED
 from lamina.media.registry.answers import Answer, Request, answer, error_answer
-from lamina.media.registry.production import HeldPiece, HeldSpan, Production
+from lamina.media.registry.piece import HeldPiece, HeldSpan
+from lamina.media.registry.production import Production
 from lamina.media.registry.repositories import Repository
 from lamina.oci.digest import Digest
 
@@ -113,7 +115,7 @@ class Registry:
                 continue
             position, end = item.part.start, item.part.start + item.part.size
             while position < end:
-                piece = await self._production.piece(item.blob, position)
+                piece = await self._production.piece(item.blob, position, end)
                 size = min(len(piece), end - position)
                 position += size
                 if size < len(piece):
@@ -129,18 +131,22 @@ class Registry:
         portion = CHUNK if is_secure else _PORTION
         for start in range(0, piece.size, portion):
             part = piece.cut(start, min(start + portion, piece.size))
-            if is_secure:
-                data = await self._in_thread(os.pread, part.file.fileno(), part.size, part.offset)
-                await _in_time(request, response.write(data))
-            else:
-                await _in_time(request, _sendfile(request, part))
+            if not is_secure:
+                with contextlib.suppress(asyncio.SendfileNotAvailableError):  # nothing of it was sent
+                    await _in_time(request, _sendfile(request, part))
+                    continue
+            data = await self._in_thread(os.pread, part.file.fileno(), part.size, part.offset)
+            await _in_time(request, response.write(data))
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work, *arguments)
 
 
 async def _sendfile(request: web.BaseRequest, span: HeldSpan) -> None:
-    """Let the kernel send a span. Raises ConnectionResetError: the client has gone, or the file is shorter."""
+    """Let the kernel send a span. Raises ConnectionResetError: the client has gone, or the file is shorter.
+
+    Raises SendfileNotAvailableError: the kernel cannot, since the client has gone or the file system lacks it.
+    """
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError
