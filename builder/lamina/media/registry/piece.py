@@ -24,7 +24,7 @@ class Hash(Protocol):
     def hexdigest(self) -> str: ...
 
 
-_PIECE = 4 << 20
+_PIECE = 1 << 20
 """Bytes of a piece at most."""
 
 _SENT_FROM_ITS_FILE = 1 << 20
@@ -95,12 +95,8 @@ class PieceMaker:
         """A file in memory with this piece and others after it."""
         file = io.FileIO(os.memfd_create("piece", os.MFD_CLOEXEC), "r+")
         file.truncate(size)
-        with (
-            mmap.mmap(file.fileno(), size) as mapped,
-            memoryview(mapped) as buffer,
-            self._gathered(first, buffer, state) as filled,
-        ):
-            return HeldSpan(file, 0, len(filled), len(filled))
+        filled = self._gathered(first, memoryview(mmap.mmap(file.fileno(), size)), state)
+        return HeldSpan(file, 0, len(filled), len(filled))
 
     def _gathered(self, piece: Piece | None, buffer: memoryview, state: Hash | None) -> memoryview:
         """Fill the buffer with this piece and those after it, up to a large span; returns what is filled."""
