@@ -10,9 +10,9 @@ import pytest
 
 from tests.support.builds import COMMAND, environment, expression, nix_builds
 from tests.support.consumers.base import Consumer
-from tests.support.consumers.loading import loader_for
+from tests.support.consumers.loading import RELEASED, loader_for
 from tests.support.once import Once
-from tests.support.selection import thorough
+from tests.support.selection import quick
 
 SMALL = 256 << 10
 
@@ -36,17 +36,7 @@ def build(recipe: str, output: Path, *options: str | Path) -> Path:
     return output
 
 
-OTHERS = (
-    "dockerd_trixie",
-    "dockerd_trixie_containerd",
-    "podman",
-    "podman_trixie",
-    "containerd",
-    "containerd_trixie",
-)
-
-
-@pytest.mark.parametrize("kind", ["dockerd", *(pytest.param(kind, marks=thorough) for kind in OTHERS)])
+@pytest.mark.parametrize("kind", quick(RELEASED, "dockerd"))
 def test_it_loads_where_the_older_image_is(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, recipes: list[str]
 ) -> None:

@@ -36,7 +36,7 @@ from tests.support.needs import need
 from tests.support.once import Once
 from tests.support.proxy import Limit, Proxy, proxy_to
 from tests.support.recipes import recipe, store_layer, write_recipe
-from tests.support.selection import thorough
+from tests.support.selection import quick, thorough
 from tests.support.served import certificate
 from tests.support.trees import Store
 
@@ -215,8 +215,8 @@ def plant(registry: Registry, repository: str, subject: str, **lies: Any) -> Non
     "lies",
     [
         {"digest": Digest("sha256:" + "0" * 64)},
-        pytest.param({"diff_id": Digest("sha256:" + "0" * 64)}, marks=pytest.mark.thorough),
-        pytest.param({"stored_size": 1}, marks=pytest.mark.thorough),
+        pytest.param({"diff_id": Digest("sha256:" + "0" * 64)}, marks=thorough),
+        pytest.param({"stored_size": 1}, marks=thorough),
     ],
 )
 def test_a_map_that_lies(registry: Registry, pusher: Pusher, lies: dict[str, Any]) -> None:
@@ -242,7 +242,7 @@ def test_a_map_that_lies(registry: Registry, pusher: Pusher, lies: dict[str, Any
     "document",
     [
         b'{"version": 1, "layers": [{"key": "x"}]}',
-        *(pytest.param(data, marks=pytest.mark.thorough) for data in (b"", b"[]", b'{"version": 2}', b"\xff")),
+        *(pytest.param(data, marks=thorough) for data in (b"", b"[]", b'{"version": 2}', b"\xff")),
     ],
 )
 def test_a_damaged_map_is_not_used(registry: Registry, pusher: Pusher, document: bytes) -> None:
@@ -294,7 +294,7 @@ def test_what_was_pushed_can_be_pulled(registry: Registry, pusher: Pusher, tmp_p
         assert f"sha256:{sha256(data).hexdigest()}" == layer["digest"]
 
 
-@pytest.mark.parametrize("kind", ["dockerd", *(pytest.param(kind, marks=thorough) for kind in KINDS[1:])])
+@pytest.mark.parametrize("kind", quick(KINDS, "dockerd"))
 def test_daemons_pull_and_run_what_was_pushed(
     request: pytest.FixtureRequest, registry: Registry, kind: str, hello: Path
 ) -> None:
@@ -373,7 +373,7 @@ def test_tls_and_a_password(tmp_path: Path, store: Store) -> None:
         ("POST ", 401, "skopeo login"),
         ("PUT .*/manifests/", 500, ""),
         *(
-            pytest.param(*fault, marks=pytest.mark.thorough)
+            pytest.param(*fault, marks=thorough)
             for fault in (
                 ("POST ", 403, "skopeo login"),
                 ("POST ", 404, ""),
@@ -392,7 +392,7 @@ def test_registries_that_refuse(
     assert registry.answer("GET", f"/v2/{pusher.repository}/manifests/1")[0] == 404
 
 
-LIMITED = ["GET .*/manifests/", *(pytest.param(text, marks=pytest.mark.thorough) for text in ("POST ", "PUT "))]
+LIMITED = ["GET .*/manifests/", *(pytest.param(text, marks=thorough) for text in ("POST ", "PUT "))]
 
 
 @pytest.mark.parametrize("pattern", LIMITED)
@@ -433,7 +433,7 @@ def test_a_registry_that_lies_about_a_manifest(registry: Registry, proxy: Proxy,
 
 
 @pytest.mark.parametrize(
-    "document", [b"[]", *(pytest.param(data, marks=pytest.mark.thorough) for data in (b"{}", b"\xff", b"{" * 1000))]
+    "document", [b"[]", *(pytest.param(data, marks=thorough) for data in (b"{}", b"\xff", b"{" * 1000))]
 )
 def test_whatever_is_there_is_replaced(proxy: Proxy, pusher: Pusher, document: bytes) -> None:
     """What the registry says before is used for nothing but to find out that nothing is to be done."""

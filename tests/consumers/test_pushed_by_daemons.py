@@ -18,7 +18,7 @@ from tests.support.consumers.registry import Registry
 from tests.support.consumers.transfer import push
 from tests.support.needs import need
 from tests.support.recipes import recipe, store_layer, write_recipe
-from tests.support.selection import thorough
+from tests.support.selection import quick, thorough
 from tests.support.trees import Store
 
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -32,11 +32,6 @@ KEEPERS = (
     "containerd_forky",
 )
 """Those that keep blobs as they come."""
-
-
-def quick(kinds: tuple[str, ...], *of_make_test: str) -> list[Any]:
-    """All kinds as parameters, of which `make test` runs only some."""
-    return [kind if kind in of_make_test else pytest.param(kind, marks=thorough) for kind in kinds]
 
 
 @pytest.fixture
@@ -138,7 +133,7 @@ def test_compressed_layers_are_pushed_as_they_were_loaded(
     assert pulled(registry, f"{name}:2", tmp_path) == diff_ids(path)
 
 
-@pytest.mark.parametrize("kind", ["dockerd", pytest.param("dockerd_trixie", marks=thorough), "podman"])
+@pytest.mark.parametrize("kind", quick(("dockerd", "dockerd_trixie", "podman"), "dockerd", "podman"))
 def test_stores_that_unpack_layers_get_no_compressed_ones(
     loader: Loader, name: str, store: Store, tmp_path: Path
 ) -> None:

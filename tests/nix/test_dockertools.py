@@ -15,6 +15,7 @@ import pytest
 from tests.support.builds import COMMAND, ROOT, nix, nix_build, nix_error
 from tests.support.consumers.base import Consumer
 from tests.support.consumers.docker import Docker
+from tests.support.consumers.loading import RELEASED
 
 EXPRESSIONS = ROOT / "tests/nix/dockertools.nix"
 NIXPKGS = ROOT / "tests/nix/nixpkgs"
@@ -186,18 +187,7 @@ def test_the_layered_stream_is_a_program() -> None:
     assert gzip.decompress(built("noTag").read_bytes()) == done.stdout
 
 
-CONSUMERS = (
-    "dockerd",
-    "dockerd_trixie",
-    "dockerd_trixie_containerd",
-    "podman",
-    "podman_trixie",
-    "containerd",
-    "containerd_trixie",
-)
-
-
-@pytest.mark.parametrize("kind", CONSUMERS)
+@pytest.mark.parametrize("kind", RELEASED)
 def test_merged_images_are_loaded_and_run(kind: str, request: pytest.FixtureRequest) -> None:
     consumer: Consumer = request.getfixturevalue(kind)
     merged = built("merged")

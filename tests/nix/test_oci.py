@@ -13,7 +13,7 @@ from tests.support.builds import ROOT, nix, nix_build
 from tests.support.consumers.base import Consumer, check
 from tests.support.consumers.skopeo import Skopeo
 from tests.support.fixtures import Command
-from tests.support.selection import thorough
+from tests.support.selection import quick
 
 OF_ARCHIVES = ("podman_trixie", "dockerd_trixie_containerd", "containerd", "containerd_trixie")
 """More daemons that load OCI archives."""
@@ -100,7 +100,7 @@ def test_the_example_of_an_archive(lamina: Command, skopeo: Skopeo) -> None:
     assert raw["annotations"] == {"org.opencontainers.image.title": "hello"}
 
 
-@pytest.mark.parametrize("kind", ["podman", *(pytest.param(kind, marks=thorough) for kind in OF_ARCHIVES)])
+@pytest.mark.parametrize("kind", quick(("podman", *OF_ARCHIVES), "podman"))
 def test_the_example_of_an_archive_runs(request: pytest.FixtureRequest, kind: str) -> None:
     consumer: Consumer = request.getfixturevalue(kind)
     consumer.load(nix_build("-A", "examples.oci"))
