@@ -96,8 +96,8 @@ DATABASE_STEPS = 200_000_000
 DATABASE_BYTES = 1 << 30
 """Size of the Nix database in a base: Nix writes about 1 kB for each store path."""
 
-PACKAGE_DATABASE = 64 << 20
-"""Bytes of a distribution's package database in one layer: dpkg writes 2 kB for each package, RPM some 30 kB."""
+PACKAGE_DEPENDENCIES = 500_000
+"""Names on which the packages of an image depend, or which they provide: a package has ten."""
 
 PACKAGES = 50_000
 """Packages in such a database: a full desktop has 3,000."""
@@ -137,8 +137,16 @@ is for these. Data that is not compressed has no limit.
 DOCUMENTS = Allowance("bytes in its documents", 10 << 20, 16, 256 << 20, _HOSTILE)
 """All documents of an archive together. The config of each image counts, also where images share it."""
 
-TABLES = Allowance("bytes in a table of contents", 16 << 20, 16, CHUNKED_TABLE, _HOSTILE)
-"""The table of one zstd:chunked layer, for its compressed size: a member takes up to 400 bytes, and 40 in the layer."""
+TABLES = Allowance("bytes in its tables of contents", 16 << 20, 16, 4 << 30, _HOSTILE)
+"""The tables of all zstd:chunked layers of an archive: a member takes up to 400 bytes, and 40 in the layer."""
+
+TABLE_LINES = Allowance("lines of tar-split data", 120_000, 1 / 8, 30_000_000, _HOSTILE)
+"""Of all these layers together: a member has two."""
+
+COMPARED = Allowance("bytes to compare with its tables of contents", 512 << 20, 200, 256 << 30, _HOSTILE)
+"""Tars that are read a second time, and the stored bytes of tables and tar-split data. Two manifests may refer to
+different tables of one layer; one of its own for each of a thousand manifests is hostile.
+"""
 
 DOCUMENT_VALUES = Allowance("values in its documents", 200_000, 1 / 4, 8_000_000, _HOSTILE)
 """Values in these documents, by their commas and brackets: one takes up to 232 bytes of memory."""
@@ -159,6 +167,12 @@ FILES_BYTES = Allowance("bytes of names and attributes of files", 16 << 20, 4, 2
 STEPS = Allowance("steps through directories and links", 2_000_000, 2, 32_000_000, "build on a smaller image")
 """To find the places of files: each part of a path is one, and each part of what a link refers to."""
 
+SEARCHED = Allowance("places in its files where a hash of a store path could begin", 16 << 20, 8, 1 << 30, _HOSTILE)
+"""They are in rows of 32 and more of the letters and digits of hashes, where each place is looked at."""
+
+PACKAGE_DATABASES = Allowance("bytes of package databases", 4 << 20, 8, 64 << 20, _HOSTILE)
+"""The package databases of distributions in an image: dpkg writes 2 kB for each package, RPM some 30 kB."""
+
 LAYER_PLACES = Allowance("layers in its images", 50_000, 0, 50_000, _HOSTILE)
 """Layers of all images in one archive, each as often as images have it."""
 
@@ -167,6 +181,11 @@ IMAGE_NAMES = Allowance("names of images", 10_000, 0, 10_000, _HOSTILE)
 
 HISTORY = 5000
 """Entries in the history of an image; one has two or three for each layer."""
+
+UNPACKED_FRAME = 2 << 10
+"""Bytes for which each frame of zstd data, member of gzip data or stream of other data counts, beside its content: an
+empty one has 9 bytes, and starting a decoder takes as long as 2 KiB. A zstd:chunked layer has a frame for each file.
+"""
 
 UNPACKED_WINDOW = 192 << 20
 """Memory of an xz decoder, in bytes; `xz -9` needs 65 MiB. zstd has a limit of its own, 128 MiB."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from types import MappingProxyType
 from lamina.recipe.nix_database import Registration, database
 from tests.fuzz import command_lines
 from tests.fuzz.targets import SEPARATOR, TARGETS
+from tests.limits.chunked import file_line, member, text
 from tests.support.archives import (
     SHAPES,
     WRAPPERS,
@@ -116,6 +118,24 @@ def _descriptor(part: int, kind: str, more: Mapping[str, object] = MappingProxyT
     }
 
 
+def chunked_parts() -> list[bytes]:
+    """A file in one frame, and one in two of them."""
+    header, fields = member(b"hello")
+    whole = {**fields, "digest": "@3@", "offset": "%1%", "endOffset": "%2%"}
+    first = {**fields, "digest": digest(b"hello"), "offset": "%1%", "chunkSize": "#3#", "chunkDigest": "@3@"}
+    place = {"offset": "%2%", "endOffset": "%3%", "chunkSize": "#4#", "chunkOffset": "#3#"}
+    second = {"type": "chunk", "name": "f", **place, "chunkDigest": "@4@"}
+    split = b"\n".join([b'{"type":2,"payload":"~0~"}', file_line(b"hello"), b'{"type":2,"payload":"~%d~"}'])
+    tail = bytes(507 + 1024)
+    return [
+        SEPARATOR.join([re.sub(rb'"([%#]\d[%#])"', rb"\1", entries.encode()), split % last, header, *pieces, tail])
+        for entries, last, pieces in (
+            (text(whole), 2, (b"hello",)),
+            (f"{text(first)},{text(second)}", 3, (b"hel", b"lo")),
+        )
+    ]
+
+
 def recipes() -> list[bytes]:
     path = path_info("/nix/store/" + hashed_name("one"))
     stamp = {"uid": 0, "gid": 0, "mtime": 1}
@@ -179,6 +199,8 @@ def seeds() -> dict[str, list[bytes]]:
         "docker_archive": [docker_parts()],
         "oci_layout": [oci_parts(with_an_index=False), oci_parts(with_an_index=True)],
         "base_layer": [LAYER, WHITEOUTS, long_names(), WRAPPERS["gzip"](WHITEOUTS)],
+        "chunked_layer": chunked_parts(),
+        "chunked_tar": [LAYER, WHITEOUTS, long_names()],
         "nix_database": databases(),
         "package_database": [
             b"\0Package: a\nVersion: 1\nStatus: install ok installed\nDepends: b | c (>= 1), a\nSource: s (2)\n",

@@ -12,8 +12,11 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+import attrs
 
 from lamina.compat.check import CONSUMERS
 from lamina.data.blob import Bytes
@@ -21,11 +24,12 @@ from lamina.data.budget import Budget
 from lamina.data.compression import Decompressed, plain
 from lamina.errors import LaminaError
 from lamina.image import workers as learn
+from lamina.image.chunked import chunked
 from lamina.image.contents import store_paths
 from lamina.image.digest_map import DigestMap
 from lamina.image.export import export
 from lamina.image.image import Image
-from lamina.image.layer import Layer
+from lamina.image.layer import Layer, Stored
 from lamina.image.merge import merged
 from lamina.limits import ERROR_TEXT
 from lamina.media import classic, universal
@@ -42,6 +46,7 @@ from lamina.recipe.derivation import json_text, make_layers
 from lamina.recipe.nix_database import database
 from lamina.recipe.open import build_image, open_images
 from lamina.recipe.recipe import parse_recipe, recipe_json
+from lamina.report.chunked import check_table
 from lamina.report.describe import inspect, table
 from lamina.report.plan import layer_table, planned
 from lamina.report.sbom.databases import distribution_packages
@@ -51,6 +56,8 @@ from lamina.tar.read import entries
 from tests.fuzz.command_lines import command_line
 from tests.judge import documents as documents_of_images
 from tests.judge import readers
+from tests.limits.chunked import layer as layer_with_table
+from tests.limits.chunked import packed as packed_frame
 from tests.support.archives import Piece, tar_of
 from tests.support.reading import read_image
 from tests.support.trees import hashed_name
@@ -179,6 +186,40 @@ def base_layer(data: bytes) -> None:
         assert all(entry.name.startswith(b"./") for entry in entries(Bytes(stored), "it"))
 
 
+def chunked_layer(data: bytes) -> None:
+    """The bytes are the parts of a zstd:chunked layer, whose documents are compared with its tar.
+
+    Parts: entries of the table of contents, lines of tar-split data, and pieces of the tar, each in a frame of its own.
+    `%N%` in an entry is where the frame of piece N starts, `~N~` in a line is base64 of the piece.
+    """
+    parts = filled(data)
+    pieces = [with_check_sums(part) for part in parts[2:]]
+    frames = [packed_frame(piece) for piece in pieces]
+    entries, split = parts[0], (parts[1:] or [b""])[0]
+    for at, piece in enumerate(pieces):
+        entries = entries.replace(b"%%%d%%" % at, b"%d" % len(b"".join(frames[:at])))
+        split = split.replace(b"~%d~" % at, b64encode(piece))
+    stored, notes = layer_with_table(b"".join(frames), [entries.decode(errors="replace")], split.split(b"\n"))
+    with refusing():
+        compare_table(b"".join(pieces), stored, notes)
+
+
+def chunked_tar(data: bytes) -> None:
+    """The bytes are a tar. As a zstd:chunked layer it is the same tar, and its documents agree with it."""
+    tar = with_check_sums(data)
+    notes: dict[str, str] = {}
+    stored = b"".join(chunked([tar], 1, 1, notes.update))
+    assert b"".join(Decompressed(Bytes(stored), "zstd", "it", Budget(len(stored))).chunks()) == tar
+    if notes:
+        compare_table(tar, stored, notes)
+
+
+def compare_table(tar: bytes, stored: bytes, notes: Mapping[str, str]) -> None:
+    descriptor = Descriptor("", sha256(stored), len(stored), notes)
+    layer = attrs.evolve(Layer.of(Bytes(tar), "it"), stored=Stored(descriptor, Bytes(stored)))
+    check_table(layer, Budget(len(stored)))
+
+
 def nix_database(data: bytes) -> None:
     """The bytes are the database of a Nix in a base."""
     with refusing():
@@ -225,6 +266,8 @@ TARGETS: dict[str, Target] = {
         docker_archive,
         oci_layout,
         base_layer,
+        chunked_layer,
+        chunked_tar,
         nix_database,
         package_database,
         tar_judge,

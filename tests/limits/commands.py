@@ -16,6 +16,7 @@ Line = Callable[[Path, Path], list[object]]
 VARIANTS: dict[str, list[list[str]]] = {
     "verify": [[], ["--for", "all"]],
     "inspect": [[], ["--json"]],
+    "convert": [[], ["--format", "oci-archive", "--layer-compressor", "zstd:chunked", "--again"]],
     "export": [["--name", "x/y"]],
     "serve": [["--json", "--listen", "127.0.0.1:0"]],
 }

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
-from collections.abc import Callable, Sequence
-from typing import Any
+import lzma
+from collections.abc import Callable
 
 import zstandard
 
 from tests.judge.tars import block, padded, record
+from tests.limits import chunked, package_databases
+from tests.limits.archives import END, FILE, image, named
 from tests.support.archives import Piece, descriptor, digest, hexdigest, oci_layout, tar_of, to_json
-
-END = bytes(1024)
-FILE = block(b"f", b"0") + END
 
 Construct = Callable[[int], bytes]
 """A whole archive, plain."""
-
-
-def named(name: bytes, kind: bytes = b"0", link: bytes = b"", data: bytes = b"") -> bytes:
-    """A member with names of any length."""
-    records = (record(b"path", name) if len(name) > 100 else b"") + (
-        record(b"linkpath", link) if len(link) > 100 else b""
-    )
-    extension = block(b"x", b"x", len(records)) + padded(records) if records else b""
-    return extension + block(name, kind, len(data), link=link) + padded(data)
-
-
-def image(layers: Sequence[bytes], times: int = 1, tags: Sequence[str] = ("x/y:1",), **config: Any) -> list[Piece]:
-    """The pieces of a docker archive with an image of these layers, listed a number of times."""
-    document = {"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": [digest(layer) for layer in layers]}}
-    names = {layer: f"l{number}" for number, layer in enumerate(dict.fromkeys(layers))}
-    item = {"Config": "c", "Layers": [names[layer] for layer in layers]}
-    items = [{**item, "RepoTags": list(tags) if number == 0 else []} for number in range(times)]
-    blobs = [Piece(name, layer) for layer, name in names.items()]
-    return [Piece("manifest.json", to_json(items)), Piece("c", to_json(document | config)), *blobs]
 
 
 def one_config_many_times(n: int) -> bytes:
@@ -187,10 +168,85 @@ def store_paths(n: int) -> bytes:
     return tar_of(image([added, taken] * 4))
 
 
+def letters_in_a_store_path(n: int) -> bytes:
+    """Megabytes."""
+    return tar_of(image([named(b"nix/store/" + b"a" * 32 + b"-x", data=b"0" * (n << 20)) + END]))
+
+
 def extension_headers(n: int) -> bytes:
     payload = record(b"comment", b"x" * 900_000)
     one = block(b"x", b"x", len(payload)) + padded(payload)
     return tar_of(image([b"".join(one + named(b"%07d" % at) for at in range(n)) + END]))
+
+
+def frames_without_content(n: int) -> bytes:
+    return tar_of(image([FILE], stored=zstandard.compress(FILE) + zstandard.compress(b"") * n))
+
+
+def members_of_gzip_without_content(n: int) -> bytes:
+    return tar_of(image([FILE], stored=gzip.compress(FILE, mtime=0) + gzip.compress(b"", mtime=0) * n))
+
+
+def streams_of_xz_without_content(n: int) -> bytes:
+    return tar_of(image([FILE], stored=lzma.compress(FILE) + lzma.compress(b"") * n))
+
+
+def streams_of_bzip2_without_content(n: int) -> bytes:
+    return tar_of(image([FILE], stored=bz2.compress(FILE) + bz2.compress(b"") * n))
+
+
+def diff_ids_of_a_layer(n: int) -> bytes:
+    """All but one are wrong."""
+    layer = FILE + bytes(16 << 20)
+    wrong = [f"sha256:{number:064x}" for number in range(n - 1)]
+    rootfs = {"diff_ids": [digest(layer), *wrong]}
+    return tar_of(image([layer] * n, rootfs=rootfs))
+
+
+def one_layer_again_and_again(n: int) -> bytes:
+    return tar_of(image([FILE + bytes(16 << 20)] * n))
+
+
+def images_of_a_layer(n: int) -> bytes:
+    return tar_of(image([named(b"f") * 2000 + END], times=n))
+
+
+def zeros_behind_a_layer(n: int) -> bytes:
+    """Megabytes."""
+    return tar_of(image([FILE + bytes(n << 20)]))
+
+
+def blobs_of_an_artifact(n: int) -> bytes:
+    """Of 16 MiB, and all the same one."""
+    blob = bytes(16 << 20)
+    config = to_json({"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": [digest(FILE)]}})
+    of_image = {"config": descriptor(config, "config.v1+json"), "layers": [descriptor(FILE, "layer.v1.tar")]}
+    of_artifact = {"config": descriptor(b"{}", "empty.v1+json"), "layers": [descriptor(blob, "thing")] * n}
+    manifests = [to_json({"schemaVersion": 2, **each}) for each in (of_image, of_artifact)]
+    blobs = [Piece(f"blobs/sha256/{hexdigest(each)}", each) for each in (blob, config, FILE, b"{}", *manifests)]
+    return tar_of(oci_layout([descriptor(each, "manifest.v1+json") for each in manifests], blobs))
+
+
+def tags_of_a_v1_image(n: int) -> bytes:
+    """Which could be any of so many images of 40 layers."""
+    layers = [FILE] * 40
+    pieces = image(layers)
+    manifest, config = json.loads(pieces[0].data), json.loads(pieces[1].data)
+    images = min(n // 10 + 1, 1000)
+    configs = [Piece(f"c{at}", to_json({**config, "comment": str(at)})) for at in range(images)]
+    listed = [{**manifest[0], "RepoTags": [], "Config": each.name} for each in configs]
+    parents = ["", *(f"{at:064x}" for at in range(39))]
+    chain = [
+        piece
+        for at, parent in enumerate(parents)
+        for piece in (
+            Piece(f"{at:064x}/json", to_json({"id": f"{at:064x}", **({"parent": parent} if parent else {})})),
+            Piece(f"{at:064x}/layer.tar", link="../l0"),
+            Piece(f"{at:064x}/VERSION", b"1.0"),
+        )
+    ]
+    tags = Piece("repositories", to_json({"x/y": {f"t{at}": f"{39:064x}" for at in range(n)}}))
+    return tar_of([Piece("manifest.json", to_json(listed)), *configs, *pieces[2:], *chain, tags])
 
 
 CONSTRUCTS: dict[str, tuple[Construct, int, int | None, int]] = {
@@ -222,7 +278,29 @@ CONSTRUCTS: dict[str, tuple[Construct, int, int | None, int]] = {
         (sparse_maps, 10, 250, 1200),
         (manifests_of_an_index, 50, 190, 1000),
         (store_paths, 1500, 1500, 60_000),
+        (letters_in_a_store_path, 2, None, 256),
         (extension_headers, 10, 220, 500),
+        (frames_without_content, 20_000, None, 8_000_000),
+        (members_of_gzip_without_content, 20_000, None, 4_000_000),
+        (streams_of_xz_without_content, 5000, None, 2_000_000),
+        (streams_of_bzip2_without_content, 5000, None, 4_000_000),
+        (diff_ids_of_a_layer, 5, None, 500),
+        (one_layer_again_and_again, 5, None, 500),
+        (images_of_a_layer, 10, None, 1000),
+        (zeros_behind_a_layer, 40, None, 256),
+        (blobs_of_an_artifact, 20, None, 5000),
+        (tags_of_a_v1_image, 500, None, 5000),
+        (package_databases.lines_of_a_package, 100_000, None, 20_000_000),
+        (package_databases.empty_lines_of_a_package_database, 1_000_000, None, 60_000_000),
+        (package_databases.dependencies_of_a_package, 100_000, None, 30_000_000),
+        (package_databases.packages, 2000, 5000, 100_000),
+        (chunked.chunks_of_a_file, 500, 600, 70_000),
+        (chunked.holes_of_a_file, 2000, 2000, 70_000),
+        (chunked.lines_of_tar_split, 5000, None, 5_000_000),
+        (chunked.values_of_a_table, 50_000, None, 5_000_000),
+        (chunked.keys_of_chunks, 500, 1000, 100_000),
+        (chunked.tables_of_a_layer, 5, 50, 500),
+        (chunked.a_table_of_zeros, 20, None, 256),
     )
 }
 """With a number that is within all limits, and one that is far beyond them in a file as small as possible.

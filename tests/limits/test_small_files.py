@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from lamina.commands.main import COMMANDS, INTERNAL_COMMANDS
 from tests.limits.commands import NOT_MEASURED, clients, command_lines
 from tests.limits.constructs import CONSTRUCTS, squeezed
 from tests.limits.measured import Answer, answer_of
+from tests.support.archives import to_json
 
 LINES = command_lines()
 
@@ -138,7 +141,32 @@ def many_references(connection: sqlite3.Connection) -> None:
     )
 
 
+def rows_that_share_pages(connection: sqlite3.Connection) -> None:
+    """Nine rows in place of one, whose signatures are the same 60 kB of the file."""
+    connection.executescript(
+        "pragma page_size = 512; create table ValidPaths(id integer primary key, path, hash, narSize, sigs, ca);"
+        "create table Refs(referrer, reference);"
+        "insert into ValidPaths(id, path, hash, sigs) values (1, '/nix/store/00000000000000000000000000000000-1',"
+        " printf('sha256:%064d', 0), printf('%.60300c', 'x'));"
+    )
+    connection.commit()
+    [[root]] = connection.execute("select rootpage from sqlite_master where name = 'ValidPaths'").fetchall()
+    data = bytearray(connection.serialize())
+    start = 512 * (root - 1)
+    cell = int.from_bytes(data[start + 8 : start + 10], "big")
+    whole = bytes(data[start + cell : start + 512])
+    data[start + 3 : start + 5] = (9).to_bytes(2, "big")
+    for number in range(9):
+        at = 512 - (number + 1) * len(whole)
+        data[start + 8 + 2 * number : start + 10 + 2 * number] = at.to_bytes(2, "big")
+        data[start + at : start + at + len(whole)] = whole[:3] + bytes([number + 1]) + whole[4:]
+    data[start + 5 : start + 7] = at.to_bytes(2, "big")
+    [[_, _, path]] = connection.execute("pragma database_list").fetchall()
+    Path(path).write_bytes(data)
+
+
 DATABASES = (
+    rows_that_share_pages,
     a_value_of_gigabytes,
     one_number_for_many_paths,
     a_view_without_end,
@@ -162,12 +190,46 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
 """
 
 
+_MAP = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
+from lamina.errors import BadInput
+from lamina.image.digest_map import DigestMap
+try:
+    print(len(DigestMap.parse(Path(sys.argv[1]).read_bytes(), "it").claims))
+except BadInput as error:
+    print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [
+            {"diffId": f"sha256:{at:064x}", "digest": f"sha256:{at:064x}", "encoding": "gz-6-1", "storedSize": 1}
+            for at in range(15_000)
+        ],
+        [{"": 0}] * 500_000,
+        [[]] * 900_000,
+    ],
+    ids=["layers", "objects", "lists"],
+)
+def test_a_digest_map_from_a_registry(layers: list[object], tmp_path: Path) -> None:
+    """It has at most 4 MiB with its manifest."""
+    path = tmp_path / "map"
+    path.write_bytes(to_json({"version": 1, "layers": layers}))
+    command = [sys.executable, "-c", "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"]
+    done = subprocess.run([*command, sys.executable, "-c", _MAP, path], capture_output=True, text=True, timeout=120)
+    said, megabytes = done.stdout.rsplit("\n", 2)[:2]
+    assert done.returncode == 0 and said.startswith("it: ") and "\n" not in said, done
+    assert int(megabytes) < 300
+
+
 @pytest.mark.parametrize("make", DATABASES)
 def test_a_nix_database_that_is_a_program(make: Callable[[sqlite3.Connection], None], tmp_path: Path) -> None:
     """Of a base: 12 kB took 5 GB."""
-    import subprocess
-    import sys
-
     path = tmp_path / "db.sqlite"
     connection = sqlite3.connect(path)
     make(connection)

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from lamina.data.progress import Progress
     from lamina.image.cache import Cache
     from lamina.image.hashing import all_known
-    from lamina.report.contents import contents_of
+    from lamina.report.contents import all_contents
     from lamina.report.references import searched
     from lamina.report.style import Style
 
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     with opened(options.image, options) as images:
         with Progress("reading layers") as progress:
             measured = all_known(images, cache, progress)
-        found = [contents_of(image, cache=cache) for image in measured]
+        found = all_contents(measured, cache=cache)
         if options.tree:
             found = [searched(contents, cache=cache) for contents in found]
         if options.json:

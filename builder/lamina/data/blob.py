@@ -28,6 +28,11 @@ class Blob(Protocol):
     def size(self) -> int | None:
         """The number of bytes; None if it is known only after reading all of them (compressed data)."""
 
+    @property
+    def place(self) -> Place | None:
+        """Where the stored bytes are in a file: blobs of one place have the same bytes. None if that is not known."""
+        return None
+
     def pieces(self) -> Iterator[Piece]:
         """The bytes, in pieces of any length: in memory, or spans of files. Raises BadInput: they cannot be read."""
 
@@ -122,6 +127,10 @@ class Source:
             raise BadInput(self.name, error.strerror or str(error), "give a file that can be read") from None
 
 
+Place = tuple[Source, int, int]
+"""A file that is open, and a part of it: its start and its size."""
+
+
 @attrs.frozen(eq=False)
 class FileRange(Blob):
     """`size` bytes of a file, starting at `offset`."""
@@ -129,6 +138,10 @@ class FileRange(Blob):
     source: Source
     offset: int
     size: int
+
+    @property
+    def place(self) -> Place:
+        return self.source, self.offset, self.size
 
     def pieces(self) -> Iterator[Span]:
         """One span. Raises BadInput: the file is shorter."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from lamina.data.blob import Blob
+from lamina.data.blob import Blob, Place
 from lamina.errors import BadInput
 from lamina.oci.digest import hasher, hex_of
 from lamina.oci.documents import Descriptor
@@ -25,6 +25,10 @@ class Checked(Blob):
     @property
     def size(self) -> int:
         return self.descriptor.size
+
+    @property
+    def place(self) -> Place | None:
+        return self.blob.place
 
     def pieces(self) -> Iterator[bytes]:
         """Raises BadInput at the end, when the bytes were others."""

@@ -12,11 +12,11 @@ from typing import IO, Any, BinaryIO, Protocol
 
 import attrs
 
-from lamina.data.blob import Blob, FileRange, Source, Stream
+from lamina.data.blob import Blob, FileRange, Place, Source, Stream
 from lamina.data.budget import Budget
 from lamina.data.output import temporary_directory
 from lamina.errors import BadInput, LaminaError
-from lamina.limits import UNPACKED, UNPACKED_WINDOW
+from lamina.limits import UNPACKED, UNPACKED_FRAME, UNPACKED_WINDOW
 
 _KINDS = {
     "application/gzip": "gzip",
@@ -126,17 +126,23 @@ class Decompressed(Blob):
     def size(self) -> None:
         return None
 
+    @property
+    def place(self) -> Place | None:
+        return self.packed.place
+
     def pieces(self) -> Iterator[bytes]:
         """The bytes. Raises BadInput: the data is corrupt, cut short, followed by other data, or too long."""
         total = 0
-        for plain in self._decoded():
-            total += len(plain)
+        for plain, cost in self._decoded():
+            total += cost
             if total > self._seen:
                 self.budget.spend(UNPACKED, total - self._seen, self.where)
                 self._seen = total
-            yield plain
+            if plain:
+                yield plain
 
-    def _decoded(self) -> Iterator[bytes]:
+    def _decoded(self) -> Iterator[tuple[bytes, int]]:
+        """Pieces of the content, and how much of the budget each takes."""
         make = _decoder(self.kind)
         decoder: _Decoder | None = None
         zeros = 0
@@ -149,8 +155,10 @@ class Decompressed(Blob):
                 if decoder is None:
                     self._check_padding(zeros)
                     zeros, decoder = 0, make()
+                    yield b"", UNPACKED_FRAME
                 try:
-                    yield from _stepwise(decoder, data)
+                    for plain in _stepwise(decoder, data):
+                        yield plain, len(plain)
                 except Exception as error:  # each library has exceptions of its own
                     raise BadInput(self.where, f"damaged {self.kind} data: {error}", "pull it again") from None
                 data = decoder.unused_data if decoder.eof else b""

@@ -26,6 +26,7 @@ from lamina.limits import CHUNKED_TABLE
 from lamina.oci.digest import sha256
 from lamina.oci.strict_json import Json
 from lamina.tar.parts import Head, parts
+from lamina.tar.read import Entry
 
 CHECKSUM = "io.github.containers.zstd-chunked.manifest-checksum"
 TABLE = "io.github.containers.zstd-chunked.manifest-position"
@@ -54,14 +55,18 @@ Annotations = Mapping[str, str]
 
 
 def chunked(
-    chunks: Iterable[bytes], level: int, threads: int, done: Callable[[Annotations], None] = lambda _: None
+    chunks: Iterable[bytes],
+    level: int,
+    threads: int,
+    done: Callable[[Annotations], None] = lambda _: None,
+    see: Callable[[Entry], None] = lambda _: None,
 ) -> Iterator[bytes]:
-    """The tar in `chunks` as a zstd:chunked layer. `done` is called with its annotations.
+    """The tar in `chunks` as a zstd:chunked layer. `done` is called with its annotations, `see` with each member.
 
     There are none, and no table of contents, for a tar that readers would understand differently by such a table.
-    Raises only what `chunks` raises.
+    Raises only what `chunks` and `see` raise.
     """
-    writer = _Writer(level)
+    writer = _Writer(level, see)
     work = functools.partial(_frames, level)
     for result in in_threads(work, writer.batches(chunks), threads):
         yield writer.placed(result)
@@ -171,6 +176,7 @@ class _Writer:
     """Cuts the tar into pieces, and puts their frames into the layer in the same order."""
 
     level: int
+    see: Callable[[Entry], None]
     problem: str = ""
     """Why the layer gets no table of contents."""
     _position: int = 0
@@ -252,9 +258,11 @@ class _Writer:
         if self.problem:
             return
         if head.entry is None:
-            self.problem = head.problem or ("bytes after the last member" if any(head.raw) else "")
+            is_end = head.raw == bytes(len(head.raw))
+            self.problem = head.problem or ("" if is_end else "bytes after the last member")
             self._zeros += len(head.raw)
             return
+        self.see(head.entry)
         try:
             fields = metadata(head.entry, head.raw[self._padding :])
             self._names.add(head.entry.name)

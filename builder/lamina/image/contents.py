@@ -31,8 +31,7 @@ def store_paths(
     headers = Meter(LAYER_MEMBERS)
     changes = []
     for layer in layers:
-        # A layer without a digest equals no other layer, even with the same name.
-        identity = (layer.diff_id, layer.where) if layer.diff_id else object()
+        identity = layer.identity
         if identity not in seen:
             seen[identity] = _changes(layer, store, headers)
         changes.append(seen[identity])

@@ -86,6 +86,11 @@ class Layer:
     stored: Stored | None = attrs.field(default=None, eq=False, repr=False)
     origin: Origin | None = attrs.field(default=None, eq=False, repr=False)
 
+    @property
+    def identity(self) -> object:
+        """Equal for layers that are known to have the same bytes, whatever diff IDs their configs claim."""
+        return self.blob.place or ((self.diff_id, self.where) if self.diff_id else object())
+
     @classmethod
     def of(cls, blob: Blob, where: str, diff_id: Digest | None = None, *, budget: Budget | None = None) -> Layer:
         return cls(blob, where, diff_id, blob.size, budget=budget)

@@ -16,7 +16,7 @@ from lamina.data.blob import Blob, FileRange
 from lamina.data.budget import Budget, Meter
 from lamina.data.compression import spool
 from lamina.errors import BadInput
-from lamina.image.layer import Layer, hashed
+from lamina.image.layer import Layer, hashed, identified
 from lamina.limits import FILES, FILES_BYTES, PATH_LINKS, STEPS
 from lamina.tar.links import follow
 from lamina.tar.read import Entry, entries, member
@@ -110,9 +110,10 @@ def merged(layers: Iterable[Layer], *, data: bool = True) -> Node:
     """
     root = empty()
     work = Work()
+    verified: dict[object, Layer] = {}
     for number, layer in enumerate(layers):
         work.where, work.budget = layer.where, layer.budget
-        blob = _verified(layer) if data else layer.blob
+        blob = _verified(layer, verified) if data else layer.blob
         for entry in entries(blob, layer.where):
             about = member(entry, layer.where)
             work.files(1)
@@ -121,11 +122,15 @@ def merged(layers: Iterable[Layer], *, data: bool = True) -> Node:
     return root
 
 
-def _verified(layer: Layer) -> Blob:
-    """The layer's bytes, uncompressed. Raises BadInput: they do not have the layer's diff ID."""
-    blob = spool(layer.blob, layer.where)
-    hashed(attrs.evolve(layer, blob=blob))
-    return blob
+def _verified(layer: Layer, known: dict[object, Layer]) -> Blob:
+    """The layer's bytes, uncompressed; `known` are the layers that were read. Raises BadInput: wrong diff ID."""
+    identity = layer.identity
+    if identity not in known:
+        known[identity] = hashed(attrs.evolve(layer, blob=spool(layer.blob, layer.where), diff_id=None))
+    read = known[identity]
+    assert read.diff_id and read.size is not None
+    identified(layer, read.diff_id, read.size)
+    return read.blob
 
 
 def part_of(blob: Blob, entry: Entry) -> FileRange | None:

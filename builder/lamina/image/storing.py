@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import attrs
 
 from lamina.data.blob import Blob, Bytes, FileAt
 from lamina.data.block_compression import CompressedBlob, compressed
+from lamina.data.budget import Meter
 from lamina.data.parallel import Counter, processors
 from lamina.errors import LaminaError
 from lamina.image.cache import Cache, recall, remember
@@ -17,8 +19,10 @@ from lamina.image.digest_map import Claimed, DigestMap
 from lamina.image.encoding import CHUNKED, LayerEncoding
 from lamina.image.layer import Layer, Stored, hashing
 from lamina.image.workers import layer_workers
+from lamina.limits import LAYER_MEMBERS, LAYER_NAMES
 from lamina.oci.digest import Digest
 from lamina.oci.documents import Descriptor
+from lamina.tar.read import Entry
 
 _NOTHING = Bytes(b"")
 
@@ -68,8 +72,9 @@ def all_stored(
     threads = max(2, processors() // len(first))
 
     def compress(layer: Layer, job: tuple[LayerEncoding, Path | None], count: Counter) -> Layer:
-        return _compressed(layer, *job, cache, count, threads)
+        return _compressed(layer, *job, cache, count, threads, members)
 
+    members = _Members()
     jobs = {
         position: (encodings[position], spool / f"{position}.part" if spool else None) for position in first.values()
     }
@@ -124,7 +129,13 @@ def _on_demand(plain: Blob, encoding: LayerEncoding, size: int) -> Blob:
 
 
 def _compressed(
-    layer: Layer, encoding: LayerEncoding, path: Path | None, cache: Cache, count: Counter, threads: int
+    layer: Layer,
+    encoding: LayerEncoding,
+    path: Path | None,
+    cache: Cache,
+    count: Counter,
+    threads: int,
+    members: _Members,
 ) -> Layer:
     """Read the layer once, compress it, and remember both digests. Raises BadInput."""
     seen: list[Layer] = []
@@ -132,7 +143,8 @@ def _compressed(
     state = hashlib.sha256()
     size = 0
     plain = _counted(hashing(layer, seen.append), count)
-    for piece in _written(_packed(plain, encoding, threads, annotations.update), path):
+    see = functools.partial(members.count, layer)
+    for piece in _written(_packed(plain, encoding, threads, annotations.update, see), path):
         state.update(piece)
         size += len(piece)
     [read] = seen
@@ -145,8 +157,25 @@ def _compressed(
     return attrs.evolve(read, stored=Stored(descriptor, blob, encoding.map_key))
 
 
+@attrs.define
+class _Members:
+    """The members of layers that get a table of contents: in each process, no more than their archive may have."""
+
+    _headers: Meter = attrs.field(factory=lambda: Meter(LAYER_MEMBERS))
+    _names: Meter = attrs.field(factory=lambda: Meter(LAYER_NAMES))
+
+    def count(self, layer: Layer, entry: Entry) -> None:
+        """Raises BadInput when there are too many, or when their names are too long together."""
+        self._headers.count(1, layer.budget, layer.where)
+        self._names.count(len(entry.name) + len(entry.link), layer.budget, layer.where)
+
+
 def _packed(
-    chunks: Iterator[bytes], encoding: LayerEncoding, threads: int, annotate: Callable[[Mapping[str, str]], None]
+    chunks: Iterator[bytes],
+    encoding: LayerEncoding,
+    threads: int,
+    annotate: Callable[[Mapping[str, str]], None],
+    see: Callable[[Entry], None],
 ) -> Iterator[bytes]:
     """The compressed bytes. At the end, `annotate` gets the annotations of their descriptor, if there are any."""
     if encoding.compressor == "none":
@@ -154,7 +183,7 @@ def _packed(
     if encoding.compressor == CHUNKED:
         from lamina.image.chunked import chunked
 
-        return chunked(chunks, encoding.actual_level, threads, annotate)
+        return chunked(chunks, encoding.actual_level, threads, annotate, see)
     return compressed(chunks, encoding.compressor, encoding.actual_level, threads)
 
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import attrs
 
 from lamina.data.blob import Stream
+from lamina.data.budget import Meter
 from lamina.data.sqlite import limit
 from lamina.errors import BadInput
 from lamina.image.layer import Layer
-from lamina.limits import DATABASE_BYTES, DATABASE_REFERENCES, DATABASE_VALUE, STORE_PATHS
+from lamina.limits import DATABASE_BYTES, DATABASE_REFERENCES, DATABASE_VALUE, LAYER_MEMBERS, STORE_PATHS
 from lamina.recipe.nix_database import DATABASE, Registration
 from lamina.store.closure import split_store_path
 from lamina.tar.read import entries
@@ -72,7 +73,7 @@ def _read(file: Path, held: set[str], where: str) -> dict[str, Registration]:
         with contextlib.closing(sqlite3.connect(file)) as connection:
             limit(connection, DATABASE_VALUE)
             _check_tables(connection, where)
-            rows = _valid_paths(connection, held, where)
+            rows = _valid_paths(connection, held, _size(file), where)
             return {row.path: row for row in _with_references(connection, rows, where)}
     except (sqlite3.Error, UnicodeError, OverflowError) as error:
         raise BadInput(where, f"a corrupt Nix database: {error}", "pull the base again") from None
@@ -92,8 +93,13 @@ def _check_tables(connection: sqlite3.Connection, where: str) -> None:
             raise BadInput(where, "not a Nix database", _REMEDY)
 
 
-def _valid_paths(connection: sqlite3.Connection, held: set[str], where: str) -> dict[int, Registration]:
-    """Without references, by the numbers that these use."""
+def _size(file: Path) -> int:
+    """Bytes of the database and of its log."""
+    return sum(path.stat().st_size for path in (file, Path(f"{file}-wal")) if path.exists())
+
+
+def _valid_paths(connection: sqlite3.Connection, held: set[str], stored: int, where: str) -> dict[int, Registration]:
+    """Without references, by the numbers that these use. `stored` is the size of the database."""
     rows: dict[int, Registration] = {}
     numbers: set[int] = set()
     query = "SELECT id, path, hash, narSize, sigs, ca FROM ValidPaths NOT INDEXED"
@@ -101,6 +107,9 @@ def _valid_paths(connection: sqlite3.Connection, held: set[str], where: str) -> 
         if not isinstance(number, int) or number in numbers or len(numbers) >= STORE_PATHS:
             raise BadInput(where, f"a Nix database with the row {number!r:.40} twice, or with too many rows", _REMEDY)
         numbers.add(number)
+        stored -= sum(len(value) for value in (path, sigs, ca) if isinstance(value, str | bytes))
+        if stored < 0:
+            raise BadInput(where, "a Nix database whose rows share pages", _REMEDY)
         split_store_path(str(path), where)
         if str(path).rpartition("/")[2] in held:
             size = size if isinstance(size, int) else 0
@@ -137,9 +146,11 @@ def _extract(layers: Sequence[Layer], name: str, target: Path) -> str | None:
     """Copy a file out of an image. What errors call it, or None if the image does not show it. Raises BadInput."""
     parts = name.split("/")
     parents = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
-    for layer in reversed(layers):
+    headers = Meter(LAYER_MEMBERS)
+    for layer in {layer.identity: layer for layer in reversed(layers)}.values():  # the highest of equal ones decides
         found, hidden = None, False
         for entry in entries(layer.blob, layer.where):
+            headers.count(1, layer.budget, layer.where)
             path = clean_path(entry.name)
             if path == name:
                 found = entry

@@ -19,12 +19,12 @@ import attrs
 from lamina.data.blob import Blob
 from lamina.data.budget import Budget
 from lamina.data.crc64 import Crc64
-from lamina.data.span import Piece
-from lamina.image.chunked import CHECKSUM, MAGIC
+from lamina.image.chunked import CHECKSUM, MAGIC, TABLE, TAR_SPLIT
 from lamina.image.chunked_documents import Names, NotChunked, metadata, padded
 from lamina.image.layer import Layer
+from lamina.limits import COMPARED
 from lamina.oci.strict_json import Json
-from lamina.report.chunked_read import Line, documents, lines, members, read, unpacked, wrong
+from lamina.report.chunked_read import Line, Range, documents, lines, members, unpacked, wrong
 from lamina.tar.parts import Head, parts
 
 if TYPE_CHECKING:
@@ -42,25 +42,28 @@ def has_table(layer: Layer) -> bool:
 
 
 def notes(layer: Layer) -> object:
-    """What annotations say about the layer. Two manifests may say different things about one layer."""
-    return tuple(sorted(layer.stored.descriptor.annotations.items())) if layer.stored else ()
+    """What annotations say about the table. Two manifests may say different things about one layer."""
+    found = layer.stored.descriptor.annotations if layer.stored else {}
+    return tuple(found.get(key) for key in (CHECKSUM, TABLE, TAR_SPLIT))
 
 
-def check_table(layer: Layer) -> None:
-    """Raises BadInput: the first difference between the table of contents, the tar-split data and the tar."""
-    assert layer.stored
-    layer = attrs.evolve(layer, budget=Budget(layer.stored.descriptor.size))  # its frames are read once more
-    table, split, numbers = documents(layer)
+def check_table(layer: Layer, budget: Budget) -> None:
+    """Raises BadInput: the first difference between the table of contents, the tar-split data and the tar.
+
+    `budget` is for the tables of all layers of an archive, and not the one that reading its layers takes from.
+    """
+    table, split, numbers = documents(layer, budget)
     _check_footer(layer, numbers)
-    _Comparison(layer, members(layer, table), _Split(layer, lines(layer, split)), numbers[0] - 8).run()
+    split_lines = _Split(layer, lines(layer, split, budget))
+    _Comparison(layer, budget, members(layer, table, budget), split_lines, numbers[0] - 8).run()
 
 
 def _check_footer(layer: Layer, numbers: tuple[int, ...]) -> None:
     """podman ignores the footer, and others may find the table by it."""
     assert layer.stored
     size = layer.stored.descriptor.size
-    data = read(layer, (max(0, size - _FOOTER), min(size, _FOOTER)))
-    if data[-len(MAGIC) :] == MAGIC and struct.unpack("<7Q", data[8:-8]) != numbers:
+    data = b"".join(Range(layer.stored.blob, max(0, size - _FOOTER), _FOOTER).chunks())
+    if len(data) == _FOOTER and data.endswith(MAGIC) and struct.unpack("<7Q", data[8:-8]) != numbers:
         wrong(layer, "is at another place by the layer's last bytes than by its annotations")
 
 
@@ -70,7 +73,7 @@ class _Split:
 
     layer: Layer
     lines: Iterator[Line]
-    _held: bytes = b""
+    _held: bytearray = attrs.field(factory=bytearray)
 
     def expect(self, raw: bytes) -> None:
         """The next bytes of the tar that are not data of a file. Raises BadInput: they are others."""
@@ -81,7 +84,7 @@ class _Split:
             self._held += line.payload
         if not self._held.startswith(raw):
             wrong(self.layer, "has tar-split data with other headers than the tar")
-        self._held = self._held[len(raw) :]
+        del self._held[: len(raw)]
 
     def expect_file(self, name: bytes, size: int, crc: bytes) -> None:
         """The place of a file's data. Raises BadInput: it is not here, or its name, size or checksum is wrong."""
@@ -100,6 +103,7 @@ class _Comparison:
     """One pass over the tar. `end` is where frames of data end in the layer."""
 
     layer: Layer
+    budget: Budget
     table: Iterator[list[Json]]
     split: _Split
     end: int
@@ -108,12 +112,12 @@ class _Comparison:
     _frames: _Frames = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._frames = _Frames(self.layer, self.end)
+        self._frames = _Frames(self.layer, self.budget, self.end)
 
     def run(self) -> None:
         """Raises BadInput."""
         file: _File | None = None
-        for part in parts(self.layer.blob.chunks(), self.layer.where):
+        for part in parts(self._tar(), self.layer.where):
             if not isinstance(part, Head):
                 assert file
                 file.add(part)
@@ -130,6 +134,11 @@ class _Comparison:
         self.split.expect_end()
         if extra := next(self.table, None):
             wrong(self.layer, f"has an entry that is not in the tar: {extra[0].get('name')!r:.100}")
+
+    def _tar(self) -> Iterator[bytes]:
+        for chunk in self.layer.blob.chunks():
+            self.budget.spend(COMPARED, len(chunk), self.layer.where)
+            yield chunk
 
     def _member(self, head: Head) -> _File:
         entry = head.entry
@@ -174,6 +183,7 @@ class _Frames:
     """The frames of chunks, each of which is read once: chunks have the order of the files. `end` is behind all."""
 
     layer: Layer
+    budget: Budget
     end: int
     _position: int = 0
 
@@ -184,7 +194,8 @@ class _Frames:
             return None
         assert self.layer.stored
         self._position = end
-        return _digest_of(unpacked(self.layer, _Range(self.layer.stored.blob, start, end - start)), length)
+        stored = Range(self.layer.stored.blob, start, end - start)
+        return _digest_of(unpacked(self.layer, stored, self.budget), length)
 
 
 @attrs.define(eq=False)
@@ -251,12 +262,17 @@ class _File:
 
     def _stored(self, entry: Json, length: int) -> str:
         """The digest of the bytes that a reader finds where the entry says."""
-        following = self.entries[self._index + 1 :]
-        end = following[0].get("offset") if following else max(each.get("endoffset") or 0 for each in self.entries)
+        is_last = self._index + 1 == len(self.entries)
+        end = self._end() if is_last else self.entries[self._index + 1].get("offset")
         found = self.frames.digest(entry.get("offset", 0), end, length)
         if found is None:
             self._wrong("has frames outside of the layer's data, or before those of the chunk before it")
         return found or ""
+
+    def _end(self) -> int:
+        """Where the frames of the last chunk end: the largest number, as podman writes it into the last entry."""
+        ends = [entry.get("endoffset") or 0 for entry in self.entries]
+        return max(ends) if all(type(end) is int for end in ends) else -1
 
     def finish(self) -> None:
         """Raises BadInput: the digest of the whole file is another."""
@@ -265,19 +281,6 @@ class _File:
 
 
 _EMPTY = f"sha256:{hashlib.sha256().hexdigest()}"
-
-
-@attrs.frozen(eq=False)
-class _Range(Blob):
-    """A part of a blob."""
-
-    blob: Blob
-    start: int
-    size: int
-
-    def pieces(self) -> Iterator[Piece]:
-        """Raises BadInput."""
-        return self.blob.part(self.start, self.size)
 
 
 def _digest_of(blob: Blob, length: int) -> str:

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
-from lamina.data.blob import Blob, Bytes, read_all
-from lamina.data.budget import Budget, Meter
+import attrs
+
+from lamina.data.blob import Blob, read_all
+from lamina.data.budget import Budget
 from lamina.data.compression import Decompressed
-from lamina.data.span import as_chunks
+from lamina.data.span import Piece
 from lamina.errors import BadInput
 from lamina.image.chunked import CHECKSUM, CRFS, START, TABLE, TAR_SPLIT
 from lamina.image.layer import Layer
-from lamina.limits import CHUNKED_TABLE, LAYER_MEMBERS, TABLES
-from lamina.oci.digest import sha256
+from lamina.limits import CHUNKED_TABLE, COMPARED, LAYER_MEMBERS, TABLE_LINES, TABLES
+from lamina.oci.digest import Digest
 from lamina.oci.strict_json import Json
 
 _END = re.compile(r'\],"tarSplitDigest":"(sha256:[0-9a-f]{64})"\}\n?')
-_ENTRY = 4 << 20
-"""Characters of one entry: a file may have 1 MiB of attributes."""
+_ENTRY = 2 << 20
+"""Characters of one entry: a file may have 1 MiB of attributes, which base64 makes a third longer."""
+
+_LINE = 8 << 20
+"""Bytes of one line of tar-split data: podman writes zeros behind the last member as lines of 1 MiB, in base64."""
+
+_OF_CHUNKS = ("name", "offset", "endoffset", "chunksize", "chunkoffset", "chunkdigest", "chunktype")
+"""Keys of the further chunks of a file that are compared."""
 
 _REMEDY = "make the image again"
 
@@ -31,8 +40,21 @@ class Documents(NamedTuple):
     """The table of contents as text, the compressed tar-split data, and the positions of both."""
 
     table: str
-    split: bytes
+    split: Blob
     numbers: tuple[int, ...]
+
+
+@attrs.frozen(eq=False)
+class Range(Blob):
+    """A part of a blob."""
+
+    blob: Blob
+    start: int
+    size: int
+
+    def pieces(self) -> Iterator[Piece]:
+        """Raises BadInput."""
+        return self.blob.part(self.start, self.size)
 
 
 def wrong(layer: Layer, problem: str) -> NoReturn:
@@ -40,7 +62,7 @@ def wrong(layer: Layer, problem: str) -> NoReturn:
     raise BadInput(layer.where, f"the table of contents {problem}", _REMEDY)
 
 
-def documents(layer: Layer) -> Documents:
+def documents(layer: Layer, budget: Budget) -> Documents:
     """The documents that the annotations of the layer refer to. Raises BadInput: their digests or sizes are wrong."""
     assert layer.stored
     annotations, size = layer.stored.descriptor.annotations, layer.stored.descriptor.size
@@ -51,12 +73,13 @@ def documents(layer: Layer) -> Documents:
     for offset, length, plain in (table_place[:3], split_place):
         if offset + length > size or max(length, plain) > CHUNKED_TABLE * 8:
             wrong(layer, "or its tar-split data is not inside the layer, or too large")
-    packed, split = (read(layer, place) for place in (table_place, split_place))
-    if sha256(packed) != annotations.get(CHECKSUM):
-        wrong(layer, f"has the digest {sha256(packed)}, and not that of the annotation")
+    packed, split = (Range(layer.stored.blob, *place[:2]) for place in (table_place, split_place))
+    if (digest := _digest(layer, packed, budget)) != annotations.get(CHECKSUM):
+        wrong(layer, f"has the digest {digest}, and not that of the annotation")
     if table_place[2] > CHUNKED_TABLE:
         wrong(layer, f"is larger than {CHUNKED_TABLE} bytes, which podman refuses")
-    table = read_all(unpacked(layer, Bytes(packed)), TABLES.of(size), layer.where)
+    budget.spend(TABLES, table_place[2], layer.where)
+    table = read_all(unpacked(layer, packed, budget), table_place[2], f"{layer.where}: the table of contents")
     if len(table) != table_place[2]:
         wrong(layer, f"has {len(table)} bytes, and {table_place[2]} by the annotation")
     try:
@@ -66,14 +89,26 @@ def documents(layer: Layer) -> Documents:
     end = _END.fullmatch(text, max(0, text.rfind("]")))
     if not text.startswith(START) or not end:
         wrong(layer, "has not the form that podman writes")
-    if sha256(split) != end[1]:
+    if _digest(layer, split, budget) != end[1]:
         wrong(layer, "has another digest of the tar-split data")
     return Documents(text[len(START) : end.start()], split, (*table_place, *split_place))
 
 
-def unpacked(layer: Layer, packed: Blob) -> Blob:
-    """The decompressed bytes; a reader needs no more memory or time than the layer may ask for."""
-    return Decompressed(packed, "zstd", layer.where, layer.budget or Budget(0))
+def _digest(layer: Layer, stored: Range, budget: Budget) -> Digest:
+    """The digest of compressed bytes. Raises BadInput: there are fewer than its size, or too many of them together."""
+    budget.spend(COMPARED, stored.size, layer.where)
+    state, total = hashlib.sha256(), 0
+    for chunk in stored.chunks():
+        state.update(chunk)
+        total += len(chunk)
+    if total != stored.size:
+        wrong(layer, "is cut short")
+    return Digest(f"sha256:{state.hexdigest()}")
+
+
+def unpacked(layer: Layer, packed: Blob, budget: Budget) -> Blob:
+    """The decompressed bytes, which count for the budget."""
+    return Decompressed(packed, "zstd", layer.where, budget)
 
 
 def _numbers(layer: Layer, text: str | None, count: int) -> tuple[int, ...]:
@@ -83,21 +118,15 @@ def _numbers(layer: Layer, text: str | None, count: int) -> tuple[int, ...]:
     return tuple(map(int, numbers.groups()))
 
 
-def read(layer: Layer, place: tuple[int, ...]) -> bytes:
-    assert layer.stored
-    offset, length = place[:2]
-    data = b"".join(as_chunks(layer.stored.blob.part(offset, length)))
-    if len(data) != length:
-        wrong(layer, "is cut short")
-    return data
+def members(layer: Layer, table: str, budget: Budget) -> Iterator[list[Json]]:
+    """The entries of each member: its own, and of those of its further chunks what is about chunks.
 
-
-def members(layer: Layer, table: str) -> Iterator[list[Json]]:
-    """The entries of each member: its own, and those of its further chunks. Keys are in lower case."""
+    Keys are in lower case.
+    """
     held: list[Json] = []
-    for entry in _entries(layer, table):
+    for entry in _entries(layer, table, budget):
         if entry.get("type") == "chunk" and held:
-            held.append(entry)
+            held.append({key: entry[key] for key in _OF_CHUNKS if key in entry})
             continue
         if held:
             yield held
@@ -106,17 +135,27 @@ def members(layer: Layer, table: str) -> Iterator[list[Json]]:
         yield held
 
 
-def _entries(layer: Layer, table: str) -> Iterator[Json]:
-    decoder = json.JSONDecoder(object_pairs_hook=_lower, parse_float=_refused, parse_constant=_refused)
-    position, count = 0, Meter(LAYER_MEMBERS)
+def _entries(layer: Layer, table: str, budget: Budget) -> Iterator[Json]:
+    decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_refused, parse_constant=_refused)
+    position = 0
     while position < len(table):
-        count.count(1, layer.budget, layer.where)
+        budget.spend(LAYER_MEMBERS, 1, layer.where)
         if position:
             if table[position] != ",":
                 wrong(layer, "is no JSON")
             position += 1
         entry, position = _decoded(layer, decoder.raw_decode, table, position)
+        if not all(_is_simple(value) or (key == "xattrs" and _is_flat(value)) for key, value in entry.items()):
+            wrong(layer, f"has lists or objects where there are none, in {entry.get('name')!r:.100}")
         yield entry
+
+
+def _is_simple(value: object) -> bool:
+    return value is None or isinstance(value, str | int)
+
+
+def _is_flat(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_simple, value.values()))
 
 
 def _decoded(layer: Layer, decode: Callable[[str], tuple[Any, int]], table: str, start: int) -> tuple[Json, int]:
@@ -126,7 +165,7 @@ def _decoded(layer: Layer, decode: Callable[[str], tuple[Any, int]], table: str,
         try:
             value, end = decode(table[start : start + size])
             if isinstance(value, dict):
-                return value, start + end
+                return _lower([*value.items()]), start + end
         except RecursionError:
             pass
         except ValueError as error:
@@ -145,6 +184,14 @@ def _refused(text: str) -> NoReturn:
     raise _Refused(text)
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> Json:
+    """Names of attributes are data, whose case counts."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise _Refused
+    return result
+
+
 def _lower(pairs: list[tuple[str, Any]]) -> Json:
     """Readers know keys in any case, and use the last of equal ones."""
     result = {key.lower(): value for key, value in pairs}
@@ -161,19 +208,24 @@ class Line(NamedTuple):
     size: int = 0
 
 
-def lines(layer: Layer, split: bytes) -> Iterator[Line]:
+def lines(layer: Layer, split: Blob, budget: Budget) -> Iterator[Line]:
     """The lines of tar-split data. Raises BadInput."""
-    rest = b""
-    for chunk in unpacked(layer, Bytes(split)).chunks():
-        *complete, rest = (rest + chunk).split(b"\n")
-        yield from (_line(layer, text) for text in complete)
-        if len(rest) > 2 * _ENTRY:
+    held = bytearray()
+    for chunk in unpacked(layer, split, budget).chunks():
+        start, searched = 0, len(held)
+        held += chunk
+        while (end := held.find(b"\n", searched)) >= 0:
+            yield _line(layer, bytes(held[start:end]), budget)
+            start = searched = end + 1
+        del held[:start]
+        if len(held) > _LINE:
             wrong(layer, "has a line of tar-split data that is too long")
-    if rest:
-        yield _line(layer, rest)
+    if held:
+        yield _line(layer, bytes(held), budget)
 
 
-def _line(layer: Layer, text: bytes) -> Line:
+def _line(layer: Layer, text: bytes, budget: Budget) -> Line:
+    budget.spend(TABLE_LINES, 1, layer.where)
     try:
         fields = json.loads(text, object_pairs_hook=_lower)
         payload = base64.b64decode(fields.get("payload") or "", validate=True)
@@ -181,7 +233,9 @@ def _line(layer: Layer, text: bytes) -> Line:
             return Line(payload)
         if fields["type"] == 1:
             raw = base64.b64decode(fields.get("name_raw") or "", validate=True)
-            return Line(payload, raw or fields.get("name", "").encode(), int(fields.get("size", 0)))
+            size = fields.get("size", 0)
+            if type(size) is int:
+                return Line(payload, raw or fields.get("name", "").encode(), size)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error):
         pass
     wrong(layer, "has tar-split data that cannot be read")

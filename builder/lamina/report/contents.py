@@ -7,7 +7,7 @@ then be searched for in the files (`references.py`). What is not known is None.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -15,7 +15,7 @@ from lamina.image.cache import Cache
 from lamina.image.image import Image
 from lamina.image.layer import Origin
 from lamina.oci.digest import Digest
-from lamina.report.members import File, HeldPath, Members, members_of
+from lamina.report.members import File, HeldPath, Members, Seen, members_of
 from lamina.store.closure import base_name, hash_of, name_of
 from lamina.store.names import PackageName, package_name
 
@@ -112,13 +112,19 @@ class Contents:
         return result
 
 
-def contents_of(image: Image, *, files: bool = False, cache: Cache | None = None) -> Contents:
+def all_contents(images: Iterable[Image], *, cache: Cache | None = None) -> list[Contents]:
+    """The contents of images. A layer that several of them have is read once. Raises BadInput as `contents_of` does."""
+    seen = Seen()
+    return [contents_of(image, cache=cache, seen=seen) for image in images]
+
+
+def contents_of(image: Image, *, files: bool = False, cache: Cache | None = None, seen: Seen | None = None) -> Contents:
     """The contents of an image; with `files`, also the list of files that are in no store path.
 
     Reads the headers of layers that are in a file, and looks at the files of layers that are made from the store,
     unless the cache has what was seen there. Raises BadInput: a layer cannot be read, or asks for too much.
     """
-    read = members_of(image.layers, files=files, cache=cache)
+    read = members_of(image.layers, files=files, cache=cache, seen=seen)
     shown = _shown(read)
     created = _created_by(image)
     layers = tuple(

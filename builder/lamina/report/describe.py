@@ -13,7 +13,7 @@ from lamina.image.image import Image
 from lamina.oci.digest import sha256
 from lamina.oci.strict_json import Json
 from lamina.recipe.open import open_images
-from lamina.report.contents import Contents, LayerContents, contents_of
+from lamina.report.contents import Contents, LayerContents, all_contents
 from lamina.report.style import Style
 from lamina.store.closure import base_name, name_of
 
@@ -43,7 +43,8 @@ def inspect(
     """
     images = [source] if isinstance(source, Image) else open_images(source, platform=platform, name=name, tag=tag)
     cache = Cache.of_user()
-    return [describe(contents_of(known(image, cache), cache=cache)) for image in images]
+    measured = (known(image, cache) for image in images)
+    return [describe(contents) for contents in all_contents(measured, cache=cache)]
 
 
 def describe(contents: Contents) -> Json:

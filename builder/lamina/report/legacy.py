@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import attrs
 
-from lamina.data.blob import read_all
+from lamina.data.blob import Place, read_all
 from lamina.data.compression import plain
 from lamina.errors import BadInput
 from lamina.image.layer import Layer, hashed
@@ -22,9 +23,6 @@ _REMEDY = "create the archive again"
 Stacks = Mapping[Digest, Sequence[Digest]]
 """The diff IDs of each image, by its identity."""
 
-Place = tuple[object, int]
-"""Where a file begins: its source's identity, and the offset."""
-
 
 def check_v1_chains(members: Members, stacks: Stacks, images: Sequence[Named], known: Mapping[Place, Digest]) -> None:
     """Each name must lead to the layers of an image, and of the image of that name if there is one.
@@ -36,20 +34,48 @@ def check_v1_chains(members: Members, stacks: Stacks, images: Sequence[Named], k
         return
     where = f"{members.where}(repositories)"
     chains = _Chains(members, dict(known))
+    tops = {identity: _Top.of(stack) for identity, stack in stacks.items()}
+    named: dict[str, set[_Top]] = {}
+    for image in images:
+        for name in image.names:
+            named.setdefault(name, set()).add(tops[image.identity])
+    any_image = _Allowed.of(tops.values())
     names = read_document(members, "repositories", REPOSITORIES)
     for name, tags in _map(names, "repositories", where).items():
         for tag, top in _map(tags, f"repositories.{name}", where).items():
             identity = expect(top, str, f"the ID of {name}:{tag}", where)
             if not any(f"{identity}/{file}" in members for file in ("json", "VERSION", "layer.tar")):
                 continue
-            called = whole_name(f"{name}:{tag}")
-            own = [stacks[image.identity] for image in images if called in image.names]
-            allowed = own or list(stacks.values())
+            own = named.get(whole_name(f"{name}:{tag}") or "")
+            allowed = _Allowed.of(own) if own else any_image
             depth = chains.read(identity)
-            if depth not in {len(stack) for stack in allowed}:
+            if depth not in allowed.depths:
                 raise BadInput(where, f"the v1 chain of {name}:{tag} has another length", _REMEDY)
-            if depth and chains.chain_id(identity) not in {chain_ids(stack)[-1] for stack in allowed if stack}:
+            if depth and chains.chain_id(identity) not in allowed.chain_ids:
                 raise BadInput(where, f"the v1 chain of {name}:{tag} has other layers than the image", _REMEDY)
+
+
+class _Top(NamedTuple):
+    """What the layers of an image are together: their number, and the chain ID of the highest."""
+
+    depth: int
+    chain_id: Digest | None
+
+    @classmethod
+    def of(cls, stack: Sequence[Digest]) -> _Top:
+        return cls(len(stack), chain_ids(stack)[-1] if stack else None)
+
+
+class _Allowed(NamedTuple):
+    """What a v1 chain may be. It is made once for all names that are no names of images."""
+
+    depths: frozenset[int]
+    chain_ids: frozenset[Digest | None]
+
+    @classmethod
+    def of(cls, tops: Iterable[_Top]) -> _Allowed:
+        tops = list(tops)
+        return cls(frozenset(top.depth for top in tops), frozenset(top.chain_id for top in tops))
 
 
 def _map(value: object, what: str, where: str) -> Json:
@@ -110,7 +136,7 @@ class _Chains:
     def _digest(self, identity: str) -> Digest:
         name = f"{identity}/layer.tar"
         blob = self.members.blob(name)
-        place = (blob.source.identity, blob.offset)
+        place = blob.place
         if place not in self.digests:
             where = f"{self.members.where}({name})"
             self.digests[place] = hashed(Layer.of(plain(blob, where, self.members.budget), where)).diff_id or Digest("")

@@ -65,23 +65,31 @@ class Members:
 
 
 @attrs.define
-class _Reader:
-    """Reads layers with common limits; of a layer that occurs twice, the second time nothing."""
+class Seen:
+    """What was read of layers, with common limits. Images of one archive share it: each layer is read once."""
 
-    files: bool
-    cache: Cache | None
-    progress: Progress
     headers: Meter = attrs.field(factory=lambda: Meter(LAYER_MEMBERS))
     kept: Meter = attrs.field(factory=lambda: Meter(FILES))
     names: Meter = attrs.field(factory=lambda: Meter(LAYER_NAMES))
     total: int = 0
-    seen: dict[object, Members] = attrs.field(factory=dict)
+    members: dict[tuple[object, bool], Members] = attrs.field(factory=dict)
+
+
+@attrs.define
+class _Reader:
+    """Reads layers; of a layer that occurs twice, the second time nothing."""
+
+    files: bool
+    cache: Cache | None
+    progress: Progress
+    seen: Seen
 
     def read(self, layer: Layer) -> Members:
-        identity = (layer.diff_id, layer.where) if layer.diff_id else object()
-        if identity not in self.seen:
-            self.seen[identity] = self._members(layer)
-        return self.seen[identity]
+        known = self.seen.members
+        key = (layer.identity, self.files)
+        if key not in known:
+            known[key] = self._members(layer)
+        return known[key]
 
     def _members(self, layer: Layer) -> Members:
         if layer.origin and layer.origin.kind == "store":
@@ -99,12 +107,12 @@ class _Reader:
         found = Members(files=[] if self.files else None)
         sizes: dict[str, list[int]] = {}
         for path, kind, size, stored, link in _items(layer):
-            self.headers.count(1, layer.budget, layer.where)
+            self.seen.headers.count(1, layer.budget, layer.where)
             self._add(found, sizes, layer, File(path, kind, size, stored, link))
             self.progress(stored)
         found.paths = [HeldPath(f"/{STORE}/{base}", size, count) for base, (size, count) in sizes.items()]
-        self.total += len(found.paths) + len(found.deleted)
-        if self.total > STORE_PATHS:
+        self.seen.total += len(found.paths) + len(found.deleted)
+        if self.seen.total > STORE_PATHS:
             remedy = "no store contains so many: it is hostile"
             raise BadInput(layer.where, f"more than {STORE_PATHS} store paths", remedy)
         return found
@@ -125,15 +133,17 @@ class _Reader:
         found.file_bytes += file.stored
         found.file_count += 1
         if found.files is not None:
-            self.kept.count(1, layer.budget, layer.where)
-            self.names.count(len(file.path) + len(file.link), layer.budget, layer.where)
+            self.seen.kept.count(1, layer.budget, layer.where)
+            self.seen.names.count(len(file.path) + len(file.link), layer.budget, layer.where)
             found.files.append(file)
 
 
-def members_of(layers: Iterable[Layer], *, files: bool, cache: Cache | None = None) -> list[Members]:
+def members_of(
+    layers: Iterable[Layer], *, files: bool, cache: Cache | None = None, seen: Seen | None = None
+) -> list[Members]:
     """The members of each layer; with `files`, each of those that are in no store path. Raises BadInput."""
     with Progress("reading the contents of layers") as progress:
-        reader = _Reader(files, cache, progress)
+        reader = _Reader(files, cache, progress, seen or Seen())
         return [reader.read(layer) for layer in layers]
 
 

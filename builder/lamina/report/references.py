@@ -15,11 +15,13 @@ from typing import NamedTuple, TypeGuard
 import attrs
 
 from lamina.data.blob import FileRange
+from lamina.data.budget import Meter
 from lamina.data.compression import spool
 from lamina.data.progress import Progress
 from lamina.image.cache import Cache
 from lamina.image.contents import name_in_store
 from lamina.image.layer import Layer
+from lamina.limits import SEARCHED
 from lamina.oci.digest import sha256
 from lamina.report.contents import Contents
 from lamina.report.members import STORE
@@ -44,6 +46,7 @@ def searched(contents: Contents, only: Collection[str] | None = None, cache: Cac
     hashes = contents.by_hash()
     candidates = sha256("\0".join(sorted(contents.paths)).encode())
     found: dict[str, set[str]] = {path: set() for path in unknown}
+    places = Meter(SEARCHED)
     with Progress("searching for references") as progress:
         for layer, described in zip(contents.image.layers, contents.layers, strict=True):
             if unknown.isdisjoint(held.path for held in described.paths):
@@ -51,7 +54,7 @@ def searched(contents: Contents, only: Collection[str] | None = None, cache: Cac
             key = key_of(layer, "references", among=candidates)
             remembered = cache.report(key).get("references") if cache and key else None
             if not _is_graph(remembered, contents.paths):
-                remembered = _search(layer, hashes, progress)
+                remembered = _search(layer, hashes, places, progress)
                 if cache and key:
                     cache.remember_report(key, {"references": remembered})
             for path, names in remembered.items():
@@ -61,16 +64,21 @@ def searched(contents: Contents, only: Collection[str] | None = None, cache: Cac
     return attrs.evolve(contents, paths={**contents.paths, **known})
 
 
-def _search(layer: Layer, hashes: Mapping[bytes, str], progress: Progress) -> dict[str, list[str]]:
+def _search(layer: Layer, hashes: Mapping[bytes, str], places: Meter, progress: Progress) -> dict[str, list[str]]:
     """For each store path in the layer the store paths whose hashes occur in its files."""
     found: dict[str, set[str]] = {}
+    count = _counter(places, layer)
     for member in _opened(layer):
         if base := name_in_store(member.path, STORE):
             names = found.setdefault(f"/{STORE}/{base}", set())
             for data in member.pieces():
-                names.update(hashes[digest] for digest in hashes_in(data, hashes))
+                names.update(hashes[digest] for digest in hashes_in(data, hashes, count))
         progress(member.size)
     return {path: sorted(names) for path, names in found.items()}
+
+
+def _counter(places: Meter, layer: Layer) -> Callable[[int], None]:
+    return lambda number: places.count(number, layer.budget, layer.where)
 
 
 def _is_graph(value: object, paths: Collection[str]) -> TypeGuard[dict[str, list[str]]]:
@@ -85,14 +93,15 @@ def referred_by_files(contents: Contents) -> Iterator[tuple[int, str, set[str]]]
 
     Raises BadInput: a layer cannot be read.
     """
-    hashes = contents.by_hash()
+    hashes, places = contents.by_hash(), Meter(SEARCHED)
     for number, (layer, described) in enumerate(zip(contents.image.layers, contents.layers, strict=True)):
         found: dict[str, set[str]] = {}
         if described.file_count and hashes:
+            count = _counter(places, layer)
             with Progress(f"searching {layer.where}", layer.size) as progress:
                 for member in _opened(layer):
                     for data in () if _is_nix(member.path) else member.pieces():
-                        if named := {hashes[digest] for digest in hashes_in(data, hashes)}:
+                        if named := {hashes[digest] for digest in hashes_in(data, hashes, count)}:
                             found.setdefault(member.path, set()).update(named)
                     progress(member.size)
         for path, names in found.items():

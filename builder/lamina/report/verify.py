@@ -15,15 +15,14 @@ from lamina.compat import failing, known_consumers
 from lamina.compat.check import Finding
 from lamina.compat.facts import gather
 from lamina.compat.survey import Survey, survey
-from lamina.data.blob import Blob, FileRange, Source
+from lamina.data.blob import Blob, Place, Source
 from lamina.data.budget import Budget, Meter
 from lamina.data.checked import Checked
-from lamina.data.compression import Decompressed
 from lamina.data.output import temporary_directory
 from lamina.errors import BadInput, BadUsage, LaminaError
 from lamina.image.document import complete_history
 from lamina.image.image import Image
-from lamina.image.layer import Layer, hashed, read_through
+from lamina.image.layer import Layer, identified, read_through
 from lamina.limits import LAYER_MEMBERS, LAYER_NAMES
 from lamina.media import docker_archive, oci_layout
 from lamina.media.absent import Absent
@@ -43,6 +42,7 @@ from lamina.report.chunked import check_table, has_table, notes
 from lamina.report.conformance import MemberRules, as_lines, layout_problems
 from lamina.report.legacy import check_v1_chains
 from lamina.report.specification import name_rules
+from lamina.report.stored import StoredDigests
 from lamina.tar.read import Entry, entries
 
 
@@ -144,9 +144,12 @@ class _Check:
     unchecked: list[str] = attrs.field(factory=list)
     sizes: dict[Digest, int] = attrs.field(factory=dict)
     surveys: dict[str, Survey] = attrs.field(factory=dict)
-    digests: dict[tuple[object, int], Digest] = attrs.field(factory=dict)
+    digests: dict[Place, Digest] = attrs.field(factory=dict)
     absent: bool = False
     _layers: dict[tuple[Digest | None, str], Layer] = attrs.field(factory=dict)
+    _results: dict[object, Layer | None] = attrs.field(factory=dict)
+    """The layers that were read, by their bytes; None for those that cannot be read."""
+    _stored: StoredDigests = attrs.field(factory=StoredDigests)
     _tables: dict[object, Layer] = attrs.field(factory=dict)
     _blobs: list[Descriptor] = attrs.field(factory=list)
     _headers: Meter = attrs.field(factory=lambda: Meter(LAYER_MEMBERS))
@@ -217,7 +220,7 @@ class _Check:
             self.stacks[named.identity] = tuple(image.diff_ids)
             # A layer that both sides have is read once; the blob's own digest is in the index only, which comes last.
             self._layers.update({(layer.diff_id, layer.where): layer for layer in image.layers})
-            self._tables.update({(layer.where, notes(layer)): layer for layer in image.layers if has_table(layer)})
+            self._tables.update({(layer.identity, notes(layer)): layer for layer in image.layers if has_table(layer)})
         return named
 
     def layers(self) -> None:
@@ -231,13 +234,14 @@ class _Check:
                 self.unchecked.append(f"{layer.where}: left out by design, for who has {layer.blob.needed.name}")
                 continue
             with _noted(self.problems):
-                measured = self._checked(layer)
-                self.sizes[measured.diff_id or Digest("")] = measured.size or 0
-                if place := _place(layer):
-                    self.digests[place] = measured.diff_id or Digest("")
+                if measured := self._measured(layer):
+                    self.sizes[measured.diff_id or Digest("")] = measured.size or 0
+                    if layer.blob.place:
+                        self.digests[layer.blob.place] = measured.diff_id or Digest("")
+        budget = Budget(self.members.budget.packed)
         for layer in self._tables.values():
             with _noted(self.problems):
-                check_table(layer)
+                check_table(layer, budget)
         for descriptor in self._blobs:
             where = blob_where(self.members, descriptor.digest)
             path = self.members.path_of(descriptor.digest)
@@ -245,10 +249,29 @@ class _Check:
                 self.unchecked.append(f"{where}: not in the archive")
                 continue
             with _noted(self.problems):
-                hashed(Layer(Checked(self.members.blob(path), descriptor, where), where))
+                self._stored.compare(Checked(self.members.blob(path), descriptor, where))
+
+    def _measured(self, layer: Layer) -> Layer | None:
+        """The layer with its size, its digests compared; None if the problems have the error of these bytes already.
+
+        The same bytes are read once, whatever images say about them. Raises LaminaError.
+        """
+        identity = layer.identity
+        if identity not in self._results:
+            self._results[identity] = None
+            self._results[identity] = self._checked(attrs.evolve(layer, diff_id=None))
+            self._stored.passed(layer.blob)
+        known = self._results[identity]
+        if known is None:
+            return None
+        self._stored.compare(layer.blob)
+        if known.where in self.surveys:
+            self.surveys[layer.where] = self.surveys[known.where]
+        assert known.diff_id and known.size is not None
+        return identified(layer, known.diff_id, known.size)
 
     def _checked(self, layer: Layer) -> Layer:
-        """The layer with its size, its digest compared, and its tar read from the first header to the end.
+        """The layer with its size and digest, its tar read from the first header to the end.
 
         Where compatibility is asked for, what the headers show is kept, by what errors call the layer.
         """
@@ -266,14 +289,6 @@ class _Check:
             self._headers.count(1, layer.budget, layer.where)
             rules.see(entry)
             yield entry
-
-
-def _place(layer: Layer) -> tuple[object, int] | None:
-    """Where the file of a layer begins."""
-    blob = layer.blob
-    while isinstance(blob, Decompressed | Checked):
-        blob = blob.packed if isinstance(blob, Decompressed) else blob.blob
-    return (blob.source.identity, blob.offset) if isinstance(blob, FileRange) else None
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import filecmp
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from lamina.store.closure import HASH_LENGTH, Graph, PathInfo, split_store_path
@@ -129,8 +129,8 @@ def file_data(source: bytes) -> Iterator[bytes]:
             yield data
 
 
-def hashes_in(data: bytes, hashes: Mapping[bytes, str]) -> set[bytes]:
-    """Those of the hashes that occur in the data."""
+def hashes_in(data: bytes, hashes: Mapping[bytes, str], count: Callable[[int], None] = lambda _: None) -> set[bytes]:
+    """Those of the hashes that occur in the data. `count` gets the number of places that are looked at one by one."""
     found = set[bytes]()
     samples = data[::_STEP].translate(_KINDS) + b"\0"
     start = samples.find(_SAMPLES)
@@ -138,6 +138,7 @@ def hashes_in(data: bytes, hashes: Mapping[bytes, str]) -> set[bytes]:
         end = samples.find(b"\0", start)
         part = data[max(0, (start - 1) * _STEP) : end * _STEP]
         for run in _RUN.findall(part):
+            count(len(run) - HASH_LENGTH + 1)
             windows = (run[i : i + HASH_LENGTH] for i in range(len(run) - HASH_LENGTH + 1))
             found.update(window for window in windows if window in hashes)
         start = samples.find(_SAMPLES, end)

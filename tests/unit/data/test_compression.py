@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import subprocess
@@ -18,6 +19,7 @@ from lamina.data.blob import Bytes, FileRange, Source
 from lamina.data.compression import compress, detect, plain, spool
 from lamina.data.compressors import COMPRESSORS
 from lamina.errors import BadInput, LaminaError
+from lamina.limits import Allowance
 from tests.support.archives import WRAPPERS, Piece, layer_of, tar_of
 
 TAR = layer_of({"file": bytes(range(256)) * 30, "zeros": bytes(5000)})
@@ -112,6 +114,16 @@ def test_frames_of_zstd_that_hold_nothing_are_passed_over() -> None:
     skippable = (0x184D2A50).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"notes"
     frame = zstandard.compress(TAR)
     assert unpacked(skippable + frame + skippable) == TAR
+
+
+@packers
+def test_frames_without_content_count(packer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Millions of them compress to a few kilobytes, and each takes some microseconds."""
+    monkeypatch.setattr("lamina.data.compression.UNPACKED", Allowance("bytes unpacked", 1 << 20, 0, 1 << 20, ""))
+    for count in (100, 600):
+        blob = plain(Bytes(PACKERS[packer](TAR) + PACKERS[packer](b"") * count), "it")
+        with pytest.raises(BadInput, match="bytes unpacked") if count == 600 else contextlib.nullcontext():
+            assert b"".join(blob.chunks()) == TAR
 
 
 @packers

@@ -6,15 +6,18 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
 import pytest
 
 from lamina.data.blob import Bytes
 from lamina.errors import BadInput
 from lamina.image.export import export
 from lamina.image.image import Image
-from lamina.image.layer import Layer
+from lamina.image.layer import Layer, hashed
 from lamina.image.rootfs import Node, merged
 from lamina.limits import Allowance
+from lamina.oci.digest import Digest
+from lamina.recipe.open import open_image
 from tests.support.archives import docker_save, sample
 from tests.support.doctored import ONE_HOLE
 from tests.support.fixtures import Command
@@ -108,6 +111,19 @@ def test_deleting_again_and_again_has_an_end(monkeypatch: pytest.MonkeyPatch) ->
     merged([layer(*(f"d/{n}" for n in range(100)), *["d/.wh..wh..opq"] * 8)])
     with pytest.raises(BadInput, match="more than 1000 files"):
         merged([layer(*(f"d/{n}" for n in range(100)), *["d/.wh..wh..opq"] * 9)])
+
+
+def test_a_layer_that_occurs_twice_is_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And each claim of its diff ID is compared."""
+    image = sample("a")
+    pieces = docker_save([attrs.evolve(image, layers=image.layers * 3)])
+    layers = open_image(save(pieces, tmp_path / "it.tar")).layers
+    read: list[Layer] = []
+    monkeypatch.setattr("lamina.image.rootfs.hashed", lambda layer: read.append(layer) or hashed(layer))
+    assert names(merged(layers)) == ["file-a"]
+    assert len(read) == 1
+    with pytest.raises(BadInput, match="the config says diff ID"):
+        merged([layers[0], attrs.evolve(layers[1], diff_id=Digest("sha256:" + "a" * 64))])
 
 
 def exported(layers: Sequence[Layer], target: Path) -> tarfile.TarFile:

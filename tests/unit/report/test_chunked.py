@@ -15,8 +15,11 @@ import pytest
 import zstandard
 
 from lamina.image.chunked import CHECKSUM, CHUNK, TABLE, TAR_SPLIT, chunked
+from lamina.image.layer import Layer
 from lamina.oci.documents import OCI_LAYER
 from lamina.report.verify import verify
+from tests.judge.tars import block, padded, record
+from tests.limits.chunked import archive
 from tests.support.doctored import File, folder, layer
 from tests.support.fixtures import Command
 
@@ -132,6 +135,12 @@ def test_what_is_right_is_sound(tmp_path: Path) -> None:
     assert problems(tmp_path, podman) == ""
 
 
+def test_the_case_of_attributes_counts(tmp_path: Path) -> None:
+    records = record(b"SCHILY.xattr.user.a", b"1") + record(b"SCHILY.xattr.user.A", b"2")
+    tar = block(b"x", b"x", len(records)) + padded(records) + block(b"f", b"0") + bytes(1024)
+    assert problems(tmp_path, lambda _: None, tar) == ""
+
+
 def frames_of(parts: Chunked, first: str, second: str) -> None:
     """Both entries refer to the frame of the second."""
     parts.entry(first).update({key: parts.entry(second)[key] for key in ("offset", "endOffset")})
@@ -173,19 +182,27 @@ EDITS: dict[str, tuple[Callable[[Chunked], object], str]] = {
     "hole": (lambda parts: chunks(parts)[0].update(chunkType="zeros"), "other bytes in its frames"),
     "name of a chunk": (lambda parts: chunks(parts)[1].update(name="d/other"), "a chunk with another name"),
     "frame outside": (lambda parts: parts.entry("d/text").update(offset=10**9), "outside of the layer's data"),
+    "end as text": (lambda parts: chunks(parts)[0].update(endOffset="9"), "outside of the layer's data"),
+    "a list": (lambda parts: parts.entry("d/empty").update(chunkType=[[]]), "lists or objects where there are none"),
+    "an object in attributes": (
+        lambda parts: parts.entry("d/text").update(xattrs={"user.a": {"": ""}}),
+        "lists or objects where there are none",
+    ),
     "text as number": (lambda parts: parts.entry("d/text").update(offset="9"), "outside of the layer's data"),
     "header in tar-split": (other_header, "other headers than the tar"),
     "tar-split line missing": (lambda parts: parts.split.pop(), "lacks a part of the tar"),
     "tar-split checksum": (lambda parts: parts.split[3].update(payload="AAAAAAAAAAA="), "differs from the tar"),
     "tar-split name": (lambda parts: parts.split[3].update(name="d/other"), "differs from the tar"),
     "tar-split more": (lambda parts: parts.split.append(dict(parts.split[-1])), "with more than the tar"),
+    "tar-split size": (lambda parts: parts.split[3].update(size=float("inf")), "cannot be read"),
+    "tar-split size as text": (lambda parts: parts.split[3].update(size="150"), "cannot be read"),
     "tar-split of nothing": (lambda parts: parts.split[3].update(type=3), "cannot be read"),
     "tar-split line of nothing": (
         lambda parts: parts.split.insert(2, {"type": 2, "payload": "", "position": 0}),
         "cannot be read",
     ),
     "frame of the file before": (lambda parts: frames_of(parts, "d/other", "d/text"), "before those of the chunk"),
-    "a table of millions": (lambda parts: attrs_of(parts, text=b"{}," * (6 << 20)), "larger than 17958"),
+    "a table of millions": (lambda parts: attrs_of(parts, text=b"{}," * (6 << 20)), "bytes in its tables of contents"),
     "many entries": (
         lambda parts: attrs_of(parts, text=_text(parts).replace(b"[{", b"[" + CHUNK_ENTRY * 70_000 + b"{", 1)),
         "members in its layers",
@@ -229,6 +246,17 @@ def _text(parts: Chunked) -> bytes:
 def test_a_wrong_table_is_found(name: str, tmp_path: Path) -> None:
     edit, expected = EDITS[name]
     assert re.search(re.escape(expected), problems(tmp_path, edit))
+
+
+def test_a_table_is_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if two manifests have other annotations beside those of the table."""
+    compared: list[Layer] = []
+    monkeypatch.setattr("lamina.report.verify.check_table", lambda layer, _: compared.append(layer))
+    blob, annotations = Chunked.of(TAR).blob()
+    path = tmp_path / "it.tar"
+    path.write_bytes(archive(TAR, blob, [annotations, {**annotations, "a": "b"}, {**annotations, CHECKSUM: NOT}]))
+    assert verify(path).problems == ()
+    assert len(compared) == 2
 
 
 def test_two_files_of_one_name_are_found(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from lamina.errors import BadInput
 from lamina.recipe.open import open_image
@@ -185,6 +186,38 @@ def test_a_view_in_the_place_of_rpm_s_table(tmp_path: Path) -> None:
         connection.execute("CREATE VIEW Packages AS SELECT zeroblob(100) AS blob")
     with pytest.raises(BadInput, match="not an RPM database"):
         packages(tmp_path, {"var/lib/rpm/rpmdb.sqlite": (tmp_path / "db").read_bytes()})
+
+
+def test_an_rpm_database_that_makes_its_rows(tmp_path: Path) -> None:
+    """It has 8 kB, and each row 10 MB."""
+    path = tmp_path / "db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob AS (zeroblob(10000000)))")
+        connection.executemany("INSERT INTO Packages (hnum) VALUES (?)", [(number,) for number in range(9)])
+        connection.commit()
+    with pytest.raises(BadInput, match="longer than the file"):
+        packages(tmp_path, {"var/lib/rpm/rpmdb.sqlite": path.read_bytes()})
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("var/lib/dpkg/status", b"Package: a\nVersion: 1\nDepends: " + b"b," * 500_000 + b"b\n"),
+        ("lib/apk/db/installed", b"P:a\nV:1\np:" + b"b " * 500_000 + b"b\n"),
+    ],
+)
+def test_more_dependencies_than_any_image_has(tmp_path: Path, path: str, data: bytes) -> None:
+    with pytest.raises(BadInput, match="more than 500000 dependencies"):
+        packages(tmp_path, {path: data})
+
+
+def test_databases_of_all_layers_count_together(tmp_path: Path) -> None:
+    """The archive is small because it is compressed."""
+    layers = tuple(layer_of({f"var/lib/dpkg/status.d/{number}": bytes(3 << 20)}) for number in range(2))
+    path = tmp_path / "it.tar"
+    path.write_bytes(zstandard.compress(tar_of(docker_save([sample(layers=layers)]))))
+    with pytest.raises(BadInput, match="bytes of package databases"):
+        distribution_packages(open_image(path).layers)
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())

@@ -11,9 +11,26 @@ from typing import Any
 import attrs
 import pytest
 
+from lamina.data.blob import FileRange, Source
+from lamina.data.checked import Checked
+from lamina.errors import BadInput
+from lamina.oci.digest import Digest
+from lamina.oci.documents import Descriptor
+from lamina.report.stored import StoredDigests
 from lamina.report.verify import verify
 from tests.support.archive_checks import Opened
-from tests.support.archives import SHAPES, WRAPPERS, Piece, Shape, docker_save, oci_platforms, sample, tar_of, to_json
+from tests.support.archives import (
+    SHAPES,
+    WRAPPERS,
+    Piece,
+    Shape,
+    digest,
+    docker_save,
+    oci_platforms,
+    sample,
+    tar_of,
+    to_json,
+)
 from tests.support.fixtures import Command
 from tests.support.kinds_of_images import KINDS
 from tests.support.recipes import LAYOUTS, archive_of, save
@@ -144,6 +161,32 @@ def test_a_problem_in_one_place_does_not_hide_another(tmp_path: Path) -> None:
         for piece in pieces
     ]
     assert len(verify(save(wrong, tmp_path / "it.tar")).problems) == 3
+
+
+def test_bytes_are_read_once_whatever_is_claimed_of_them(tmp_path: Path) -> None:
+    """Two images have the same file as their layer, one of them through a link and with another diff ID."""
+    images = [sample("a"), sample("b", names=("other:2",))]
+    pieces = docker_save(images)
+    [first, second] = [piece for piece in pieces if piece.name.endswith("/layer.tar")]
+    linked = attrs.evolve(second, data=b"", link=f"../{first.name}")
+    path = save([linked if piece is second else piece for piece in pieces], tmp_path / "it.tar")
+    read: list[int] = []
+    found = verify(path, progress=read.append).problems
+    assert sum(read) == len(first.data)
+    assert len(found) == 1 and f"({second.name}): the config says diff ID" in found[0]
+
+
+def test_a_blob_of_two_names_is_read_once(tmp_path: Path) -> None:
+    """And is found to be wrong under the second name."""
+    stored, digests = StoredDigests(), [Digest(digest(data)) for data in (b"right", b"wrong")]
+    (tmp_path / "it").write_bytes(b"right")
+    source = Source.open(tmp_path / "it")
+    right, wrong = (Checked(FileRange(source, 0, 5), Descriptor("", each, 5), "it") for each in digests)
+    stored.compare(right)
+    (tmp_path / "it").write_bytes(b"wrong")
+    stored.compare(right)
+    with pytest.raises(BadInput, match="not those of its digest"):
+        stored.compare(wrong)
 
 
 def test_a_layer_that_is_no_tar_is_found(tmp_path: Path) -> None:

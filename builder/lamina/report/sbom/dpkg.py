@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from lamina.report.sbom.bill import Part
 from lamina.report.sbom.files import FoundFile
-from lamina.report.sbom.packages import Installed, checked, distribution, stanzas
+from lamina.report.sbom.packages import Dependencies, Installed, checked, distribution, stanzas
 from lamina.report.sbom.purl import purl
 
 _NAME = re.compile(r"\s*([A-Za-z0-9.+-]+)")
@@ -15,10 +15,10 @@ _KEPT = ("package", "version", "architecture", "status", "depends", "pre-depends
          "description")  # fmt: skip
 
 
-def dpkg_packages(file: FoundFile, release: Mapping[str, str]) -> list[Installed]:
+def dpkg_packages(file: FoundFile, release: Mapping[str, str], names: Dependencies) -> list[Installed]:
     """The packages in a `status` file that are installed. Raises BadInput: the file is damaged."""
     found = [fields for lines in stanzas(file) if _is_installed(fields := _fields(lines))]
-    return [_installed(fields, file, release) for fields in found]
+    return [_installed(fields, file, release, names) for fields in found]
 
 
 def _fields(lines: list[str]) -> dict[str, str]:
@@ -36,7 +36,11 @@ def _is_installed(fields: Mapping[str, str]) -> bool:
     return "package" in fields and fields.get("status", "install ok installed").split()[-1:] == ["installed"]
 
 
-def _installed(fields: Mapping[str, str], file: FoundFile, release: Mapping[str, str]) -> Installed:
+def _installed(
+    fields: Mapping[str, str], file: FoundFile, release: Mapping[str, str], names: Dependencies
+) -> Installed:
+    lists = [fields.get(key, "") for key in ("provides", "pre-depends", "depends")]
+    names.count(sum(text.count(",") + text.count("|") + 1 for text in lists if text), file.where)
     name, version = checked(fields["package"], fields.get("version", ""), file.where)
     vendor, distro = distribution(release, "debian")
     ref = purl("deb", name, version, vendor, _qualifiers(fields, distro))
@@ -52,8 +56,8 @@ def _installed(fields: Mapping[str, str], file: FoundFile, release: Mapping[str,
         homepage=fields.get("homepage", ""),
         facts=(("deb:source", source),) if source else (),
     )
-    provides = [name for names in _names(fields.get("provides", "")) for name in names]
-    depends = [*_names(fields.get("pre-depends", "")), *_names(fields.get("depends", ""))]
+    provides = [name for group in _names(lists[0]) for name in group]
+    depends = [*_names(lists[1]), *_names(lists[2])]
     return Installed(part, provides, depends)
 
 

@@ -10,7 +10,7 @@ from lamina.data.blob import Stream
 from lamina.data.budget import Meter
 from lamina.errors import BadInput
 from lamina.image.layer import Layer
-from lamina.limits import LAYER_MEMBERS, PACKAGE_DATABASE, PACKAGES
+from lamina.limits import LAYER_MEMBERS, PACKAGE_DATABASES, PACKAGES
 from lamina.tar.read import Entry, entries
 from lamina.tar.whiteout import clean_path, hidden_path
 from lamina.tar.write import DIRECTORY, FILE
@@ -34,7 +34,7 @@ def found_files(layers: Sequence[Layer], asked: Callable[[str], bool]) -> dict[s
     decided: set[str] = set()
     gone: set[str] = set()
     emptied: set[str] = set()
-    headers = Meter(LAYER_MEMBERS)
+    headers, size = Meter(LAYER_MEMBERS), Meter(PACKAGE_DATABASES)
     for number, layer in reversed(list(enumerate(layers))):
         if layer.origin and layer.origin.kind == "store":
             continue
@@ -56,7 +56,7 @@ def found_files(layers: Sequence[Layer], asked: Callable[[str], bool]) -> dict[s
         if len(decided) > PACKAGES:
             raise BadInput(layer.where, f"more than {PACKAGES} files of package databases", "no image has so many")
         files = {path: entry for path, entry in visible.items() if entry.kind == FILE}
-        found |= {path: FoundFile(data, number, f"{layer.where}({path})") for path, data in _data(layer, files)}
+        found |= {path: FoundFile(data, number, f"{layer.where}({path})") for path, data in _data(layer, files, size)}
         gone |= own_gone
         emptied |= own_emptied
     return found
@@ -73,12 +73,9 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def _data(layer: Layer, files: dict[str, Entry]) -> Iterable[tuple[str, bytes]]:
+def _data(layer: Layer, files: dict[str, Entry], size: Meter) -> Iterable[tuple[str, bytes]]:
     stream = Stream(layer.blob)
-    left = PACKAGE_DATABASE
     for path, entry in sorted(files.items(), key=lambda item: item[1].offset):
-        left -= entry.size
-        if left < 0:
-            raise BadInput(f"{layer.where}({path})", f"larger than {PACKAGE_DATABASE} bytes", "it is hostile")
+        size.count(entry.size, layer.budget, f"{layer.where}({path})")
         stream.skip(entry.offset - stream.position)
         yield path, stream.read(entry.size)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import attrs
 
 from lamina.errors import BadInput
-from lamina.limits import PACKAGES
+from lamina.limits import PACKAGE_DEPENDENCIES, PACKAGES
 from lamina.report.sbom.bill import Part
 from lamina.report.sbom.files import FoundFile
 
@@ -31,7 +31,7 @@ def stanzas(file: FoundFile) -> Iterator[list[str]]:
     """The lines of each paragraph. Raises BadInput: there are too many."""
     count = 0
     lines: list[str] = []
-    for line in file.data.decode(errors="replace").split("\n"):
+    for line in _lines(file.data.decode(errors="replace")):
         if line.strip():
             lines.append(line)
         elif lines:
@@ -42,6 +42,28 @@ def stanzas(file: FoundFile) -> Iterator[list[str]]:
             lines = []
     if lines:
         yield lines
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines, one at a time: a list of four million empty ones takes 32 MB."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
+
+
+@attrs.define
+class Dependencies:
+    """Counts the names that packages depend on or provide."""
+
+    _count: int = 0
+
+    def count(self, number: int, where: str) -> None:
+        """Raises BadInput: no image has so many."""
+        self._count += number
+        if self._count > PACKAGE_DEPENDENCIES:
+            raise BadInput(where, f"more than {PACKAGE_DEPENDENCIES} dependencies of packages", REMEDY)
 
 
 def checked(name: str, version: str, where: str) -> tuple[str, str]:

@@ -36,9 +36,13 @@ def rpm_packages(file: FoundFile, release: Mapping[str, str]) -> list[Installed]
             kinds = connection.execute("SELECT type, sql FROM sqlite_master WHERE name = 'Packages'").fetchall()
             if len(kinds) != 1 or kinds[0][0] != "table" or "virtual" in str(kinds[0][1]).lower():
                 raise BadInput(file.where, "not an RPM database", REMEDY)
+            total = 0
             for count, (blob,) in enumerate(connection.execute("SELECT blob FROM Packages NOT INDEXED"), 1):
                 if count > PACKAGES or not isinstance(blob, bytes):
                     raise BadInput(file.where, f"a row that is no package, or more than {PACKAGES} rows", REMEDY)
+                total += len(blob)
+                if total > len(file.data):
+                    raise BadInput(file.where, "an RPM database whose rows are longer than the file", REMEDY)
                 parts.append(_part(_tags(blob, file.where), file, release))
     except (sqlite3.Error, UnicodeError, OverflowError) as error:
         raise BadInput(file.where, f"a corrupt RPM database: {error}", REMEDY) from None
