@@ -216,6 +216,15 @@ def zeros_behind_a_layer(n: int) -> bytes:
     return tar_of(image([FILE + bytes(n << 20)]))
 
 
+def layers_of_empty_lines(n: int) -> bytes:
+    """Which libmagic reads for a long time, to say that they are text."""
+    return tar_of(image([b"\n" * 4096] * 500, times=n))
+
+
+def layers_that_begin_like_lzma(n: int) -> bytes:
+    return tar_of(image([b"]\0\0" + b"\n" * 4096] * 500, times=n))
+
+
 def blobs_of_an_artifact(n: int) -> bytes:
     """Of 16 MiB, and all the same one."""
     blob = bytes(16 << 20)
@@ -288,6 +297,8 @@ CONSTRUCTS: dict[str, tuple[Construct, int, int | None, int]] = {
         (one_layer_again_and_again, 5, None, 500),
         (images_of_a_layer, 10, None, 1000),
         (zeros_behind_a_layer, 40, None, 256),
+        (layers_of_empty_lines, 2, None, 1000),
+        (layers_that_begin_like_lzma, 10, None, 1000),
         (blobs_of_an_artifact, 20, None, 5000),
         (tags_of_a_v1_image, 500, None, 5000),
         (package_databases.lines_of_a_package, 100_000, None, 20_000_000),

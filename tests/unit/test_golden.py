@@ -29,7 +29,7 @@ import lamina.commands.build, lamina.commands.errors, lamina.recipe.build, lamin
 from lamina.data.blob import Bytes
 from lamina.commands.main import main
 from lamina.data.compression import detect
-detect(Bytes(b"x"), "libmagic reads its tables")
+detect(Bytes(b"]\\0\\0"), "libmagic reads its tables")
 os.umask(int(sys.argv[2], 8))
 os.chroot(sys.argv[1])
 os.chdir("/")

@@ -8,6 +8,7 @@ import io
 import subprocess
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -166,9 +167,22 @@ def zipped() -> bytes:
     return out.getvalue()
 
 
+def test_libmagic_is_not_asked_about_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4 kB of empty lines take it 70 ms, and an archive may have thousands of such layers."""
+    monkeypatch.setattr("lamina.data.compression._magic", lambda: pytest.fail("it was asked"))
+    for head in (b"\n", b"x^\n", b"PK\n"):
+        assert detect(Bytes(head * 2000), "it") is None
+
+
 @pytest.mark.parametrize(
     ("head", "kind"),
-    [(zipped(), "zip"), (b"\x1f\x9d\x90", "compress"), (b"LZIP\x01\x0c", "lzip"), (b"\x04\x22\x4d\x18", "lz4")],
+    [
+        (zipped(), "zip"),
+        (zlib.compress(b"text"), "zlib"),
+        (b"\x1f\x9d\x90", "compress"),
+        (b"LZIP\x01\x0c", "lzip"),
+        (b"\x04\x22\x4d\x18", "lz4"),
+    ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_format_that_images_do_not_use_is_named(head: bytes, kind: str) -> None:
