@@ -47,7 +47,7 @@ _COMPILER_FILES = re.compile(
 _SECRETS = re.compile(
     r"(?:.*/)?(?:id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.pgpass|\.env|\.htpasswd|\.npmrc|\.pypirc|\.git-credentials"
     r"|\.docker/config\.json|\.aws/credentials|\.kube/config|[^/]*\.(?:key|pfx|p12|jks|keystore|kdbx)"
-    r"|[^/]*private[^/]*\.pem|[^/]*-key\.pem|key\.pem)"
+    r"|[^/]*-key\.pem|key\.pem)"
 )
 _CERTIFICATES = ("etc/ssl/certs/ca-certificates.crt", "etc/ssl/certs/ca-bundle.crt", "etc/pki/tls/certs/ca-bundle.crt",
                  "etc/ssl/cert.pem", "etc/ssl/certs")  # fmt: skip
@@ -153,13 +153,18 @@ def _forbidden_file(policy: Policy, name: str, seen: SeenFile) -> Iterator[Broke
             yield Broken("forbidden-file", f"{file} matches {pattern}, {human(seen.size)}", file, seen.size)
     if policy.compilers and not in_store and _COMPILER_FILES.fullmatch(name):
         yield Broken("forbidden-compiler", f"{file} is a compiler, {human(seen.size)}", file, seen.size)
-    if policy.secrets and _SECRETS.fullmatch(name):
+    if policy.secrets and _is_secret(name):
         yield Broken("forbidden-secret", f"{file} looks like a secret", file, seen.size)
     if policy.setuid and seen.mode & _SET_ID:
         whose = "owner" if seen.mode & 0o4000 else "group"
         yield Broken(
             "forbidden-setuid", f"{file} runs with the rights of its {whose} (mode {seen.mode:o})", file, seen.size
         )
+
+
+def _is_secret(name: str) -> bool:
+    is_private_key = name.endswith(".pem") and "private" in name.rpartition("/")[2]
+    return is_private_key or _SECRETS.fullmatch(name) is not None
 
 
 def _matches(text: str, patterns: Iterable[str]) -> bool:
