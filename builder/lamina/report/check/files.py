@@ -12,7 +12,7 @@ from lamina.data.budget import Meter
 from lamina.errors import BadInput
 from lamina.image.image import Image
 from lamina.image.layer import Layer
-from lamina.limits import FILES, LAYER_MEMBERS, LAYER_NAMES, PATH_LINKS
+from lamina.limits import FILES, LAYER_MEMBERS, LAYER_NAMES, PATH_LINKS, STEPS
 from lamina.store.tree_blob import TreeBlob
 from lamina.tar.links import follow
 from lamina.tar.read import SPARSE, entries, member
@@ -39,7 +39,7 @@ def seen_files(image: Image) -> dict[str, SeenFile]:
     found: dict[str, SeenFile] = {}
     gone: set[str] = set()
     emptied: set[str] = set()
-    headers, kept, names = Meter(LAYER_MEMBERS), Meter(FILES), Meter(LAYER_NAMES)
+    headers, kept, names, steps = Meter(LAYER_MEMBERS), Meter(FILES), Meter(LAYER_NAMES), Meter(STEPS)
     for number, layer in reversed(list(enumerate(image.layers))):
         own_gone: set[str] = set()
         own_emptied: set[str] = set()
@@ -49,11 +49,13 @@ def seen_files(image: Image) -> dict[str, SeenFile]:
             if hidden := hidden_path(path):
                 (own_emptied if hidden.inside else own_gone).add(hidden.path)
             elif not is_metadata(path):
+                names.count(len(path) + len(seen.link), layer.budget, layer.where)
                 members[path] = seen
         for path, seen in members.items():
+            if gone or emptied:
+                steps.count(path.count("/"), layer.budget, layer.where)
             if path not in found and not _is_hidden(path, gone, emptied):
                 kept.count(1, layer.budget, layer.where)
-                names.count(len(path) + len(seen.link), layer.budget, layer.where)
                 found[path] = seen
             if seen.kind != DIRECTORY:
                 own_gone.add(path)
@@ -82,6 +84,8 @@ def _members(layer: Layer, number: int) -> Iterator[tuple[str, SeenFile]]:
 
 def _is_hidden(path: str, gone: set[str], emptied: set[str]) -> bool:
     above = path
+    if not gone and not emptied:
+        return False
     if "" in emptied or path in gone:
         return True
     while above := above.rpartition("/")[0]:
