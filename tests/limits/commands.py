@@ -15,7 +15,7 @@ Line = Callable[[Path, Path], list[object]]
 
 VARIANTS: dict[str, list[list[str]]] = {
     "verify": [[], ["--for", "all"]],
-    "inspect": [[], ["--json"]],
+    "inspect": [[], ["--json", "--layers", "--tree", "--files", "*"]],
     "convert": [[], ["--format", "oci-archive", "--layer-compressor", "zstd:chunked", "--again"]],
     "export": [["--name", "x/y"]],
     "serve": [["--json", "--listen", "127.0.0.1:0"]],
@@ -38,12 +38,44 @@ cat >/dev/null
 test "$1" != load || echo "Loaded image: x/y:1"
 """
 
+_SKOPEO = """#!/bin/sh
+case "$*" in
+  *--version*) echo "skopeo version 1.18.0" ;;
+  *inspect*) echo 'time="" level=fatal msg="reading manifest: manifest unknown"' >&2; exit 1 ;;
+esac
+"""
+"""Talks to a registry that has nothing and takes everything."""
+
+_POLICY = """
+[budget]
+size = "1 MB"
+layers = 2
+update = 0
+[forbidden]
+paths = ["perl-*"]
+files = ["/root/*"]
+compilers = true
+dev-outputs = true
+secrets = true
+setuid = true
+except = ["/bin/su"]
+[required]
+certificates = true
+tmp = true
+numeric-user = true
+files = ["/bin/sh"]
+[licenses]
+allowed = ["MIT"]
+unknown = false
+"""
+"""With every kind of rule."""
+
 
 def clients(directory: Path) -> Path:
     """A directory with clients of daemons that hold nothing and take everything, for commands that send an image."""
     directory.mkdir(exist_ok=True)
-    for name in ("docker", "podman", "ctr"):
-        (directory / name).write_text(_CLIENT)
+    for name in ("docker", "podman", "ctr", "skopeo"):
+        (directory / name).write_text(_SKOPEO if name == "skopeo" else _CLIENT)
         (directory / name).chmod(0o755)
     return directory
 
@@ -67,9 +99,18 @@ def _line(command: Command, options: list[str]) -> Line:
         for action in parser._actions:
             if action.required and not (action.option_strings and action.option_strings[0] in options):
                 result += [*action.option_strings[:1], *_value(action, image, directory)]
-        return result
+        return [*result, *_further(command, image, directory)]
 
     return words
+
+
+def _further(command: Command, image: Path, directory: Path) -> list[object]:
+    """Options without which the command would do less."""
+    if command.name != "check":
+        return []
+    policy = directory / "policy.toml"
+    policy.write_text(_POLICY)
+    return ["--policy", policy, "--against", image]
 
 
 def _value(action: argparse.Action, image: Path, directory: Path) -> list[object]:
@@ -79,6 +120,8 @@ def _value(action: argparse.Action, image: Path, directory: Path) -> list[object
         return [_recipe_on(image)]
     if any(word in name for word in ("IMAGE", "ARCHIVE", "OLD", "NEW")):
         return [image] * (2 if action.nargs == "+" else 1)
+    if name == "PATH":
+        return [f"{'0' * 32}-x"]
     if action.choices:
         return [next(iter(action.choices))]
     if any(word in name for word in ("DEST", "REGISTRY", "REPOSITORY", "TARGET", "REFERENCE", "://")):

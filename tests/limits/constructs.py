@@ -170,7 +170,7 @@ def store_paths(n: int) -> bytes:
 
 def letters_in_a_store_path(n: int) -> bytes:
     """Megabytes."""
-    return tar_of(image([named(b"nix/store/" + b"a" * 32 + b"-x", data=b"0" * (n << 20)) + END]))
+    return tar_of(image([named(b"nix/store/" + b"0" * 32 + b"-x", data=b"0" * (n << 20)) + END]))
 
 
 def extension_headers(n: int) -> bytes:
