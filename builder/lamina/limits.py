@@ -167,7 +167,7 @@ FILES_BYTES = Allowance("bytes of names and attributes of files", 16 << 20, 4, 2
 STEPS = Allowance("steps through directories and links", 2_000_000, 2, 32_000_000, "build on a smaller image")
 """To find the places of files: each part of a path is one, and each part of what a link refers to."""
 
-SEARCHED = Allowance("places in its files where a hash of a store path could begin", 16 << 20, 8, 1 << 30, _HOSTILE)
+SEARCHED = Allowance("places in its files where a hash of a store path could begin", 8 << 20, 8, 1 << 30, _HOSTILE)
 """They are in rows of 32 and more of the letters and digits of hashes, where each place is looked at."""
 
 PACKAGE_DATABASES = Allowance("bytes of package databases", 4 << 20, 8, 64 << 20, _HOSTILE)

@@ -27,6 +27,8 @@ _SAMPLES = b"a" * (HASH_LENGTH // _STEP)
 
 _RUN = re.compile(rb"[%b]{32,}" % _ALPHABET)
 _CHUNK = 1 << 20
+_FEW = 500
+"""Hashes that are found faster one after the other than by looking at each place of a long run."""
 
 
 class RootFiles(NamedTuple):
@@ -139,6 +141,9 @@ def hashes_in(data: bytes, hashes: Mapping[bytes, str], count: Callable[[int], N
         part = data[max(0, (start - 1) * _STEP) : end * _STEP]
         for run in _RUN.findall(part):
             count(len(run) - HASH_LENGTH + 1)
+            if len(hashes) <= min(_FEW, len(run)):
+                found.update(digest for digest in hashes if digest in run)
+                continue
             windows = (run[i : i + HASH_LENGTH] for i in range(len(run) - HASH_LENGTH + 1))
             found.update(window for window in windows if window in hashes)
         start = samples.find(_SAMPLES, end)
