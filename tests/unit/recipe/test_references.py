@@ -96,6 +96,10 @@ def test_links_and_names_count(store: Store) -> None:
     assert root_files([everything[env]], everything, links=False).references == {libc, other}
 
 
+OTHERS = {b"%032d" % number: "y" for number in range(600)}
+"""With so many, each place is looked at."""
+
+
 @given(
     st.text(ALPHABET, min_size=32, max_size=32),
     st.binary(max_size=60),
@@ -108,6 +112,9 @@ def test_a_hash_is_found_wherever_it_lies(digest: str, before: bytes, after: byt
     assert hashes_in(text.encode() + digest.encode() + text.encode(), wanted) == set(wanted)
     data = before + text.encode() + after
     assert hashes_in(data, wanted) == ({digest.encode()} if digest.encode() in data else set())
+    many = wanted | OTHERS
+    assert hashes_in(before + digest.encode() + after, many) >= set(wanted)
+    assert hashes_in(data, many) == {each for each in many if each in data}
 
 
 @pytest.mark.parametrize("place", [(1 << 20) - 33, (1 << 20) - 32, (1 << 20) - 1, 1 << 20, (2 << 20) - 5])
