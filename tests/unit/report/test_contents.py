@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 
+from lamina.errors import BadInput
 from lamina.image.cache import Cache
+from lamina.limits import Allowance
 from lamina.recipe.open import open_image
 from lamina.recipe.recipe import parse_recipe
-from lamina.report.contents import Contents, contents_of
+from lamina.report.contents import Contents, all_contents, contents_of
 from lamina.report.references import referred_by_files, searched
 from lamina.store.names import PackageName, package_name
-from tests.support.archives import SHAPES, Piece, Sample, Shape, folder, sample, tar_of
+from tests.support.archives import SHAPES, Piece, Sample, Shape, docker_save, folder, sample, tar_of
 from tests.support.recipes import bytes_of, image_of, recipe, root_layer, save, store_layer
 from tests.support.trees import Link, Program, Store, hashed_name
 
@@ -68,6 +71,24 @@ def test_references_are_searched_for(tmp_path: Path) -> None:
         APP: (f"/nix/store/{LIB}",),
     }
     assert list(referred_by_files(found)) == [(2, "bin/app", {f"/nix/store/{APP}"})]
+
+
+def test_searching_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The megabyte of `y` could begin a hash everywhere."""
+    monkeypatch.setattr("lamina.report.references.SEARCHED", Allowance("places", 1 << 19, 0, 1 << 19, ""))
+    found = contents(IMAGE, SHAPES["OCI archive"], tmp_path)
+    with pytest.raises(BadInput, match="more than 524288 places"):
+        searched(found)
+
+
+def test_images_share_what_was_read_of_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever diff IDs they claim: `inspect` compares them only where it reads the layer."""
+    limit = Allowance("members", 7, 0, 7, "")
+    monkeypatch.setattr("lamina.report.members.LAYER_MEMBERS", limit)
+    image = open_image(save(docker_save([sample("a", "b")]), tmp_path / "it.tar"))
+    other = attrs.evolve(image, layers=[attrs.evolve(layer, diff_id=None) for layer in image.layers])
+    found = all_contents([image, other] * 10)
+    assert {layer.file_count for each in found for layer in each.layers} == {1}
 
 
 def test_a_recipe_says_it_without_reading(tmp_path: Path) -> None:
