@@ -92,9 +92,11 @@ def detect(blob: Blob, where: object) -> str | None:
     head = Stream(blob).read(4096)
     if not any(head):
         return None  # an empty tar; libmagic has no type for zeros
-    magic = _type(head[:512]) if head.startswith(_ASKED) else "application/zlib" if _is_zlib(head) else ""
+    magic = _type(head[:512]) if head.startswith(_ASKED) else ""
     if head.startswith(_ZIP) and not _is_tar(head):
         magic = "application/zip"
+    elif _is_zlib(head) and not _is_tar(head):
+        magic = "application/zlib"
     if magic in _UNKNOWN_KINDS:
         remedy = "images are plain, gzip, bzip2, xz or zstd"
         raise BadInput(where, f"{_UNKNOWN_KINDS[magic]} data", remedy)

@@ -119,7 +119,12 @@ def test_a_layer_that_occurs_twice_is_compared_once(tmp_path: Path, monkeypatch:
     pieces = docker_save([attrs.evolve(image, layers=image.layers * 3)])
     layers = open_image(save(pieces, tmp_path / "it.tar")).layers
     read: list[Layer] = []
-    monkeypatch.setattr("lamina.image.rootfs.hashed", lambda layer: read.append(layer) or hashed(layer))
+
+    def counted(each: Layer) -> Layer:
+        read.append(each)
+        return hashed(each)
+
+    monkeypatch.setattr("lamina.image.rootfs.hashed", counted)
     assert names(merged(layers)) == ["file-a"]
     assert len(read) == 1
     with pytest.raises(BadInput, match="the config says diff ID"):

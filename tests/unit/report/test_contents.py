@@ -86,7 +86,7 @@ def test_images_share_what_was_read_of_layers(tmp_path: Path, monkeypatch: pytes
     limit = Allowance("members", 7, 0, 7, "")
     monkeypatch.setattr("lamina.report.members.LAYER_MEMBERS", limit)
     image = open_image(save(docker_save([sample("a", "b")]), tmp_path / "it.tar"))
-    other = attrs.evolve(image, layers=[attrs.evolve(layer, diff_id=None) for layer in image.layers])
+    other = attrs.evolve(image, layers=tuple(attrs.evolve(each, diff_id=None) for each in image.layers))
     found = all_contents([image, other] * 10)
     assert {layer.file_count for each in found for layer in each.layers} == {1}
 
