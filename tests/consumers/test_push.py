@@ -121,6 +121,7 @@ def digest_before(pusher: Pusher, image: Path, *words: str) -> str:
 def test_what_is_new_is_sent_and_nothing_else(registry: Registry, proxy: Proxy, pusher: Pusher) -> None:
     image = pusher.image("a", "b", "c")
     before = digest_before(pusher, image)
+    assert before == digest_before(pusher, image, "--format", "oci-archive")
     [first] = pusher.pushed(image, pusher.name())
     digest, stored = manifest(registry, pusher.repository)
     assert first["digest"] == digest == before and not first["unchanged"] and first["held"] == 0

@@ -229,9 +229,20 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
 def path(text: str) -> Path:
     from pathlib import Path  # 3 ms, which `--version` has no use for
 
-    if "://" in text and not os.path.lexists(text):
-        raise argparse.ArgumentTypeError(f"{text} is not a file; copy it to one first, for example with skopeo copy")
+    if not os.path.lexists(text):
+        transport, _, rest = text.partition(":")
+        if transport in _FILES_OF_SKOPEO:
+            raise argparse.ArgumentTypeError(f"{text} is Skopeo's spelling; give the path alone: {rest}")
+        if "://" in text or transport in _STORES_OF_SKOPEO:
+            raise argparse.ArgumentTypeError(
+                f"{text} is not a file; copy it to one first, for example with skopeo copy"
+            )
     return Path(text)
+
+
+_FILES_OF_SKOPEO = ("dir", "docker-archive", "oci", "oci-archive")
+_STORES_OF_SKOPEO = ("containers-storage", "docker-daemon")
+"""Transports of images (containers-transports(5))."""
 
 
 def owner(text: str) -> int:

@@ -57,8 +57,9 @@ class Request:
                 digest = word
             else:
                 tag = word
-        parse_reference(f"{name}:{tag}", text)
-        return cls(name, tag, parse_digest(digest, text) if digest else None)
+        where = text or "the image"
+        parse_reference(f"{name}:{tag}", where)
+        return cls(name, tag, parse_digest(digest, where) if digest else None)
 
 
 @attrs.frozen

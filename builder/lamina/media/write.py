@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from lamina.data.compressors import COMPRESSORS
 from lamina.errors import BadUsage
 from lamina.image.cache import Cache
-from lamina.image.encoding import layer_encoding
+from lamina.image.encoding import LayerEncoding, layer_encoding
 from lamina.image.image import Image
 from lamina.image.index import ImageIndex
 from lamina.image.merge import merged
@@ -64,17 +64,17 @@ def write(
 
         write_oci(items, os.fspath(output), format, encoding, Cache(None) if check else cache)
         return
-    if encoding:
-        remedy = f"choose one of these formats: {', '.join(OCI_FORMATS)}"
-        raise BadUsage("layer compressor", f"{format} has plain layers", remedy)
-    chosen = [_image(item, format) for item in items]
+    chosen = [only_plain(item, format, encoding) for item in items]
     if len(chosen) > 1:
         chosen = merged(chosen, cache)
     write_archive(chosen, FORMATS[format], os.fspath(output), compressor, cache, check=check)
 
 
-def _image(item: Image | ImageIndex, format: str) -> Image:
-    """The image. Raises BadUsage: it is for several platforms."""
+def only_plain(item: Image | ImageIndex, format: str, encoding: LayerEncoding | None) -> Image:
+    """The image for a format of `FORMATS`. Raises BadUsage: layers are to be compressed, or several platforms."""
+    if encoding:
+        remedy = f"choose one of these formats: {', '.join(OCI_FORMATS)}"
+        raise BadUsage("layer compressor", f"{format} has plain layers", remedy)
     if isinstance(item, ImageIndex):
         raise BadUsage("format", f"{format} has one platform of an image", "choose a platform, or an OCI format")
     return item

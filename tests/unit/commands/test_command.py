@@ -286,6 +286,14 @@ def test_a_mistake_in_the_usage(arguments: tuple[str, ...], tmp_path: Path, lami
             ("load", "docker://redis"),
             "lamina load: error: argument IMAGE: docker://redis is not a file; copy it to one",
         ),
+        (
+            ("load", "docker-daemon:redis:7"),
+            "lamina load: error: argument IMAGE: docker-daemon:redis:7 is not a file; copy it to one",
+        ),
+        (
+            ("load", "oci:some/layout"),
+            "lamina load: error: argument IMAGE: oci:some/layout is Skopeo's spelling; give the path alone",
+        ),
         (("--as", "load-app", "load", "x", "--too"), "load-app: error: unknown option --too; did you mean --to?"),
     ],
     ids=" ".join,
