@@ -85,7 +85,7 @@ rec {
   # The same for another process that such a script starts.
   shellSetup =
     if form ? runCommand then "set +u\nsource \"$stdenv/setup\""
-    else "set +u\nset -o pipefail\nshopt -s nullglob inherit_errexit";
+    else "set +u\nset -o pipefail\nshopt -s nullglob inherit_errexit\nexport SHELL=${bash}";
 
   # Made where it is wanted: asking another machine takes longer than writing it.
   write = name: text: derive {

@@ -63,6 +63,18 @@ def test_results(text: str, right: object) -> None:
     assert evaluated(text) == right
 
 
+@pytest.mark.parametrize("function", ["buildLayeredImage", "buildNixShellImage"])
+def test_an_archive_is_no_program(function: str) -> None:
+    """dockerTools' archives have the stream's `isExe`, so whoever asks for it would run them."""
+    arguments = "drv = pkgs.hello;" if function == "buildNixShellImage" else 'name = "x";'
+    assert evaluated(
+        f"let it = lamina.dockerTools.{function} {{ {arguments} }}; in [ (it ? isExe) it.stream.isExe ]"
+    ) == [
+        False,
+        True,
+    ]
+
+
 def test_position_is_where_the_user_wrote_it(tmp_path: Path) -> None:
     (tmp_path / "mine.nix").write_text('lamina: lamina.buildImage {\n  name = "x";\n}\n')
     assert evaluated(f"(import {tmp_path}/mine.nix lamina).meta.position") == f"{tmp_path}/mine.nix:2"

@@ -119,6 +119,14 @@ def test_variables_that_scripts_find() -> None:
     assert files["time"].data == b"315532800\n"
 
 
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_scripts_find_their_shell(kind: str) -> None:
+    """As with stdenv; without it, bash takes the shell of the user who builds, which is /noshell in the sandbox."""
+    files = made(kind, "compgen -e SHELL > exported\n\"$SHELL\" -c 'echo $BASH_VERSION' > version")
+    assert files["exported"].data == b"SHELL\n"
+    assert files["version"].data.startswith(b"5.")
+
+
 STDENV = f"""
 let
   host = (import {ROOT} {{ }}).pkgs;
