@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.builds import COMMAND, environment, expression, nix_builds
 from tests.support.consumers.base import Consumer
-from tests.support.consumers.loading import RELEASED, loader_for
+from tests.support.consumers.loading import KINDS, loader_for
 from tests.support.once import Once
 from tests.support.selection import quick
 
@@ -36,7 +36,7 @@ def build(recipe: str, output: Path, *options: str | Path) -> Path:
     return output
 
 
-@pytest.mark.parametrize("kind", quick(RELEASED, "dockerd"))
+@pytest.mark.parametrize("kind", quick(KINDS, "dockerd"))
 def test_it_loads_where_the_older_image_is(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, recipes: list[str]
 ) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,17 +10,21 @@ from typing import Any
 
 import pytest
 
-from tests.support.consumers.base import SYSTEM_PATH, Prefix
-from tests.support.consumers.cosign import OFFLINE, Cosign
+from tests.support.consumers.cosign import Cosign
 from tests.support.consumers.registry import Registry
+from tests.support.consumers.skopeo import put_on_path
 from tests.support.needs import need
 from tests.support.proxy import Proxy, proxy_to
 from tests.support.recipes import recipe, store_layer, write_recipe
+from tests.support.selection import quick
 from tests.support.trees import Store
 
 PLAIN = "--dest-tls-verify=false"
 TYPE = "application/vnd.example.note+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
+MAP = "application/vnd.lamina.digest-map.v1+json"
+SIGNATURE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+"""cosign 3's; version 2 keeps signatures under a tag."""
 
 
 @pytest.fixture
@@ -49,14 +51,10 @@ def proxy(registry: Registry) -> Iterator[Proxy]:
         yield running
 
 
-@pytest.fixture
-def newer_skopeo(trixie: Prefix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Debian 13's Skopeo as `skopeo`: that of Debian 12 cannot write lists of referrers."""
-    script = tmp_path / "bin" / "skopeo"
-    script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\nPATH={SYSTEM_PATH} exec {shlex.join(map(str, trixie))} skopeo "$@"\n')
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+@pytest.fixture(params=quick(("trixie", "forky"), "trixie"))
+def newer_skopeo(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Skopeo of a newer Debian release: that of Debian 12 cannot write lists of referrers."""
+    put_on_path(request.getfixturevalue(request.param), tmp_path / "bin", monkeypatch)
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
@@ -101,7 +99,7 @@ def test_a_document_beside_an_image(
     index = fetched(registry, name, fallback)
     assert index["mediaType"] == INDEX
     [map_, entry] = index["manifests"]  # the first one is the digest map, which the push put there
-    assert map_["artifactType"] == "application/vnd.lamina.digest-map.v1+json"
+    assert map_["artifactType"] == MAP
     assert (entry["digest"], entry["artifactType"], entry["annotations"]) == (first["artifact"], TYPE, {"by": "me"})
 
     proxy.taken()
@@ -183,17 +181,34 @@ def test_cosign_signs_and_verifies_what_was_pushed(
     """Of version 2 and 3, with an offline key, by the digest that `lamina digest` prints."""
     cosign: Cosign = request.getfixturevalue(kind)
     digest = run("digest", image).stdout.strip()
-    place = f"{cosign.registry.address}/{name}"
-    [pushed] = printed("push", image, f"docker://{place}:1", PLAIN)
+    place = f"docker://{cosign.registry.address}/{name}:1"
+    [pushed] = printed("push", image, place, PLAIN)
     assert pushed["digest"] == digest
-    cosign.cosign(
-        "sign",
-        "--yes",
-        "--key",
-        cosign.directory / "cosign.key",
-        *cosign.without_service(),
-        *OFFLINE,
-        f"{place}@{digest}",
-    )
+    cosign.sign(f"{name}@{digest}")
     assert cosign.verified(f"{name}:1") == digest
-    assert printed("push", image, f"docker://{place}:1", PLAIN)[0]["unchanged"]
+    assert printed("push", image, place, PLAIN)[0]["unchanged"]
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("newer_skopeo")
+@pytest.mark.parametrize("kind", ["cosign", "cosign_forky"])
+def test_documents_and_signatures_are_kept_beside_each_other(
+    request: pytest.FixtureRequest, kind: str, image: Path, name: str, document: Path
+) -> None:
+    """cosign 3 keeps signatures in the list of referrers that has Lamina's digest map and documents."""
+    cosign: Cosign = request.getfixturevalue(kind)
+    place = f"docker://{cosign.registry.address}/{name}:1"
+    [pushed] = printed("push", image, place, PLAIN)
+    digest = pushed["digest"]
+    before = printed("attach", place, document, "--type", TYPE, PLAIN)
+    cosign.sign(f"{name}@{digest}")
+    after = printed("attach", place, document, "--type", "text/plain", PLAIN)
+    index = fetched(cosign.registry, name, digest.replace(":", "-"))
+    documents = [fetched(cosign.registry, name, item["digest"]) for item in index["manifests"]]
+    expected = [MAP, TYPE, *([SIGNATURE] if kind == "cosign_forky" else []), "text/plain"]
+    assert sorted(item["artifactType"] for item in documents) == sorted(expected)
+    assert {item["subject"]["digest"] for item in documents} == {digest}
+    listed = {item["digest"]: item["artifactType"] for item in index["manifests"]}
+    assert (listed[before["artifact"]], listed[after["artifact"]]) == (TYPE, "text/plain")
+    assert cosign.verified(f"{name}:1") == digest
+    assert printed("push", image, place, PLAIN)[0]["unchanged"]

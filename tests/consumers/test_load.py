@@ -26,7 +26,7 @@ from tests.support.consumers.loading import KINDS, Loader, client, loader_for
 from tests.support.once import Once
 from tests.support.recipes import recipe as unit_recipe
 from tests.support.recipes import root_layer, write_recipe
-from tests.support.selection import thorough
+from tests.support.selection import quick
 from tests.support.trees import make_tree
 
 NOTHING_TO_SPEAK_OF = 256 << 10
@@ -99,7 +99,7 @@ def many(name: str) -> list[str]:
     return [str(path) for path in nix_builds(*expression(f"let files = {files}; in map ({image}) [ {greetings} ]"))]
 
 
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=() if kind in OF_MAKE_TEST else thorough) for kind in KINDS])
+@pytest.mark.parametrize("kind", quick(KINDS, *OF_MAKE_TEST))
 def test_the_image_that_is_replaced_stays_until_its_layers_are_no_longer_needed(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, unique: str, once: Once
 ) -> None:
@@ -114,7 +114,7 @@ def test_the_image_that_is_replaced_stays_until_its_layers_are_no_longer_needed(
     assert not [name for name in loader.consumer.names() if "being-replaced" in name]
 
 
-@pytest.mark.parametrize("kind", ["dockerd", "dockerd_trixie_containerd"])
+@pytest.mark.parametrize("kind", ["dockerd", "dockerd_trixie_containerd", "dockerd_forky", "dockerd_forky_containerd"])
 def test_a_container_of_the_image_that_is_replaced_stays(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, unique: str, recipe: Recipe
 ) -> None:
@@ -223,7 +223,13 @@ def test_a_load_during_a_prune(loader: Loader, unique: str, recipe: Recipe) -> N
     assert loader.consumer.run(image(loader, unique)).stdout.strip() == "last"
 
 
-@pytest.mark.parametrize("kind", ["dockerd", "dockerd_trixie_containerd", "containerd"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("dockerd", "dockerd_trixie_containerd", "containerd"),
+        *("dockerd_forky", "dockerd_forky_containerd", "containerd_forky"),
+    ],
+)
 def test_a_daemon_that_dies_half_way(
     kind: str, prefix_of: Prefixes, tmp_path: Path, unique: str, recipe: Recipe
 ) -> None:

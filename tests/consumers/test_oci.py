@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -15,6 +16,7 @@ from lamina.media.oci_content import oci_content
 from lamina.media.write import write
 from lamina.oci.digest import sha256
 from lamina.oci.reference import make_reference
+from tests.support.consumers.adapters import KINDS as CONSUMERS
 from tests.support.consumers.base import check, unique
 from tests.support.consumers.containerd import Containerd
 from tests.support.consumers.docker import Docker
@@ -24,8 +26,20 @@ from tests.support.consumers.skopeo import Skopeo
 from tests.support.consumers.umoci import Umoci
 from tests.support.kinds_of_images import KINDS
 from tests.support.recipes import image_of
+from tests.support.selection import quick, thorough
 
-compressors = pytest.mark.parametrize("compressor", ["gz", "zstd", "zstd:chunked"])
+COMPRESSORS = ("gz", "zstd", "zstd:chunked")
+compressors = pytest.mark.parametrize("compressor", COMPRESSORS)
+
+
+def of_family(family: str) -> list[Any]:
+    """All consumers of the family, of which `make test` uses Debian 12's with this machine's programs."""
+    return quick([kind for kind in CONSUMERS if CONSUMERS[kind].family == family], family)
+
+
+@pytest.fixture
+def consumer(request: pytest.FixtureRequest, kind: str) -> Any:
+    return request.getfixturevalue(kind)
 
 
 @pytest.fixture(autouse=True)
@@ -57,8 +71,10 @@ def manifest_digest(image: Image, compressor: str) -> str:
 
 
 @compressors
-def test_skopeo_reads_both_forms(image: Image, compressor: str, skopeo: Skopeo, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", of_family("skopeo"))
+def test_skopeo_reads_both_forms(image: Image, compressor: str, consumer: Skopeo, tmp_path: Path) -> None:
     """It compares every digest when it copies."""
+    skopeo = consumer
     saved(image, tmp_path / "a.tar", compressor)
     saved(image, tmp_path / "layout", compressor, "oci-layout")
     for place in (f"oci-archive:{tmp_path}/a.tar", f"oci:{tmp_path}/layout"):
@@ -67,9 +83,11 @@ def test_skopeo_reads_both_forms(image: Image, compressor: str, skopeo: Skopeo, 
         check(skopeo.skopeo("copy", place, f"dir:{tmp_path}/{unique('dir')}"))
 
 
+@pytest.mark.parametrize("kind", of_family("skopeo"))
 def test_a_registry_gets_the_digest_that_was_printed(
-    image: Image, skopeo: Skopeo, registry: Registry, tmp_path: Path
+    image: Image, consumer: Skopeo, registry: Registry, tmp_path: Path
 ) -> None:
+    skopeo = consumer
     saved(image, tmp_path / "a.tar", "gz")
     name = f"docker://{registry.address}/{unique('pushed')}:1"
     no_tls = ("--dest-tls-verify=false",)
@@ -79,35 +97,55 @@ def test_a_registry_gets_the_digest_that_was_printed(
 
 
 @compressors
-def test_podman_loads_it(image: Image, compressor: str, podman: Podman, tmp_path: Path) -> None:
-    [name] = podman.load(saved(image, tmp_path / "a.tar", compressor))
-    assert podman.config_digest(name) == config_digest(image)
-    podman.remove(name)
+@pytest.mark.parametrize("kind", of_family("podman"))
+def test_podman_loads_it(image: Image, compressor: str, consumer: Podman, tmp_path: Path) -> None:
+    [name] = consumer.load(saved(image, tmp_path / "a.tar", compressor))
+    assert consumer.config_digest(name) == config_digest(image)
+    consumer.remove(name)
 
 
 @compressors
-def test_containerd_loads_it(image: Image, compressor: str, containerd: Containerd, tmp_path: Path) -> None:
-    [name] = containerd.load(saved(image, tmp_path / "a.tar", compressor))
-    assert containerd.target(name) == manifest_digest(image, compressor)
-    containerd.remove(name)
+@pytest.mark.parametrize("kind", of_family("containerd"))
+def test_containerd_loads_it(image: Image, compressor: str, consumer: Containerd, tmp_path: Path) -> None:
+    [name] = consumer.load(saved(image, tmp_path / "a.tar", compressor))
+    assert consumer.target(name) == manifest_digest(image, compressor)
+    consumer.remove(name)
 
 
-def test_umoci_reads_the_layout(image: Image, umoci: Umoci, tmp_path: Path) -> None:
-    saved(image, tmp_path / "layout", "gz", "oci-layout")  # umoci 0.4 knows no zstd
-    assert umoci.tags(tmp_path / "layout") == ["layout:1"]
+@pytest.mark.parametrize(
+    ("kind", "compressor"),
+    [
+        ("umoci", "gz"),
+        pytest.param("umoci_trixie", "gz", marks=thorough),
+        *(("umoci_forky", each) for each in COMPRESSORS),
+    ],
+)
+def test_umoci_unpacks_the_layout(image: Image, consumer: Umoci, compressor: str, tmp_path: Path) -> None:
+    """umoci 0.4 knows no zstd."""
+    saved(image, tmp_path / "layout", compressor, "oci-layout")
+    assert consumer.tags(tmp_path / "layout") == ["layout:1"]
+    check([*consumer.prefix, "umoci", "unpack", "--image", f"{tmp_path}/layout:1", tmp_path / "bundle"])
+    assert (tmp_path / "bundle/rootfs/etc/motd").read_bytes() == b"hello\n"
 
 
+@compressors
+@pytest.mark.parametrize("kind", ["dockerd_trixie_containerd", "dockerd_forky_containerd"])
 def test_docker_with_containerd_s_store_loads_it(
-    image: Image, dockerd_trixie_containerd: Docker, tmp_path: Path
+    image: Image, compressor: str, consumer: Docker, tmp_path: Path
 ) -> None:
     """Docker's classic store takes docker archives only: it looks for `manifest.json`."""
-    docker = dockerd_trixie_containerd
-    [name] = docker.load(saved(image, tmp_path / "a.tar", "gz"))
-    docker.remove(name)
+    [name] = consumer.load(saved(image, tmp_path / "a.tar", compressor))
+    assert consumer.config_digest(name) == config_digest(image)
+    consumer.remove(name)
 
 
-def test_an_index_of_two_platforms(image: Image, skopeo: Skopeo, podman: Podman, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("copier", "runner"), [("skopeo", "podman"), ("skopeo_forky", "podman_forky")])
+def test_an_index_of_two_platforms(
+    request: pytest.FixtureRequest, image: Image, copier: str, runner: str, tmp_path: Path
+) -> None:
     """skopeo copies all of it; each platform is chosen by those who ask for it, and podman takes this machine's."""
+    skopeo: Skopeo = request.getfixturevalue(copier)
+    podman: Podman = request.getfixturevalue(runner)
     other = attrs.evolve(image, config={**image.config, "architecture": "arm64"})
     name = make_reference(unique("index"), "1", "test")
     write(index_of([("a", image), ("b", other)], [name]), tmp_path / "index.tar", format="oci-archive")

@@ -16,6 +16,7 @@ import pytest
 
 from lamina.image.chunked import CHECKSUM
 from tests.support.consumers.base import HEAVY, Prefix, check, scratch
+from tests.support.consumers.loading import KINDS
 from tests.support.consumers.podman import Podman
 from tests.support.consumers.registry import Registry
 from tests.support.consumers.transfer import pull
@@ -33,6 +34,10 @@ runroot = "{run}"
 pull_options = {{enable_partial_images = "{partial}"}}
 """
 """podman 5 takes the options as texts."""
+
+REST = {"trixie": 0.25, "forky": 0.85}
+"""The most that an update may fetch: of each library one chunk in seven has changed. Debian forky's podman 5.8.6 finds
+whole files only, also in layers that podman itself pushed."""
 
 LIBRARIES = 20
 OLD, NEW = "0" * 32, "1" * 32
@@ -133,14 +138,17 @@ def taken(proxy: Proxy) -> int:
     return sum(request.answered for request in proxy.taken())
 
 
-def test_podman_pulls_an_update_in_parts(trixie: Prefix, proxy: Proxy, pushed: Pushed) -> None:
-    with puller(trixie, partial=True) as parts, puller(trixie, partial=False) as whole:
+@pytest.mark.parametrize("release", ["trixie", "forky"])
+def test_podman_pulls_an_update_in_parts(
+    request: pytest.FixtureRequest, release: str, proxy: Proxy, pushed: Pushed
+) -> None:
+    prefix: Prefix = request.getfixturevalue(release)
+    with puller(prefix, partial=True) as parts, puller(prefix, partial=False) as whole:
         proxy.taken()
         parts.pull(pushed.old)
         assert taken(proxy) > 0.9 * pushed.size
         parts.pull(pushed.new)
-        # Of each library one chunk in seven has changed.
-        assert taken(proxy) < 0.25 * pushed.size
+        assert taken(proxy) < REST[release] * pushed.size
         whole.pull(pushed.old)
         proxy.taken()
         whole.pull(pushed.new)
@@ -153,8 +161,9 @@ def test_podman_pulls_an_update_in_parts(trixie: Prefix, proxy: Proxy, pushed: P
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("kind", ["dockerd_trixie", "dockerd_trixie_containerd", "containerd", "podman"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "dockerd"])
 def test_others_pull_plain_zstd(request: pytest.FixtureRequest, kind: str, pushed: Pushed) -> None:
+    """But for Docker 20.10, which does not know zstd."""
     consumer = request.getfixturevalue(kind)
     name = pushed.direct
     pull(consumer, name)

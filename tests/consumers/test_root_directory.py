@@ -17,6 +17,11 @@ SEEN = {
     "podman": ("555 0:0", "555 0:0", "555 0:0"),
     "containerd": ("755 0:0", "755 0:0", "755 0:0"),
     "umoci": ("751 5:6", "755 0:0", "755 0:0"),
+    "dockerd_forky": ("755 0:0", "755 0:0", "755 0:0"),
+    "dockerd_forky_containerd": ("755 0:0", "755 0:0", "755 0:0"),
+    "podman_forky": ("555 0:0", "555 0:0", "555 0:0"),
+    "containerd_forky": ("755 0:0", "755 0:0", "755 0:0"),
+    "umoci_forky": ("751 5:6", "755 0:0", "755 0:0"),
 }
 """Mode and owner of an entry with its own, of Lamina's default, and without an entry. On overlayfs, the root directory
 is that of the container's own layer, which the daemons make without asking the image."""

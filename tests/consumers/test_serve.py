@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.consumers.base import HEAVY, check
+from tests.support.consumers.base import HEAVY, Consumer, Prefix, check
+from tests.support.consumers.loading import KINDS
 from tests.support.consumers.registry import Registry
 from tests.support.consumers.transfer import pull
 from tests.support.needs import need
 from tests.support.recipes import recipe, store_layer, write_recipe
 from tests.support.served import Client
-from tests.support.trees import Store
+from tests.support.trees import Program, Store
 
 
 @contextmanager
@@ -79,13 +80,56 @@ def test_manifests_of_compressed_layers_need_no_layer(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("kind", ["podman", "dockerd", "dockerd_trixie", "dockerd_trixie_containerd", "containerd"])
-def test_daemons_pull(request: pytest.FixtureRequest, image: Path, kind: str) -> None:
-    daemon = request.getfixturevalue(kind)
-    with served(image) as address:
+@pytest.mark.parametrize("compressor", ["gz", "none"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_daemons_pull(request: pytest.FixtureRequest, image: Path, kind: str, compressor: str) -> None:
+    daemon: Consumer = request.getfixturevalue(kind)
+    with served(image, "--layer-compressor", compressor) as address:
         name = f"{address}/library/served:1"
         pull(daemon, name)
     assert daemon.config_digest(name) == config_of(image)
+    daemon.remove(name)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("compressor", ["gz", "zstd"])
+def test_crane_and_oras_pull(image: Path, tmp_path: Path, forky: Prefix, compressor: str) -> None:
+    """crane also compares all digests. What they write has the digest that `lamina digest` prints."""
+    options = ("--layer-compressor", compressor)
+    with served(image, *options) as address:
+        name = f"{address}/library/served:1"
+        check([*forky, "crane", "validate", "--insecure", "--remote", name])
+        check([*forky, "crane", "pull", "--insecure", "--format", "oci", name, tmp_path / "crane"])
+        check([*forky, "oras", "copy", "--from-plain-http", name, "--to-oci-layout", f"{tmp_path}/oras:1"])
+    expected = check(["lamina", "digest", image, *options])
+    for layout in ("crane", "oras"):
+        check(["lamina", "verify", tmp_path / layout])
+        assert check(["lamina", "digest", tmp_path / layout]) == expected
+
+
+@pytest.fixture
+def index(store: Store, tmp_path: Path) -> Path:
+    """An index whose images say for which processor they are, this machine's last."""
+    need("busybox", "busybox-static")
+    program = store.add("busybox", {"busybox": Program(Path("/bin/busybox").read_bytes())})
+    recipes = []
+    for architecture in ("arm64", "s390x", "amd64"):
+        (tmp_path / architecture).mkdir()
+        config = {"Cmd": [f"{program}/busybox", "echo", architecture]}
+        fields = recipe(store_layer(program), config=config, architecture=architecture)
+        recipes.append(write_recipe(fields, tmp_path / architecture))
+    check(["lamina", "index", *recipes, "-o", tmp_path / "index", "-t", "chosen:1", "--format", "oci-layout"])
+    return tmp_path / "index"
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", KINDS)
+def test_daemons_pull_the_image_for_their_machine(request: pytest.FixtureRequest, index: Path, kind: str) -> None:
+    daemon: Consumer = request.getfixturevalue(kind)
+    with served(index) as address:
+        name = f"{address}/library/chosen:1"
+        pull(daemon, name)
+    assert daemon.run(name).stdout == "amd64\n"
     daemon.remove(name)
 
 

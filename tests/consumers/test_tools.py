@@ -31,9 +31,12 @@ def archive(image: Image, tmp_path: Path) -> Path:
     return archives.write(tmp_path / "image.tar", archives.universal(image))
 
 
-@pytest.mark.parametrize("keeper", ["registry", "registry_trixie"])
-def test_oras_pushes(request: pytest.FixtureRequest, image: Image, archive: Path, oras: Oras, keeper: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "keeper"), [("oras", "registry"), ("oras", "registry_trixie"), ("oras_forky", "registry_forky")]
+)
+def test_oras_pushes(request: pytest.FixtureRequest, image: Image, archive: Path, kind: str, keeper: str) -> None:
     """Out of the archive as it is, nothing unpacked."""
+    oras: Oras = request.getfixturevalue(kind)
     registry: Registry = request.getfixturevalue(keeper)
     name = f"pushed/{unique('image')}:1"
     oras.push(archive, "1", registry.address, name)
@@ -50,7 +53,7 @@ def test_syft_reads_the_layout_too(image: Image, archive: Path, syft: Scanner, t
         scanned(f"oci-archive:{archives.write(tmp_path / 'bare.tar', bare)}", tmp_path)
 
 
-@pytest.mark.parametrize("builder", ["buildah", "buildah_trixie"])
+@pytest.mark.parametrize("builder", ["buildah", "buildah_trixie", "buildah_forky"])
 def test_buildah_builds_on_it(request: pytest.FixtureRequest, archive: Path, builder: str) -> None:
     buildah: Buildah = request.getfixturevalue(builder)
     [name] = buildah.load(archive)
@@ -63,7 +66,9 @@ def test_buildah_builds_on_it(request: pytest.FixtureRequest, archive: Path, bui
     buildah.remove(name)
 
 
-def test_cosign_verifies_only_what_it_signed(archive: Path, cosign: Cosign) -> None:
+@pytest.mark.parametrize("kind", ["cosign", "cosign_forky"])
+def test_cosign_verifies_only_what_it_signed(request: pytest.FixtureRequest, archive: Path, kind: str) -> None:
+    cosign: Cosign = request.getfixturevalue(kind)
     other = archives.image(f"{unique('image')}:1", files={"etc/greeting": "not signed\n"})
     [signed] = cosign.load(archive)
     assert cosign.verified(signed).startswith("sha256:")
@@ -74,7 +79,7 @@ def test_cosign_verifies_only_what_it_signed(archive: Path, cosign: Cosign) -> N
         cosign.remove(name)
 
 
-@pytest.mark.parametrize("copier", ["skopeo", "skopeo_trixie"])
+@pytest.mark.parametrize("copier", ["skopeo", "skopeo_trixie", "skopeo_forky"])
 def test_a_directory_that_skopeo_copied(
     request: pytest.FixtureRequest, image: Image, archive: Path, tmp_path: Path, copier: str
 ) -> None:
@@ -86,7 +91,11 @@ def test_a_directory_that_skopeo_copied(
 
 
 @pytest.mark.parametrize("form", ["docker-dir", "oci-dir"])
-def test_a_directory_that_podman_saved(image: Image, archive: Path, podman: Podman, form: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["podman", "podman_forky"])
+def test_a_directory_that_podman_saved(
+    request: pytest.FixtureRequest, image: Image, archive: Path, kind: str, form: str, tmp_path: Path
+) -> None:
+    podman: Podman = request.getfixturevalue(kind)
     [name] = podman.load(archive)
     check(podman.program("save", "--format", form, "--output", tmp_path / form, name))
     podman.remove(name)

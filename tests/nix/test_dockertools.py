@@ -15,7 +15,7 @@ import pytest
 from tests.support.builds import COMMAND, ROOT, nix, nix_build, nix_error
 from tests.support.consumers.base import Consumer
 from tests.support.consumers.docker import Docker
-from tests.support.consumers.loading import RELEASED
+from tests.support.consumers.loading import KINDS
 
 EXPRESSIONS = ROOT / "tests/nix/dockertools.nix"
 NIXPKGS = ROOT / "tests/nix/nixpkgs"
@@ -187,7 +187,7 @@ def test_the_layered_stream_is_a_program() -> None:
     assert gzip.decompress(built("noTag").read_bytes()) == done.stdout
 
 
-@pytest.mark.parametrize("kind", RELEASED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_merged_images_are_loaded_and_run(kind: str, request: pytest.FixtureRequest) -> None:
     consumer: Consumer = request.getfixturevalue(kind)
     merged = built("merged")

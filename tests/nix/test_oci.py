@@ -15,7 +15,10 @@ from tests.support.consumers.skopeo import Skopeo
 from tests.support.fixtures import Command
 from tests.support.selection import quick
 
-OF_ARCHIVES = ("podman_trixie", "dockerd_trixie_containerd", "containerd", "containerd_trixie")
+OF_ARCHIVES = (
+    *("podman_trixie", "dockerd_trixie_containerd", "containerd", "containerd_trixie"),
+    *("podman_forky", "dockerd_forky_containerd", "containerd_forky"),
+)
 """More daemons that load OCI archives."""
 
 IMAGES = f"""

@@ -42,27 +42,31 @@ class Cosign(Refusing):
 
     def load(self, archive: Path) -> list[str]:
         names = self.registry.load(archive)
-        key = self.directory / "cosign.key"
         for name in names:
-            self.cosign("sign", "--yes", "--key", key, *self.without_service(), *OFFLINE, self.address(name))
+            self.sign(self.by_digest(name))
         return names
+
+    def sign(self, name: str) -> None:
+        """`library/foo@sha256:...` in the registry."""
+        key = self.directory / "cosign.key"
+        place = f"{self.registry.address}/{name}"
+        self.cosign("sign", "--yes", "--key", key, *self.without_service(), *OFFLINE, place)
 
     def without_service(self) -> tuple[str, ...]:
         """From 3 on a service is asked, unless the configuration that names it is refused too."""
         newer = int(self.version().partition(".")[0]) >= 3
         return ("--tlog-upload=false", *(("--use-signing-config=false",) if newer else ()))
 
-    def address(self, name: str) -> str:
-        """By digest: a tag may have moved by the time that the signature is there."""
+    def by_digest(self, name: str) -> str:
+        """A tag may have moved by the time that the signature is there."""
         repository, _, tag = name.rpartition(":")
-        digest = self.registry.ask("HEAD", f"/v2/{repository}/manifests/{tag}")[2]
-        return f"{self.registry.address}/{repository}@{digest}"
+        return f"{repository}@{self.registry.ask('HEAD', f'/v2/{repository}/manifests/{tag}')[2]}"
 
     def verified(self, name: str) -> str:
         """The digest of the manifest that was signed."""
         key = self.directory / "cosign.pub"
         words = ("verify", "--key", key, "--insecure-ignore-tlog", "--output", "json", *OFFLINE)
-        signatures = json.loads(self.cosign(*words, self.address(name)))
+        signatures = json.loads(self.cosign(*words, f"{self.registry.address}/{self.by_digest(name)}"))
         [digest] = {signature["critical"]["image"]["docker-manifest-digest"] for signature in signatures}
         return str(digest)
 

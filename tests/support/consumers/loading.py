@@ -15,7 +15,7 @@ from tests.support.consumers.containerd import Containerd
 from tests.support.consumers.docker import Docker
 from tests.support.consumers.podman import Podman
 
-RELEASED = (
+KINDS = (
     "dockerd",
     "dockerd_trixie",
     "dockerd_trixie_containerd",
@@ -23,10 +23,12 @@ RELEASED = (
     "podman_trixie",
     "containerd",
     "containerd_trixie",
+    "dockerd_forky",
+    "dockerd_forky_containerd",
+    "podman_forky",
+    "containerd_forky",
 )
-"""The daemons of Debian's releases."""
-
-KINDS = (*RELEASED, "dockerd_forky", "dockerd_forky_containerd", "podman_forky", "containerd_forky")
+"""The daemons that Lamina loads images into."""
 
 # Counts what a client reads from its standard input, and hands it on.
 CLIENT = """\

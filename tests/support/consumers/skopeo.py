@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shlex
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -11,11 +13,13 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
 import zstandard
 from attrs import Factory, frozen
 
 from tests.support.consumers.base import (
     HEAVY,
+    SYSTEM_PATH,
     ConsumerError,
     Form,
     Layout,
@@ -114,6 +118,15 @@ class Skopeo(Refusing):
     def remove(self, name: str) -> None:
         self.config(name)
         del self.configs[name], self.archives[name]
+
+
+def put_on_path(prefix: Prefix, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program `skopeo` first on PATH that runs the one behind the prefix."""
+    script = directory / "skopeo"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nPATH={SYSTEM_PATH} exec {shlex.join(prefix)} skopeo "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
 
 
 def digest(config: bytes) -> str:
