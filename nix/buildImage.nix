@@ -10,32 +10,32 @@ let
   ownLayer = import ./lib/own-layer.nix { inherit toolbox; };
 in
 { name                          # may have a registry before it; upper case becomes lower case
-, tag ? null                    # null: a hash of what the image is made of
+, tag ? null                    # null: a hash of the inputs
 , fromImage ? null              # an archive or an OCI layout, of any tool, compressed or not
-, fromImageName ? null          # which image of it, when there are several
+, fromImageName ? null          # which image of the base, if there are several
 , fromImageTag ? null
-, copyToRoot ? null             # a directory, or a list: what lies in them goes to the root of the image
-, contents ? null               # the same; dockerTools' older word
-, keepContentsDirlinks ? false  # links to directories stay links
-, runAsRoot ? null              # a shell script that runs as root in the image, on what the base has
-, extraCommands ? ""            # a shell script that runs where the root of the image is
-, allowForeign ? false          # packages that were built for another system or processor may go in
-, layers ? [ ]                  # of buildLayer, below all else of this image
+, copyToRoot ? null             # a directory, or a list: their contents are copied to the root of the image
+, contents ? null               # the same; dockerTools' older name
+, keepContentsDirlinks ? false  # symlinks to directories stay symlinks
+, runAsRoot ? null              # a shell script that runs as root in the image, with the files of its base
+, extraCommands ? ""            # a shell script that runs in the root directory of the image
+, allowForeign ? false          # allow packages that were built for another system or processor
+, layers ? [ ]                  # results of buildLayer, below the other layers of this image
 , config ? null                 # the image's `config` object
-, inheritConfig ? defaults.inheritConfig  # what it takes over from the base: "docker", as FROM does; "env", only Env
+, inheritConfig ? defaults.inheritConfig  # from the base's config: "docker" takes every field, as FROM does; "env" takes only Env
 , architecture ? toolbox.goArch
 , created ? "1970-01-01T00:00:01Z"  # RFC 3339, or "now"
 , uid ? 0                       # owner of all files
 , gid ? 0
 , compressor ? defaults.compressor  # of the whole archive: "none", "gz", "zstd"
-, format ? null                 # "universal", "docker-1.9", "classic", for tools that read no links; "oci-archive", "oci-layout"
+, format ? null                 # "universal", "docker-1.9", "classic" (for tools that read no links), "oci-archive", "oci-layout"
 , layerCompressor ? null        # of layers in OCI formats and registries: "gz", "zstd", "zstd:chunked", "none"; null: gz
 , layerLevel ? null             # its level
-, annotations ? { }             # of the manifest; "descriptor:KEY" for its descriptor in the index
-, layout ? null                 # the older word for format
+, annotations ? { }             # of the manifest; "descriptor:KEY" is for its descriptor in the index
+, layout ? null                 # the older name of format
 , meta ? { }
 , includeNixDB ? false          # a database of the store paths in the image, for the Nix in it
-, diskSize ? 1024               # dockerTools' virtual machine's; there is none
+, diskSize ? 1024               # ignored: dockerTools' virtual machine does not exist here
 , buildVMMemorySize ? 512
 }@arguments:
 let

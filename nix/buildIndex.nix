@@ -8,7 +8,7 @@ in
 , name ? null                   # null: the names of the images
 , tag ? null                    # null: latest, if there is a name
 , format ? "oci-archive"        # or "oci-layout", a directory
-, layerCompressor ? null        # "gz", "zstd", "zstd:chunked", "none"; null: as each image asks for, or gz
+, layerCompressor ? null        # "gz", "zstd", "zstd:chunked", "none"; null: as each image's recipe says, or gz
 , layerLevel ? null             # its level
 , annotations ? { }             # of the index; "descriptor:KEY" for its descriptor
 , meta ? { }
@@ -26,7 +26,7 @@ assert check.arguments arguments ({
 assert tag == null || name != null || check.fail "tag is set; give name, too";
 assert archive.ociOf check { inherit layerCompressor layerLevel annotations; } != 0;
 let
-  # Of an image of ours the recipe will do: an archive need not be made for it.
+  # For an image of Lamina's, its recipe is enough: its archive is not built.
   file = image: if image ? recipe then "${image.recipe}" else "${image}";
   option = word: value: if value == null then [ ] else [ word (toString value) ];
   words = map file images
@@ -42,7 +42,7 @@ let
     inherit meta;
     position = builtins.unsafeGetAttrPos "images" arguments;
     passthru = {
-      # A file with the digest of the index that it has in every registry.
+      # A file with the digest that the index has in every registry.
       digest = toolbox.derive {
         name = "${title}-digest";
         program = toolbox.laminaProgram;

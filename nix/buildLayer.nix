@@ -1,5 +1,5 @@
-# A layer of one's own, for the `layers` of an image: a derivation by itself, so Nix caches it, substitutes it and
-# builds it elsewhere. See docs/use/layeredImages.md.
+# A layer for the argument `layers` of an image. It is a derivation of its own, so Nix can cache it, substitute it and
+# build it on another machine. See docs/use/layeredImages.md.
 { toolbox, function ? "buildLayer" }:
 let
   kinds = import ./lib/arguments.nix;
@@ -7,14 +7,14 @@ let
   rootScript = import ./lib/root-script.nix { inherit toolbox; };
 in
 { name ? "layer"
-, paths ? [ ]           # store paths that go in, with all that they refer to
-, copyToRoot ? [ ]      # directories: what lies in them goes to the root of the image
-, extraCommands ? ""    # a shell script that runs where the root is
-, uid ? 0               # owner of what lies at the root
+, paths ? [ ]           # store paths to include, with their closures
+, copyToRoot ? [ ]      # directories: their contents are copied to the root of the image
+, extraCommands ? ""    # a shell script that runs in the root directory of the layer
+, uid ? 0               # owner of the files at the root
 , gid ? 0
-, allowForeign ? false  # packages that were built for another system or processor may go in
-, rules ? [ ]           # [{ pattern = "/home/alice(/.*)?"; uid; gid; mode = "0700"; }]: the last that fits a path counts
-, maxLayers ? null      # more than one layer for the paths; null: one
+, allowForeign ? false  # allow packages that were built for another system or processor
+, rules ? [ ]           # [{ pattern = "/home/alice(/.*)?"; uid; gid; mode = "0700"; }]: the last that matches a path applies
+, maxLayers ? null      # greatest number of layers for the paths; null: one
 }@arguments:
 let
   check = kinds.of { inherit function; it = null; };
@@ -33,7 +33,7 @@ assert check.arguments arguments {
 assert allowForeign || check.ours false toolbox.goArch [ paths copyToRoot ];
 let
   trees = names.trees copyToRoot;
-  wanted = map names.storePath paths;
+  storePaths = map names.storePath paths;
   owner = { uid = names.number uid; gid = names.number gid; };
   commands = names.script extraCommands;
   made =
@@ -45,9 +45,9 @@ toolbox.derive ({
   __structuredAttrs = true;
   program = toolbox.laminaProgram;
   args = [ "recipe" "--layers" "-o" (placeholder "out") ];
-  paths = wanted;
+  paths = storePaths;
   trees = if made == null then trees else [ ];
   inherit made rules maxLayers;
-  exportReferencesGraph.closure = wanted ++ (if made == null then map names.storePath trees else [ made ]);
+  exportReferencesGraph.closure = storePaths ++ (if made == null then map names.storePath trees else [ made ]);
   passthru.sbomPackages = [ paths copyToRoot ];
 } // owner)

@@ -1,4 +1,4 @@
-# The archive of a layered image: streamLayeredImage's arguments, and how to compress the whole.
+# The archive of a layered image: streamLayeredImage's arguments, and how to compress the archive.
 { toolbox, streamLayeredImage, defaults, function ? "buildLayeredImage" }:
 let
   kinds = import ./lib/arguments.nix;
@@ -7,7 +7,7 @@ in
 { name
 , compressor ? defaults.compressor  # "none", "gz", "zstd"
 , format ? null                 # "universal", "docker-1.9", "classic", "oci-archive" or "oci-layout"
-, layout ? null                 # the older word for format
+, layout ? null                 # the older name of format
 , meta ? { }
 , ...
 }@arguments:

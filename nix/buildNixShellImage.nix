@@ -1,4 +1,4 @@
-# The archive of a nix-shell image: streamNixShellImage's arguments, and how to compress the whole.
+# The archive of a nix-shell image: streamNixShellImage's arguments, and how to compress the archive.
 { toolbox, streamNixShellImage, defaults, function ? "buildNixShellImage" }:
 let
   kinds = import ./lib/arguments.nix;

@@ -6,12 +6,12 @@ let
 in
 { image
 , policy
-, against ? null      # an image, or a lock file: what an update from it costs
+, against ? null      # an image, or a lock file, to which an update is compared
 , name ? "check-image"
 }@arguments:
 let
   check = kinds.of { inherit function; it = null; };
-  # The recipe will do: an archive need not be made for it.
+  # The recipe is enough: the archive is not built.
   file = image: if image ? recipe then "${image.recipe}" else "${image}";
   metadata = if image ? sbom.metadata then [ "--metadata" "${image.sbom.metadata}" ] else [ ];
 in

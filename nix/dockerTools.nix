@@ -1,11 +1,11 @@
-# In the place of nixpkgs' dockerTools: the same functions as beside it, with dockerTools' defaults, and its names for
-# them. docs/use/from-dockertools.md says what is the same, what is better, and what is missing.
+# A replacement for nixpkgs' dockerTools: Lamina's functions with dockerTools' names and defaults.
+# docs/use/from-dockertools.md lists what is the same, what is better, and what is missing.
 { pkgs, toolboxWith }:
 let
   inherit (import ./lib/arguments.nix) of;
   check = of { function = "dockerTools.override"; };
 
-  # What nixpkgs' dockerTools is made of, and so what its `.override` takes: some of it has a meaning here.
+  # The packages that `.override` of nixpkgs' dockerTools takes. Lamina uses some of them, and ignores the others.
   used = [ "bash" "bashInteractive" "cacert" "coreutils" "fakeNss" "fakeroot" "go" "shadow" "skopeo" ];
   unused = [
     "buildPackages" "callPackage" "closureInfo" "devShellTools" "dockerAutoLayer" "dockerMakeLayers" "e2fsprogs" "fakechroot" "file"
@@ -21,12 +21,12 @@ let
         toolbox = toolboxWith (builtins.intersectAttrs (builtins.listToAttrs (map (name: { inherit name; value = null; }) used)) replaced);
         defaults = {
           compressor = "gz";
-          inheritConfig = "env";  # of a base's config only Env
+          inheritConfig = "env";  # only Env of a base's config
           streams = "file";
           foreign = "warned";     # packages for another processor, if the architecture is given
         };
       };
-      # With a database of Nix, and under the name by which it was called.
+      # The function with a Nix database in its images. Its errors have this name.
       withDatabase = name: function:
         let inner = function name; in
         { __functor = _: arguments: inner (arguments // { includeNixDB = true; }); inherit (inner) __functionArgs; };

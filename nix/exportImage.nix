@@ -5,9 +5,9 @@ let
 in
 { fromImage                     # an archive or an OCI layout
 , name ? fromImage.name
-, fromImageName ? null          # which image of it, when there are several
+, fromImageName ? null          # which image in it, if there are several
 , fromImageTag ? null
-, diskSize ? 1024               # dockerTools' virtual machine's; there is none
+, diskSize ? 1024               # ignored: dockerTools' virtual machine does not exist here
 , buildVMMemorySize ? 512
 }@arguments:
 let

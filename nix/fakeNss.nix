@@ -1,5 +1,5 @@
-# The files by which programs know root and nobody by name: /etc/passwd, /etc/group, /etc/nsswitch.conf; and /var/empty,
-# which is their home.
+# The files that give root and nobody their names: /etc/passwd, /etc/group and /etc/nsswitch.conf; and /var/empty, which
+# is their home directory.
 { toolbox, function ? "fakeNss" }:
 let
   kinds = import ./lib/arguments.nix;

@@ -1,6 +1,6 @@
-# Several images in one archive, each with its names, each layer once. The images are archives of any tool, compressed or
-# not, OCI layouts, and what streamLayeredImage makes. The result is not compressed: of a compressed archive with
-# several images podman 4.3 takes none.
+# Several images in one archive. Each keeps its names, and each layer is stored once. The images are archives of any tool,
+# compressed or not, OCI layouts, and results of streamLayeredImage. The result is not compressed, because podman 4.3
+# refuses a compressed archive of several images.
 { toolbox }:
 let
   kinds = import ./lib/arguments.nix;
@@ -12,7 +12,7 @@ images:
 assert check.holds "the argument" images
   (kinds.kind "a list of images" (value: value != [ ] && (kinds.listOf kinds.path).test value));
 let
-  # Of a stream the recipe will do: an archive need not be made for it.
+  # For a stream, the recipe is enough: no archive is built.
   file = image: if image.isExe or false && image ? recipe then "${image.recipe}" else "${image}";
 in
 toolbox.derive ({

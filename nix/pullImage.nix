@@ -1,35 +1,35 @@
-# An image out of a registry, pulled by Skopeo: dockerTools' arguments, and byte for byte what Skopeo writes, so
-# that hashes from elsewhere stay valid. A fixed-output derivation: the hash is of the file, or of the layout.
+# An image from a registry, pulled by Skopeo, with dockerTools' arguments. The result is byte for byte what Skopeo writes,
+# so hashes made for dockerTools stay valid. This is a fixed-output derivation: the hash is that of the file or layout.
 { toolbox, function ? "pullImage" }:
 let
   kinds = import ./lib/arguments.nix;
 in
-{ imageName                  # with the registry when it is not Docker Hub
+{ imageName                  # with its registry if that is not Docker Hub
 , imageDigest                # sha256:...
-, hash ? null                # of the archive: SRI; or sha256; or outputHash and outputHashAlgo
+, hash ? null                # of the result, as SRI; or give sha256; or outputHash and outputHashAlgo
 , sha256 ? null
 , outputHash ? null
 , outputHashAlgo ? null
 , os ? "linux"
 , arch ? toolbox.goArch
-, finalImageName ? imageName # the name that the archive has
+, finalImageName ? imageName # the name of the image in the archive
 , finalImageTag ? "latest"
 , tlsVerify ? true
 , authFile ? null            # credentials as podman login writes them: see docs/use/pullImage.md, "Private registries"
-, format ? "docker-archive"    # or "oci": a layout, whose blobs are those of the registry
+, format ? "docker-archive"    # or "oci": a layout with the registry's own blobs
 , name ? "docker-image-${builtins.replaceStrings [ "/" ":" ] [ "-" "-" ] finalImageName}-${finalImageTag}${if format == "oci" then "" else ".tar"}"
 }@arguments:
 let
   check = kinds.of { inherit function; it = imageName; };
-  given = builtins.filter (value: value != null) [ hash sha256 outputHash ];
-  wanted =
-    if builtins.length given != 1
+  hashes = builtins.filter (value: value != null) [ hash sha256 outputHash ];
+  expected =
+    if builtins.length hashes != 1
     then check.fail "give one of hash, sha256, outputHash; with hash = \"\" the build prints the right hash"
-    else builtins.head given;
-  # An empty hash says nothing about its kind.
+    else builtins.head hashes;
+  # An empty hash has no algorithm in it.
   algorithm =
     if outputHashAlgo != null then outputHashAlgo
-    else if sha256 != null || wanted == "" || builtins.match "[a-z0-9]+[-:].*" wanted == null then "sha256"
+    else if sha256 != null || expected == "" || builtins.match "[a-z0-9]+[-:].*" expected == null then "sha256"
     else null;
 in
 assert check.arguments arguments {
@@ -44,14 +44,14 @@ assert check.arguments arguments {
   finalImageName = kinds.matching "the name of an image" "[A-Za-z0-9._:/-]+";
   finalImageTag = kinds.matching "a tag" "[A-Za-z0-9_.-]+";
   tlsVerify = kinds.bool;
-  # What is in the store can be read by everybody.
+  # Every user can read files in the store.
   authFile = kinds.nullOr (kinds.outsideOfStore "the path of a file outside of the store, as a string");
   format = kinds.among [ "docker-archive" "oci" ];
   name = kinds.storeName;
 };
 toolbox.derive {
   inherit name;
-  outputHash = wanted;
+  outputHash = expected;
   outputHashMode = if format == "oci" then "recursive" else "flat";
   outputHashAlgo = algorithm;
   impureEnvVars = [
@@ -92,6 +92,6 @@ toolbox.derive {
       io.containerd.image.name "$to" org.opencontainers.image.ref.name "$tag" > "$out/index.json"
   '');
   position = builtins.unsafeGetAttrPos "imageName" arguments;
-  # As in dockerTools: the name and the tag that the archive has.
+  # As in dockerTools: the name and the tag in the archive.
   passthru = { imageName = finalImageName; imageTag = finalImageTag; inherit imageDigest; };
 }

@@ -1,5 +1,5 @@
-# A piece of shell for `runAsRoot` and `fakeRootCommands`' neighbours: the files that useradd and groupadd work on, and
-# these programs on PATH. Files that are there already stay.
+# Shell code for `runAsRoot`, and for `fakeRootCommands` with `enableFakechroot`. It creates the files that useradd and
+# groupadd change, and puts these programs on PATH. Files that exist already stay.
 { toolbox }:
 ''
   export PATH=${toolbox.files.shadow}/bin:${toolbox.files.shadow}/sbin:$PATH

@@ -1,5 +1,5 @@
 # A program that writes an image's archive to its standard output, with dockerTools' arguments: see
-# docs/use/layeredImages.md. Nothing of the image is in the store a second time.
+# docs/use/layeredImages.md. No content of the image is copied in the store.
 { toolbox, recipe, defaults, function ? "streamLayeredImage" }:
 let
   kinds = import ./lib/arguments.nix;
@@ -9,38 +9,38 @@ let
   archive = import ./lib/archive.nix { inherit toolbox; };
 in
 { name
-, tag ? null                    # null: a hash of what the image is made of
+, tag ? null                    # null: a hash of the inputs
 , fromImage ? null
 , fromImageName ? null
 , fromImageTag ? null
-, contents ? [ ]                # directories: what lies in them is linked to from the root of the image
+, contents ? [ ]                # directories: the root of the image gets symlinks to their files
 , config ? null
-, inheritConfig ? defaults.inheritConfig  # what it takes over from the base: see buildImage
+, inheritConfig ? defaults.inheritConfig  # from the base's config: see buildImage
 , architecture ? toolbox.goArch
 , created ? "1970-01-01T00:00:01Z"
 , mtime ? "1970-01-01T00:00:01Z"  # of all files
 , uid ? 0                       # owner of the store paths
 , gid ? 0
-, uname ? "root"                # taken and not used: archives carry numbers alone
+, uname ? "root"                # ignored: archives contain numbers only
 , gname ? "root"
-, maxLayers ? 100               # of the whole image, the base's too
+, maxLayers ? 100               # of the whole image, including the base's
 , volatile ? [ ]                # packages that change with every build: they go into the top layer
-, lock ? null                   # the file that `lamina plan --lock` wrote: layers stay as they were
+, lock ? null                   # a file that `lamina plan --lock` wrote: layers stay as they were
 , layeringPipeline ? null       # dockerTools' operations on the closure, as a list or a file of JSON
-, allowForeign ? false          # packages that were built for another system or processor may go in
-, layers ? [ ]                  # of buildLayer
-, extraCommands ? ""            # a shell script that runs where the root of the image is
-, fakeRootCommands ? ""         # the same, seeming to be root
-, enableFakechroot ? false      # fakeRootCommands with the image's root as their root directory
-, includeStorePaths ? true      # false: the image expects the store to be mounted
+, allowForeign ? false          # allow packages that were built for another system or processor
+, layers ? [ ]                  # results of buildLayer
+, extraCommands ? ""            # a shell script that runs in the root directory of the image
+, fakeRootCommands ? ""         # the same, as (simulated) root
+, enableFakechroot ? false      # run fakeRootCommands chrooted into the image
+, includeStorePaths ? true      # false: the image needs the store as a mount at run time
 , includeNixDB ? false          # a database of the store paths in the image, for the Nix in it
 , layerCompressor ? null        # of layers in OCI formats and registries: "gz", "zstd", "zstd:chunked", "none"; null: gz
 , layerLevel ? null             # its level
-, annotations ? { }             # of the manifest; "descriptor:KEY" for its descriptor in the index
+, annotations ? { }             # of the manifest; "descriptor:KEY" is for its descriptor in the index
 , format ? null                 # of the stream: "universal", "docker-1.9", "classic" or "oci-archive"
 , passthru ? { }
 , meta ? { }
-, debug ? false                 # taken and not used: `lamina plan --explain` shows more
+, debug ? false                 # ignored: `lamina plan RECIPE` shows the layers
 }@arguments:
 let
   check = kinds.of { inherit function; it = name; };
@@ -88,7 +88,7 @@ let
     storePaths = includeStorePaths;
     volatile = map names.storePath volatile;
     pipeline =
-      # A file stays one: it may have to be built, and reading it here would build it during evaluation.
+      # A file is passed on as a path: it may have to be built, and reading it here would build it during evaluation.
       if layeringPipeline == null || builtins.isList layeringPipeline then layeringPipeline else "${layeringPipeline}";
     nixDB = includeNixDB;
     oci = archive.ociOf check { inherit layerCompressor layerLevel annotations; };
@@ -105,7 +105,7 @@ toolbox.onRunner.derive {
   streamer = "${tools.stream}/bin/stream-${file}";
   inherit meta;
   position = builtins.unsafeGetAttrPos "name" arguments;
-  # In dockerTools' order of precedence: what it sets itself wins over `passthru`, and that over all else.
+  # dockerTools' order of precedence: attributes that dockerTools sets itself win over `passthru`, which wins over others.
   passthru = tools // { imageName = names.lower name; buildArgs = arguments; } // passthru // {
     conf = image;
     # The program without its recipe, as in `${streamScript} ${conf}`.

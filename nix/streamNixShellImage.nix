@@ -1,27 +1,28 @@
-# An image in which one stands where `nix-shell` of a derivation would stand: its environment, its inputs on PATH, and
-# `buildDerivation`, which runs its builder. dockerTools' arguments; see docs/use/nixShellImages.md.
+# An image with the environment of `nix-shell` for a derivation: its variables, its inputs on PATH, and the program
+# `buildDerivation`, which runs its builder. The arguments are dockerTools': see docs/use/nixShellImages.md.
 { toolbox, streamLayeredImage, binSh, usrBinEnv, fakeNss, function ? "streamNixShellImage" }:
 let
   kinds = import ./lib/arguments.nix;
   names = import ./lib/names.nix;
   inherit (builtins) concatStringsSep elem isList isPath listToAttrs mapAttrs removeAttrs replaceStrings toString;
 
-  # Where Nix' sandbox lets a derivation build.
+  # The directory in which Nix' sandbox builds a derivation.
   buildDirectory = "/build";
 
-  # A derivation's attribute as its builder gets to see it: as toString has it, but for paths, which go to the store.
+  # A derivation's attribute as its builder sees it: the result of toString, with paths copied to the store.
   asText = value:
     let
       copied = inner: if isPath inner then "${inner}" else if isList inner then map copied inner else inner;
     in
     toString (copied value);
 
-  # What Nix gives the derivation's builder by itself: an attribute each, some of them in files, and the outputs' places.
+  # The variables that Nix itself sets for the derivation's builder: one for each attribute (some are paths of files with
+  # the value), and one with the path of each output.
   environmentOf = drv:
     let
       given = removeAttrs drv.drvAttrs [ "args" "__ignoreNulls" "__contentAddressed" "__impure" ];
       isNull = name: given.${name} == null;
-      # stdenv has Nix leave them out.
+      # With __ignoreNulls, which stdenv sets, Nix leaves nulls out.
       nulls = if drv.drvAttrs.__ignoreNulls or false then builtins.filter isNull (builtins.attrNames given) else [ ];
       attributes = removeAttrs given nulls;
       inFiles = attributes.passAsFile or [ ];
@@ -29,7 +30,7 @@ let
         if elem name inFiles
         then { name = "${name}Path"; value = "${toolbox.write "${name}.txt" (asText attributes.${name})}"; }
         else { inherit name; value = asText attributes.${name}; };
-      # They are made in the image, if at all: the image does not hold them.
+      # The image does not contain the outputs: they are built inside it, if at all.
       output = name: { inherit name; value = builtins.unsafeDiscardStringContext drv.${name}.outPath; };
     in
     listToAttrs (map variable (builtins.attrNames attributes) ++ map output (drv.drvAttrs.outputs or [ "out" ]));
@@ -51,8 +52,8 @@ let
     '';
   };
 
-  # What the shell reads when it starts. A stdenv sets PATH by its inputs and brings runHook; a derivation without one
-  # gets the same of us.
+  # The file that the shell reads when it starts. A stdenv sets PATH from its inputs and defines runHook; for a derivation
+  # without stdenv, this file does the same.
   startOf = { shell, path, words }: toolbox.write "nix-shell-rc" ''
     inherited=$PATH
     unset PATH
@@ -85,12 +86,12 @@ let
     ${if words == null then "" else "${words}\nexit"}
   '';
 in
-{ drv                             # the derivation whose shell it is
+{ drv                             # the derivation whose environment the image gets
 , name ? "${drv.name}-env"
 , tag ? null
-, uid ? 1000                      # who works in the image
+, uid ? 1000                      # user in the image
 , gid ? 1000
-, homeDirectory ? buildDirectory  # it is not made; where it is the default, it is there and writable
+, homeDirectory ? buildDirectory  # not created, except for the default, which exists and is writable
 , shell ? "${toolbox.files.bash}/bin/bash"
 , command ? null                  # runs in the interactive shell, which then ends
 , run ? null                      # runs in a shell that is not interactive, which then ends
@@ -149,7 +150,7 @@ streamLayeredImage {
       extraGroupLines = [ "nixbld:x:${names.text gid}:" ];
     })
   ];
-  # As after an installation of Nix for one user: who works here may add to the store.
+  # As in an installation of Nix for one user: the user may add paths to the store.
   fakeRootCommands = ''
     mkdir -p nix/store nix/var/nix etc/nix .${buildDirectory}
     chown -R ${owner} nix etc/nix .${buildDirectory}

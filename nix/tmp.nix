@@ -1,5 +1,5 @@
-# A layer with /tmp and /var/tmp, which everybody may write to: for the argument `layers`. A tree in the store cannot hold
-# them, because Nix takes such modes away.
+# A layer with /tmp and /var/tmp, to which everybody may write, for the argument `layers`. A tree in the store cannot
+# contain them, because Nix removes such modes.
 { buildLayer }:
 buildLayer {
   name = "tmp";

@@ -33,12 +33,12 @@ rec {
   patchelf = loaded "patchelf";
   python = loaded "python3.11";
 
-  # What a Python script finds in its environment; `spec` says what it has to do.
+  # The environment of a Python script; `spec` contains its arguments.
   environment = spec: {
     spec = builtins.toJSON spec;
     passAsFile = [ "spec" ];
     PYTHONHOME = "${tree}/usr";
-    # Python otherwise orders the constants of compiled modules by chance.
+    # Otherwise the order of constants in compiled modules is random.
     PYTHONHASHSEED = "0";
   };
 

@@ -45,7 +45,7 @@ rec {
   writeShellScript = name: text: writeScript name "#!${pkgs.bash}/bin/bash\n${text}\n";
   writeShellScriptBin = name: text: writeScriptBin name "#!${pkgs.bash}/bin/bash\n${text}\n";
 
-  # A derivation whose shell is of interest, and not what it makes.
+  # A derivation that is used for its shell environment. Its output is not needed.
   mkShell = { name ? "nix-shell", packages ? [ ], nativeBuildInputs ? [ ], ... }@env:
     runCommandLocal name
       (removeAttrs env [ "name" "packages" ] // {
@@ -54,7 +54,7 @@ rec {
       })
       ''env > "$out"'';
 
-  # A tree of links; the only one of these builders that needs no shell, so that Python can be made with it.
+  # A tree of links. This builder needs no shell, so it can build the Python environments.
   farm = name: spec: bootstrap.build name ./farm.py (farmSpec spec);
 
   # The same, with a script to run in the end.

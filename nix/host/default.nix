@@ -12,7 +12,7 @@ let
     else throw "${toString state}: the host packages are not there; run `make setup`";
 
   deb = { file, sha256, ... }: builtins.path {
-    # The distribution's file names hold characters that a store path's name may not.
+    # The distribution's file names contain characters that a store path's name must not contain.
     name = builtins.replaceStrings [ "~" ] [ "-" ] file;
     path = state + "/debs/${file}";
     recursive = false;
@@ -44,7 +44,7 @@ let
   builders = import ./builders.nix { inherit lib system bootstrap; pkgs = named; };
   inherit (builders) runCommand;
 
-  # These take more than one distribution package, or another shape.
+  # These consist of several distribution packages, or need another layout.
   composed = {
     inherit (distribution) fakeroot;
 

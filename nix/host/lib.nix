@@ -1,4 +1,4 @@
-# What image expressions use of nixpkgs' lib.
+# The functions of nixpkgs' lib that image expressions use.
 let
   inherit (builtins) concatStringsSep filter hasAttr head isAttrs isList length map stringLength substring;
 in
@@ -33,8 +33,8 @@ rec {
   nameValuePair = name: value: { inherit name value; };
   mapAttrs' = function: attributes: builtins.listToAttrs (mapAttrsToList function attributes);
   mapAttrsToList = function: attributes: map (name: function name attributes.${name}) (builtins.attrNames attributes);
-  filterAttrs = wanted: attributes:
-    removeAttrs attributes (filter (name: !wanted name attributes.${name}) (builtins.attrNames attributes));
+  filterAttrs = keep: attributes:
+    removeAttrs attributes (filter (name: !keep name attributes.${name}) (builtins.attrNames attributes));
   attrByPath = path: default: attributes:
     if path == [ ] then attributes
     else if isAttrs attributes && hasAttr (head path) attributes

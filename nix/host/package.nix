@@ -2,7 +2,7 @@
 { bootstrap, settings, system, deb }:
 name: { version, dependencies, debs }:
 let
-  # A store path's name may not hold every character of a version, and needs no epoch.
+  # A store path's name must not contain every character of a version, and needs no epoch.
   storeVersion = builtins.replaceStrings [ "~" ] [ "-" ] (builtins.elemAt (builtins.match "([0-9]+:)?(.*)" version) 1);
 in
 bootstrap.build "${name}-${storeVersion}" ./relocate.py {

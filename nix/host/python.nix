@@ -5,7 +5,7 @@ let
   inherit (distribution.${builtins.head packages}) version;
   release = lib.concatStringsSep "." (lib.take 2 (builtins.splitVersion version));
 
-  # A module with those that it imports.
+  # A module with the modules that it imports.
   withImported = module: [ module ] ++ lib.concatMap withImported
     (lib.attrValues (lib.filterAttrs (name: _: lib.hasPrefix "python3-" name) module.dependencies));
 
@@ -17,7 +17,7 @@ let
       result = farm name {
         paths = map (part: distribution.${part}) packages ++ lib.concatMap withImported chosen;
         pathsToLink = [ "/bin" "/lib/python${release}" "/lib/python3" ];
-        # An interpreter looks for its library next to where it really is.
+        # The interpreter looks for its library relative to its real path, so it is copied and not linked.
         copy = [ program ];
         links = { "bin/python" = "python${release}"; "bin/python3" = "python${release}"; };
       };

@@ -21,7 +21,7 @@ rec {
     annotations = kinds.texts;
   };
 
-  # The same arguments as the recipe has them; null if there are none.
+  # The same arguments in the form of the recipe; null if there are none.
   ociOf = check: { layerCompressor, layerLevel, annotations }:
     let
       most = layerLevels.${layerCompressor};
@@ -35,7 +35,7 @@ rec {
       // toolbox.optionalAttrs (layerLevel != null) { inherit layerLevel; }
       // { inherit annotations; };
 
-  # The arguments `format` and `layout` of a function whose arguments `check` checks, as one.
+  # The format that the arguments `format` and `layout` select. `check` is that of the function (arguments.nix).
   formatOf = check: { format, layout }:
     if layout != null then check.deprecated "layout" true "format does the same" layout
     else if format != null then format
@@ -44,8 +44,8 @@ rec {
   # The name of an OCI archive or of an OCI layout, which is a directory.
   fileName = name: format: if format == "oci-layout" then "${name}-oci" else "${name}.oci.tar";
 
-  # An archive holds copies: it needs none of the store paths whose names can be read in it.
-  # Nix before 2.17 does not know this, or only as an experiment; there the archive keeps them alive too.
+  # An archive contains copies, so it needs none of the store paths whose names occur in it.
+  # Nix before 2.17 lacks this attribute, or has it only as an experiment. There the archive keeps these paths alive.
   withoutReferences = toolbox.optionalAttrs (builtins.compareVersions builtins.nixVersion "2.17" >= 0) {
     unsafeDiscardReferences.out = true;
   };

@@ -8,7 +8,7 @@ let
 
   startsWith = start: text: substring 0 (stringLength start) text == start;
 
-  # What Nix turns into a string that is a path or a program: of these, it makes store paths.
+  # Values that Nix turns into the path of a file or program, as a store path.
   isDerivation = value: isAttrs value && (value ? outPath || value ? __toString);
   isPathLike = value: isPath value || isDerivation value || (isString value && startsWith "/" value);
   isTree = value: value == null || isPathLike value || (isList value && all isTree value);
@@ -19,7 +19,7 @@ let
   isNatural = value: (isInt value || isDigits value)
     && (let number = names.number value; in number >= 0 && number < 4294967296);
 
-  # The grammar of distribution/reference, as lamina/oci/reference.py has it; the upper case of a name becomes lower case.
+  # The grammar of distribution/reference, as in lamina/oci/reference.py. Upper case in a name becomes lower case.
   label = "[a-z0-9]([a-z0-9-]*[a-z0-9])?";
   host = "${label}([.]${label})*(:[0-9]+)?";
   word = "[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*";
@@ -92,7 +92,7 @@ rec {
     test = value: elem value goArchitectures;
     remedy = architectureRemedy;
   };
-  # What GNU date takes with -d; whether it does shows when the image is built.
+  # A text for `date -d` of GNU; whether date accepts it is only known when the image is built.
   date = kind "a time: RFC 3339 like \"1970-01-01T00:00:01Z\", \"now\", or words that date -d takes"
     (value: isString value && match "[[:space:]]*" value == null);
   time = kind "an RFC 3339 time like \"1970-01-01T00:00:01Z\", or \"now\""
@@ -132,7 +132,7 @@ rec {
     meta = set;
   };
 
-  # For the function called `function`: `it` is the name of what it makes, as errors call it, or null.
+  # The checks of the function with the name `function`. `it` is the name of its result in errors, or null.
   of = { function, it ? null }: rec {
     who = if isString it then "${function}, image ${toJSON it}" else function;
     fail = message: throw "${who}: ${message}";
@@ -144,7 +144,7 @@ rec {
         in fail "${argument} is ${shown value}; ${if more != null then more else "it takes ${what}"}"
       );
 
-    # Whether each of the arguments that were given is of its kind.
+    # Checks each argument that was given.
     arguments = given: kinds:
       all (argument: holds argument given.${argument} kinds.${argument}) (filter (argument: given ? ${argument}) (attrNames kinds));
 
@@ -154,8 +154,8 @@ rec {
     deprecated = argument: isUsed: remedy: value:
       if isUsed then warn "${argument} is the older word; ${remedy}" value else value;
 
-    # Whether packages whose files go into the image are for its kind of machine. `lenient`: another processor is warned
-    # of, as nixpkgs' own examples have it; another system is not an image's.
+    # Checks that packages whose files go into the image are for its architecture. With `lenient`, another processor is only
+    # a warning, because nixpkgs' own examples use one. Another system than Linux is always an error.
     ours = lenient: architecture: trees:
       let
         goArch = import ../toolbox/go-arch.nix;
@@ -169,15 +169,15 @@ rec {
             message = "${tree.name or "a package"} is for ${platform.system}, and the image for linux/${architecture}; "
               + "take the package from a package set for that machine, or set allowForeign = true";
           in
-          # What runCommand and the like make holds text and links, for any machine.
+          # Results of runCommand and the like contain text and links, which fit any machine.
           !(isAttrs tree && tree ? stdenv.hostPlatform.system) || tree ? buildCommand || fits
           || (if lenient && isLinux then warn message true else fail message);
       in
       all check (names.flatten trees);
   };
 
-  # The function with a check of which arguments it is given. Nix itself would point at the function's file.
-  # `hints`: for arguments that it does not have, what to write instead.
+  # The function with a check of its arguments' names. (Nix' own error would name the function's file.)
+  # `hints`: for names of arguments that it does not have, the text that says what to write instead.
   known = name: hints: function:
     let
       takes = function.__functionArgs or (functionArgs function);

@@ -1,5 +1,5 @@
 # An image's `config` object: everything that a consumer would refuse, or would read in two ways, is refused here.
-# The same rules for recipes that were not made by Nix: lamina/oci/config.py.
+# The same rules for recipes that Nix did not make are in lamina/oci/config.py.
 #
 #   check (of arguments.nix) -> config -> config
 check:
@@ -14,7 +14,7 @@ let
   fail = place: value: remedy: check.fail "config.${place} is ${shown value}; ${remedy}";
 
   isText = value: isString value || isPath value || (isAttrs value && (value ? outPath || value ? __toString));
-  # What JSON will have. A path becomes a store path.
+  # The string in the JSON document. A path becomes a store path.
   textOf = value: if isPath value then "${value}" else toString value;
   quoted = value: if isText value then toJSON (textOf value) else toJSON (shown value);
 
@@ -81,7 +81,7 @@ let
     else known "Healthcheck." keys.healthcheck value && all field (filter (name: elem name keys.healthcheck) (attrNames value));
 
   # A variable of the environment: a name, `=`, and a value.
-  # `split` and not `match`, which takes long values for too much work.
+  # `split` instead of `match`, which fails for long values.
   variable = value: item:
     let parts = builtins.split "=" (textOf item); in
     (length parts > 1 && head parts != "") || fail "Env" value "${quoted item} is no NAME=VALUE";
@@ -96,7 +96,7 @@ let
     || (name != null && elem (builtins.elemAt name 1) signals)
     || fail "StopSignal" value "it takes a signal, like \"SIGTERM\"";
 
-  # A number of a user from which on runtimes take it for another one.
+  # A user number from 2^31 on is another user for some runtimes.
   user = value:
     let
       parts = filter (part: isString part && match "[0-9]+" part != null) (builtins.split ":" value);
@@ -104,7 +104,7 @@ let
     in
     all (digits: !tooLarge digits || fail "User" value "numbers go up to 2147483647: runtimes would take it for root") parts;
 
-  # What a value of the right kind may still be wrong in.
+  # Checks of values whose type is right.
   inner = {
     Env = value: all (variable value) value;
     ExposedPorts = value: named "ExposedPorts" value "no port, like 8080, 8080/tcp or 53/udp" port;
@@ -129,8 +129,8 @@ let
     else true;
   examples.Env = ", for example [ \"HOME=/\" ]";
 
-  # A key that is not known is an error if a known one is meant: readers that take the case of keys seriously, and those
-  # that do not, would see two images. Any other is kept, and warned about: a newer Docker may know it.
+  # An unknown key that is near to a known one is an error: readers that compare keys with case, and those that compare
+  # without, would see two images. Any other unknown key is kept, with a warning: a newer Docker may know it.
   known = place: takes: set:
     let
       wrong = filter (name: !elem name takes) (attrNames set);

@@ -47,14 +47,14 @@ let
   };
 in
 rec {
-  # A function that gives images, under another name.
+  # The function under another name, for errors.
   buildImageAs = name: public name (function: import ../buildImage.nix { inherit toolbox recipe defaults function; });
   buildLayeredImageAs = name:
     let
       streamLayeredImage = stream name;
       function = import ../buildLayeredImage.nix { inherit toolbox streamLayeredImage defaults; function = name; };
     in
-    # It hands all other arguments on.
+    # It passes all other arguments to streamLayeredImage.
     public name (_: {
       __functor = _: function;
       __functionArgs = streamLayeredImage.__functionArgs // builtins.functionArgs function;

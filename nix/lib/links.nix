@@ -1,4 +1,4 @@
-# A tree of symbolic links: `targets` is the path of each link in the tree = where it leads.
+# A tree of symbolic links. `targets` is a set: the path of each link in the tree = the link's target.
 { toolbox }:
 name: targets:
 toolbox.derive {

@@ -1,6 +1,6 @@
-# What Nix knows about packages beyond their store paths: licenses, CPE, package URLs, and what was compiled into them.
-# `packages` are derivations; everything that takes part in building them is looked at, because only the build of an image
-# finds out which of these packages it contains. No package is built for it, and nothing is evaluated unless it is used.
+# Metadata of packages that their store paths do not contain: licenses, CPE, package URLs, and vendored packages.
+# `packages` are derivations. The metadata of all their build inputs is collected too, because only the build of the image
+# finds out which of these packages the image contains. No package is built for it, and it is evaluated only if used.
 { toolbox }:
 { name, packages }:
 let
@@ -16,7 +16,7 @@ let
     else if isList value then concatMap within value
     else if isAttrs value && !(value ? outPath) then concatMap within (attrValues value)
     else [ ];
-  # What a derivation names only in strings: a layer of ours, nixpkgs' buildEnv.
+  # Packages that a derivation's attributes contain only as strings, as in buildLayer and nixpkgs' buildEnv.
   listed = package: concatMap (list: if isList list then concatMap within list else [ ]) [
     (package.sbomPackages or [ ])
     (let tried = tryEval (package.paths or [ ]); in if tried.success then tried.value else [ ])
@@ -48,7 +48,7 @@ let
       meta = let tried = tryEval (package.meta or { }); in if tried.success && isAttrs tried.value then tried.value else { };
       identifiers = let it = tryEval (meta.identifiers or { }); in if it.success && isAttrs it.value then it.value else { };
       vendored = package.bombonVendoredSbom or null;
-      said = tryEval (licenses (meta.license or [ ]));
+      known = tryEval (licenses (meta.license or [ ]));
     in
     {
       path = key;
@@ -57,10 +57,10 @@ let
       output = text (package.outputName or "");
       description = text (meta.description or "");
       homepage = text (let first = meta.homepage or ""; in if isList first then head (first ++ [ "" ]) else first);
-      licenses = if said.success then said.value else [ ];
+      licenses = if known.success then known.value else [ ];
       cpe = text (identifiers.cpe or "");
       purl = text (identifiers.purl or "");
-      # The only thing that is built for it.
+      # This is the only thing that is built for the metadata.
       vendored = if vendored == null then null else "${vendored}";
     };
 in

@@ -14,8 +14,8 @@ rec {
   flatten = flat;
   trees = value: map (tree: "${tree}") (flat value);
 
-  # The store path that a path is in: of "/nix/store/HASH-hello/bin", "/nix/store/HASH-hello". What the text depends on
-  # is kept.
+  # The store path that contains a path: for "/nix/store/HASH-hello/bin" it is "/nix/store/HASH-hello". The string keeps
+  # its context (dependencies).
   storePath = path:
     let
       store = stringLength builtins.storeDir + 1;

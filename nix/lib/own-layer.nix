@@ -1,5 +1,5 @@
-# What an image has at its root, as a layer in the directory that docker save 1.10 to 24 writes for one: dockerTools'
-# attribute `layer`. The image itself does without.
+# The files at an image's root as a layer, in the form of a layer's directory that docker save 1.10 to 24 writes:
+# dockerTools' attribute `layer`. The image itself does not use it.
 { toolbox }:
 { name, trees, made, uid, gid, keepDirlinks }:
 toolbox.derive {

@@ -1,16 +1,16 @@
-# What can be done with an image, as programs: `nix run .#examples.hello.load`, `$(nix-build -A x.stream)/bin/stream-x`.
-# They work from the recipe, so none of them needs the archive; all take the options of the command that they run.
+# The programs of an image: `nix run .#examples.hello.load`, `$(nix-build -A x.stream)/bin/stream-x`.
+# They use the recipe, so none of them needs the archive. All take the options of the command that they run.
 { toolbox }:
 { name
 , recipe
 , format ? null     # of the stream
-, packages ? [ ]    # whose licenses the bill of materials has, with all that they are built from
+, packages ? [ ]    # whose licenses are in the bill of materials, with those of their build inputs
 }:
 let
   inherit (toolbox.onRunner) bash derive laminaProgram laminaWithServer skopeo;
   file = baseNameOf name;
 
-  # `--as` gives the program a usage of its own, without the arguments that are set here.
+  # With `--as`, the program's help has the program's own name, and leaves out the arguments that are set here.
   program = verb: words: purpose: programOf { inherit verb words purpose; };
   programOf = { verb, words, purpose, command ? laminaProgram, setup ? "" }:
     let
@@ -45,7 +45,7 @@ in
     command = "${laminaWithServer}/bin/lamina";
     setup = "PATH=\"$PATH:${dirOf skopeo}\"; export PATH\n";
   };
-  # A file with the digest of the manifest that the image has in every registry.
+  # A file with the digest that the image's manifest has in every registry.
   digest = toolbox.derive {
     name = "${file}-digest";
     program = toolbox.laminaProgram;

@@ -1,25 +1,26 @@
-# The recipe of an image: a derivation of a few kB that names store paths and reads none of them.
+# The recipe of an image: a derivation of a few kB that refers to store paths and reads none of them.
 #
-# Everything that fixes the image goes in as structured attributes, with the reference graph of what it names
-# (`lamina recipe` reads them: builder/lamina/recipe/derivation.py). Nix scans the recipe and so keeps the image's content.
+# Everything that determines the image is in structured attributes, with the reference graph of the store paths in them.
+# `lamina recipe` reads them (builder/lamina/recipe/derivation.py). Nix finds the store paths in the recipe, so it keeps
+# the image's content as long as the recipe.
 { toolbox }:
-{ name                     # of the image, with registry and all
+{ name                     # of the image, with its registry
 , tag                      # null: the hash of the recipe that the image would have without a tag
 , config                   # the image's own `config` object, or null
-, trees ? [ ]              # paths that are laid over each other at the root
-, links ? false            # as symbolic links into the store, and not as copies
-, made ? null              # a layer that a derivation made of the trees: then that is what lies at the root
-, layers ? [ ]             # what buildLayer made, bottom first
+, trees ? [ ]              # trees whose contents are at the root; later ones replace files of earlier ones
+, links ? false            # symbolic links into the store instead of copies
+, made ? null              # a layer that a derivation made of the trees, and that is used instead of them
+, layers ? [ ]             # results of buildLayer, bottom first
 , base ? null              # null, or { path; name; tag; }
 , architecture
 , created
 , inheritConfig
-, uid ? 0                  # owner of what lies at the root
+, uid ? 0                  # owner of the files at the root
 , gid ? 0
 , keepDirlinks ? false
 , storeStamp ? { }         # uid, gid and mtime of the store paths
-, storePaths ? true        # whether what the image refers to goes in
-, maxLayers ? null         # of the whole image, the base's too; null: one for all store paths
+, storePaths ? true        # whether the image contains the store paths that it refers to
+, maxLayers ? null         # of the whole image, including the base's; null: one layer for all store paths
 , volatile ? [ ]           # store paths that change with every build of the image
 , lock ? null              # the file of an earlier plan
 , pipeline ? null          # dockerTools' layeringPipeline, as a list or a file
@@ -36,11 +37,12 @@ let
   make = tag: derived tag "image.json" [ ]
     (optionalAttrs nixDB { database = derived "none" "nix-db.tar" [ "--database" ] { }; });
 
-  # What `lamina recipe` makes of it all, and, of the same attributes, the layer with the database.
+  # The derivation of the recipe, or of the layer with the database, which is made from the same attributes.
   derived = tag: suffix: options: { database ? null }: toolbox.derive ({
     name = "${file}-${suffix}";
     __structuredAttrs = true;
-    # Made here in a moment; but where a cache has it, neither the builder nor what scripts ran with is needed here.
+    # Building it takes a moment. It may still come from a cache, so that neither the builder nor the scripts' tools are
+    # needed on this machine.
     preferLocalBuild = true;
     program = toolbox.laminaProgram;
     args = [ "recipe" ] ++ options ++ [ "-o" (placeholder "out") ];
@@ -59,7 +61,7 @@ let
   } // optionalAttrs nixDB { nixDB = true; registered = map names.storePath trees; }
     // optionalAttrs (database != null) { inherit database; });
 
-  # An image's tag must not depend on itself, so it is taken from the same recipe without one, which is never built.
+  # A tag must not depend on itself, so it is the hash of the same recipe without a tag, which is never built.
   hash = builtins.substring 0 32 (baseNameOf (builtins.unsafeDiscardStringContext (make null).outPath));
   imageTag = if tag == null then hash else tag;
 in

@@ -1,10 +1,10 @@
-# The layer that scripts make: the trees, so that they can be changed, and what the scripts do there. A tar, because a
-# store path cannot keep what a script does to modes and owners.
+# The layer that scripts make: copies of the trees, changed by the scripts. It is a tar, because a store path cannot keep
+# the modes and owners that a script sets.
 { toolbox }:
 let
   shell = import ./shell.nix;
 
-  # The shell that fakeRootCommands run in is another process.
+  # fakeRootCommands run in a shell of their own, which is another process.
   fakeRootShell = toolbox.write "fake-root-commands.sh" ''
     ${toolbox.shellSetup}
     ${shell.source "fakeRootCommands" "$fakeRootCommandsPath"}
@@ -12,22 +12,22 @@ let
 in
 { name
 , trees
-, links ? false            # the trees as symbolic links into the store, and not as copies
+, links ? false            # symbolic links to the trees' files instead of copies
 , extraCommands            # runs as the builder
-, fakeRootCommands ? ""    # runs where it seems to be root: chown and chmod are recorded, and land in the layer
-, chroot ? false           # with the root as their root directory, as the image will have it
+, fakeRootCommands ? ""    # runs as (simulated) root: owners and modes that it sets are recorded and stored in the layer
+, chroot ? false           # fakeRootCommands run chrooted into the image's root directory
 , uid ? 0
 , gid ? 0
 , keepDirlinks ? false
 , mtime ? "@1"             # of every file
-, based ? false            # whether the image has a base, whose root directory stays as it is unless the scripts change it
-, nixDB ? false            # whether a database of Nix will be there, which scripts may want to give to somebody
+, based ? false            # whether the image has a base; its root directory is in the layer only if a script changes it
+, nixDB ? false            # whether the image gets a Nix database; scripts may change the owner of its directory
 }:
 let
   lamina = toolbox.laminaProgram;
   packing = (if keepDirlinks then "--keep-dirlinks " else "") + (if links then "--links" else "");
   owner = "--uid ${toString uid} --gid ${toString gid}";
-  # Words of GNU date become a number first.
+  # Other forms are parsed by GNU date first.
   isPlain = builtins.match "@[0-9]+|now|[0-9-]+T[0-9:.]+(Z|[+-][0-9:]+)" mtime != null;
   seconds = if isPlain then shell.quote mtime else "\"@$(date --utc --date=${shell.quote mtime} +%s)\"";
   time = "--mtime ${seconds}";
@@ -46,7 +46,7 @@ let
       ${lamina} fake-root ${if chroot then "--chroot" else ""} ${if based then "" else "--root"} ${time} root ${toolbox.bash} ${fakeRootShell} -o "$out"
     ''
     else ''
-      # The builder is one user in a namespace that has no other: fakeroot must not try the real chown.
+      # The builder is the only user in its namespace, so fakeroot must not try the real chown.
       export FAKEROOTDONTTRYCHOWN=1
       ${toolbox.fakeroot} ${toolbox.bash} -ec '
         (cd root; source "$1")
@@ -57,7 +57,7 @@ in
 toolbox.scripted {
   name = "${baseNameOf name}-layer.tar";
   inherit extraCommands fakeRootCommands;
-  contents = trees;  # dockerTools' scripts find it, too
+  contents = trees;  # a variable that scripts have in dockerTools, too
   passAsFile = [ "extraCommands" "fakeRootCommands" ];
   SOURCE_DATE_EPOCH = toolbox.sourceDateEpoch;
   script = ''

@@ -1,10 +1,10 @@
-# The layer that a script makes that runs as root in the image, in Nix' sandbox: no virtual machine, no set-uid helper.
-# docs/use/runAsRoot.md says how, and what the kernel does not let it do.
+# The layer of a script that runs as root in the image, in Nix' sandbox, without a virtual machine or a set-uid program.
+# docs/use/runAsRoot.md describes it and its limits.
 { toolbox }:
 let
   shell = import ./shell.nix;
 
-  # Runs in the layer's root, as dockerTools runs it: nothing but `set -e`.
+  # Runs in the layer's root directory. As in dockerTools, the only shell option is `set -e`.
   afterwards = toolbox.write "extra-commands.sh" ''
     set +u
     ${shell.source "extraCommands" "$extraCommandsPath"}
@@ -12,7 +12,7 @@ let
 in
 { name
 , base                     # null, or { path; name; tag; }
-, trees                    # are laid over the base before the script runs, and go into the layer too
+, trees                    # copied over the base before the script runs; they are in the layer, too
 , runAsRoot
 , extraCommands ? ""       # runs afterwards, in the layer's root
 , architecture
@@ -21,8 +21,8 @@ in
 , keepDirlinks ? false
 }:
 let
-  # The image's root sees the store, so that is where the script is. A file of its own, so that lines are numbered as
-  # the user numbers them.
+  # The script is in the store, which is visible inside the image's root directory. It is a file of its own, so that line
+  # numbers in errors are those of the user's script.
   commands = toolbox.write "run-as-root.sh" runAsRoot;
   start = toolbox.write "run-as-root-start.sh" ''
     set -e

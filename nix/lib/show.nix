@@ -3,7 +3,7 @@ let
   inherit (builtins) attrNames concatStringsSep genList isAttrs isList length stringLength substring toJSON;
 
   most = 80;
-  # Whole, or cut with a mark that says so.
+  # The whole text, or its beginning with its length.
   cut = text:
     if stringLength text <= most then text
     else "${substring 0 most text}... (${toString (stringLength text)} characters)";
@@ -13,7 +13,7 @@ let
 
   key = name: if builtins.match "[A-Za-z_][A-Za-z0-9_'-]*" name != null then name else toJSON name;
 
-  # As Nix writes it. Values inside of values inside of values are left out.
+  # A value in Nix' syntax. Only `depth` levels of nested values are shown.
   value = depth: it:
     let kind = builtins.typeOf it; in
     if kind == "path" then toString it
@@ -32,7 +32,7 @@ let
   letters = builtins.filter (letter: builtins.isString letter && letter != "");
   characters = text: letters (builtins.split "" text);
 
-  # How many characters to insert, remove or replace to get from one word to the other (Levenshtein's distance).
+  # The Levenshtein distance: how many characters to insert, remove or replace to turn one word into the other.
   distance = one: other:
     let
       rows = characters one;
@@ -60,7 +60,7 @@ in
   inherit key;
   shown = it: cut (value 2 it);
 
-  # The word of `known` that somebody meant who wrote `word`, or null.
+  # The word of `known` that is most similar to `word`, or null if none is similar enough.
   nearest = word: known:
     let
       same = builtins.filter (other: lower other == lower word) known;

@@ -1,7 +1,7 @@
-# The Python package, alone: a change of a test or a page does not build the command anew.
+# The source of the Python package only, so that a change of a test or a page does not rebuild the command.
 let
   root = toString ../../.;
-  wanted = path: type:
+  isSource = path: type:
     let relative = builtins.substring (builtins.stringLength root + 1) (-1) (toString path);
     in
     relative == "pyproject.toml" || relative == "README.md" || relative == "LICENSE"
@@ -11,5 +11,5 @@ let
 in
 {
   version = builtins.head line;
-  path = builtins.path { path = ../../.; name = "lamina-source"; filter = wanted; };
+  path = builtins.path { path = ../../.; name = "lamina-source"; filter = isSource; };
 }

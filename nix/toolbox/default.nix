@@ -1,35 +1,35 @@
-# What our derivations need from outside, in one shape, whether it comes from nixpkgs or from the host's packages.
+# The tools that Lamina's derivations need, in one form, from nixpkgs or from the host's packages.
 #
 #   system       Nix' name of the machine that builds
-#   goArch       Go's name of the processor that images are for, which is the one that they carry
+#   goArch       the images' architecture, in Go's terms
 #   lamina       the command, a package
 #   laminaProgram    the command, a program
-#   laminaWithServer     the same package with what `serve` and `push` need, too
+#   laminaWithServer     the same package with the dependencies of `serve` and `push`
 #   bash         a shell, a program
 #   coreutils    a package
 #   skopeo       a program
 #   fakeroot     a program
 #   cacert       a file with the certificates of the usual authorities
-#   path         PATH of scripts that users write: what stdenv offers for work on files
+#   path         PATH of users' scripts: stdenv's programs for files
 #   packages     the package set for images: on macOS, the one for Linux
-#   files        packages whose files images get at well-known places: bash, coreutils, shadow
+#   files        packages whose files are put into images: bash, coreutils, shadow
 #   derive       attributes -> derivation whose builder is that shell (a `script`) or a program
-#   scripted     the same for scripts of users: with stdenv where there is one
-#   shellSetup   shell code: what `scripted` gives to scripts, for a process of its own
-#   onRunner     the toolbox for programs that users start: of another machine, if images are built for macOS users
-#   supervises   whether Lamina knows the processor's system calls; elsewhere scripts that seem to be root need fakeroot
+#   scripted     the same for users' scripts: with stdenv if there is one
+#   shellSetup   shell code that sets up another process as `scripted` sets up a script
+#   onRunner     the toolbox for programs that users start; another one if they run on macOS
+#   supervises   whether Lamina can emulate the processor's system calls; if not, fakeRootCommands run under fakeroot
 #   write        name -> text -> a file with that text
 #   makeOverridable, optionalAttrs   as in nixpkgs' lib
-#   sourceDateEpoch  the time that scripts find in SOURCE_DATE_EPOCH
+#   sourceDateEpoch  the value of SOURCE_DATE_EPOCH in scripts
 { pkgs
-, replaced ? { }    # packages to take in the place of those in `pkgs`
-, runner ? null     # packages of the machine that programs run on, if it is not the one that builds
-, isRunner ? false  # this is for that machine: what is built runs there too
+, replaced ? { }    # packages that replace those in `pkgs`
+, runner ? null     # package set of the machine on which programs run, if another machine builds them
+, isRunner ? false  # this toolbox is the one for that machine
 }:
 let
   isHost = pkgs ? isHostPackageSet;
   form = if isHost then import ./host.nix { inherit pkgs replaced; } else import ./nixpkgs.nix { inherit pkgs replaced isRunner; };
-  # The packages of the machine that programs run on, if it is not the one that builds.
+  # The package set of the machine on which programs run, if another machine builds them.
   other = if runner != null then runner else form.runner or null;
 
   self = form // import ./derive.nix form // {

@@ -1,19 +1,19 @@
-# Derivations without stdenv, whose set-up takes longer than our work does.
+# Derivations without stdenv, because its setup takes longer than these builds.
 { system, bash, path, ... }@form:
 let
   optionalAttrs = import ./optional-attrs.nix;
 
-  # What `overrideAttrs` takes, as nixpkgs' does: attributes, old: attributes, or final: old: attributes.
+  # The argument of `overrideAttrs`, as in nixpkgs: attributes, `old: attributes`, or `final: old: attributes`.
   applied = change: final: old:
     if !builtins.isFunction change then change
     else
       let result = change old;
       in if builtins.isFunction result then change final old else result;
 
-  # The attributes that go to the result alone.
+  # Attributes of the result that are not passed to the derivation.
   forResult = [ "meta" "passthru" "script" "program" "position" ];
 
-  # A derivation of everything that `attributes` need: for those who want to have the inputs and not the image.
+  # nixpkgs' `inputDerivation`: a derivation that depends on everything in `attributes`, to build only the inputs.
   inputsOf = name: attributes: derivation {
     name = "inputDerivation-${name}";
     inherit system;
@@ -25,7 +25,7 @@ let
     outputs = [ "out" ];
   };
 
-  # `final: attributes`, in the shape of mkDerivation's result.
+  # The derivation of `final: attributes`, in the form of mkDerivation's result.
   deriveFrom = attributesOf:
     let
       given = attributesOf (given // { finalPackage = result; });
@@ -33,7 +33,7 @@ let
 
       forNix = {
         inherit system;
-        args = [ "-euc" (stay given.script) ];
+        args = [ "-euc" (keepShell given.script) ];
         builder = given.program or bash;
         PATH = path;
       } // removeAttrs given forResult;
@@ -66,28 +66,28 @@ let
     in
     result;
 
-  # The shell does something after the script, or it would become the script's last program; and Nix kills a builder
-  # that closes its output before it ends, as programs of coreutils do.
-  stay = script: "${script}\n:";
+  # A command after the script keeps the shell running. Without it, bash would replace itself by the script's last program,
+  # and Nix kills a builder that closes its output before it ends, as coreutils' programs do.
+  keepShell = script: "${script}\n:";
 in
 rec {
-  # `script` runs in `bash -eu`; with `program` and `args` that is run instead. Everything else is an attribute of
-  # the derivation, but for `meta`, `passthru` and `position`, which go to the result as in nixpkgs.
+  # `script` runs in `bash -eu`; if `program` and `args` are given, they run instead. All other attributes are the
+  # derivation's, except `meta`, `passthru` and `position`, which are the result's, as in nixpkgs.
   derive = attributes: deriveFrom (_: attributes);
 
-  # A derivation whose `script` runs a script of the user's: in a shell with stdenv's options, and with nixpkgs also with
-  # what stdenv offers there (substituteInPlace, patchShebangs, make, patch). Scripts of users expect that of dockerTools.
+  # A derivation whose `script` runs a user's script: in a shell with stdenv's options and, with nixpkgs, stdenv's functions
+  # and programs (substituteInPlace, patchShebangs, make, patch). Scripts written for dockerTools expect these.
   scripted = { name, script, ... }@attributes:
     if form ? runCommand
     then form.runCommand name (removeAttrs attributes [ "name" "script" ] // { __structuredAttrs = false; }) script
     else derive (attributes // { script = "${shellSetup}\n${script}"; });
 
-  # The same for another process that such a script starts.
+  # Shell code that does the same in another process that such a script starts.
   shellSetup =
     if form ? runCommand then "set +u\nsource \"$stdenv/setup\""
     else "set +u\nset -o pipefail\nshopt -s nullglob inherit_errexit\nexport SHELL=${bash}";
 
-  # Made where it is wanted: asking another machine takes longer than writing it.
+  # Built locally: sending it to another machine takes longer than writing it.
   write = name: text: derive {
     inherit name text;
     passAsFile = [ "text" ];

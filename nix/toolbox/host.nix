@@ -1,4 +1,4 @@
-# The toolbox out of the host's packages (nix/host).
+# The toolbox from the host's packages (nix/host).
 { pkgs, replaced }:
 let
   build = pkgs // replaced;

@@ -1,14 +1,14 @@
-# The toolbox out of nixpkgs. In a package set for another machine (pkgsCross) what runs in derivations is of the machine
-# that builds, and what goes into images of the one that they are for.
+# The toolbox from nixpkgs. In a package set for another machine (pkgsCross), programs that run in derivations are for the
+# build machine, and packages that go into images are for the other machine.
 #
 # On macOS, images are built on a Linux builder: from nixpkgs' `pkgsLinux`.
 { pkgs, replaced, isRunner }:
 let
   isDarwin = platform: builtins.match ".*-darwin" platform.system != null;
   onMac = isDarwin pkgs.stdenv.hostPlatform && !isRunner;
-  there = if onMac then pkgs.pkgsLinux else pkgs;
-  target = there // replaced;
-  build = there.buildPackages // replaced;
+  linux = if onMac then pkgs.pkgsLinux else pkgs;
+  target = linux // replaced;
+  build = linux.buildPackages // replaced;
   python = build.python3Packages;
   source = import ../lib/source.nix;
 
@@ -37,19 +37,19 @@ let
   };
 in
 rec {
-  inherit (there.stdenv.buildPlatform) system;
-  goArch = (replaced.go or there.go).GOARCH or (import ./go-arch.nix there.stdenv.hostPlatform.system);
+  inherit (linux.stdenv.buildPlatform) system;
+  goArch = (replaced.go or linux.go).GOARCH or (import ./go-arch.nix linux.stdenv.hostPlatform.system);
 
   # The package set whose packages go into images.
-  packages = there;
+  packages = linux;
 
-  # The packages of the machine that programs run on, if it is not the one that builds.
+  # The package set of the machine on which programs run, if another machine builds them.
   runner = if onMac then pkgs.buildPackages else null;
 
   lamina = command [ ];
   laminaWithServer = command [ python.aiohttp ];
 
-  inherit (there) runCommand;
+  inherit (linux) runCommand;
   inherit (build) coreutils;
   bash = "${build.bash}/bin/bash";
   skopeo = "${build.skopeo}/bin/skopeo";

@@ -1,6 +1,6 @@
-# lib.makeOverridable: what the function returns can be had again with other arguments, by `.override`, and with other
-# attributes of its derivation, by `.overrideAttrs` and `.overrideDerivation`. The function itself still says which
-# arguments it takes.
+# lib.makeOverridable. The function's result gets `.override`, which calls the function with other arguments, and
+# `.overrideAttrs` and `.overrideDerivation`, which change attributes of its derivation. `functionArgs` of the function
+# still works.
 function:
 let
   changed = change: old: old // (if builtins.isFunction change then change old else change);
@@ -8,7 +8,7 @@ let
   overridable = make: arguments:
     let
       result = make arguments;
-      # `.overrideAttrs` and the like of the result, which then can still be overridden in all other ways.
+      # `.overrideAttrs` and `.overrideDerivation` of the result; what they return can be overridden again.
       kept = name: if result ? ${name} then [{
         inherit name;
         value = change: overridable (given: (make given).${name} change) arguments;
