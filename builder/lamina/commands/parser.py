@@ -44,7 +44,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 def columns() -> int:
     """What shutil.get_terminal_size returns."""
     configured = os.environ.get("COLUMNS", "")
-    if configured.isdecimal() and int(configured) > 0:
+    if configured.isdecimal() and len(configured) < 10 and int(configured) > 0:
         return int(configured)
     try:
         return os.get_terminal_size(1).columns or 80

@@ -100,7 +100,7 @@ def _address(text: str) -> Address:
     from lamina.media.registry.server import Address
 
     host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
+    if not port.isdecimal() or len(port) > 5 or int(port) > 65535:
         raise BadUsage("--listen", f"{text!r:.80} has no port", "write PORT or HOST:PORT")
     return Address(host.strip("[]") or "127.0.0.1", int(port))
 

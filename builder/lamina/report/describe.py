@@ -95,9 +95,9 @@ def _value(value: object, key: str) -> str:
 
 
 def _item(item: object, name: str, key: str) -> str:
-    is_duration = key == "Healthcheck" and name in _DURATIONS and type(item) is int
-    if is_duration:
-        return f"{int(str(item)) / 1e9:g}s"
+    is_duration = key == "Healthcheck" and name in _DURATIONS and not isinstance(item, bool)
+    if is_duration and isinstance(item, int) and abs(item) < 1 << 63:
+        return f"{item / 1e9:g}s"
     if isinstance(item, list):
         return shlex.join(str(word) for word in item)
     return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)

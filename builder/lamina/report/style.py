@@ -40,7 +40,7 @@ _CODES = {"added": "32", "removed": "31", "changed": "33", "title": "1", "hidden
 
 def _columns() -> int:
     configured = os.environ.get("COLUMNS", "")
-    if configured.isdecimal() and 20 <= int(configured) < 10_000:
+    if configured.isdecimal() and len(configured) < 5 and int(configured) >= 20:
         return int(configured)
     try:
         return os.get_terminal_size(1).columns or 80

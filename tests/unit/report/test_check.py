@@ -249,9 +249,11 @@ MISTAKES = {
     "far": ("[budget]\nxyz = 1\n", "'xyz' is no key of [budget]; the names are: size, layers, update"),
     "a size": ('[budget]\nsize = "a lot"\n', "budget.size is 'a lot'; write a number of bytes"),
     "negative": ("[budget]\nlayers = -1\n", "budget.layers is -1; write a whole number"),
-    "no number": ("[budget]\nlayers = true\n", "budget.layers is True; write a whole number"),
+    "no number": ("[budget]\nlayers = true\n", "budget.layers is true; write a whole number"),
     "a flag": ("[forbidden]\nsetuid = 1\n", "forbidden.setuid is 1; write true or false"),
     "texts": ("[forbidden]\nfiles = [1]\n", "forbidden.files is [1]; write a list of texts"),
+    "too large": (f'[budget]\nsize = "{"9" * 400} TB"\n', "write a number of bytes"),
+    "too many digits": (f"[budget]\nsize = {'9' * 5000}\n", "is not TOML: "),
     "no table": ("budget = 1\n", "budget is 1, not a table"),
     "no TOML": ("[budget\n", "is not TOML"),
 }

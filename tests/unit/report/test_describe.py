@@ -80,6 +80,11 @@ def test_an_image_without_a_config(config: object, tmp_path: Path) -> None:
     assert "  layers   2" in table(inspect(save(docker_save([image]), tmp_path / "it.tar")))
 
 
+def test_a_duration_that_no_number_of_go_holds_is_shown_as_it_is(tmp_path: Path) -> None:
+    image = attrs.evolve(IMAGE, config={"Healthcheck": {"Interval": int("9" * 400)}})
+    assert f"  Healthcheck Interval={'9' * 20}" in table(inspect(save(docker_save([image]), tmp_path / "it.tar")))
+
+
 def test_a_health_check_and_ports_are_readable(tmp_path: Path) -> None:
     check = {"Test": ["CMD", "wget", "a b"], "Interval": 2_000_000_000, "Timeout": 1_500_000_000, "Retries": 3}
     image = attrs.evolve(

@@ -100,7 +100,7 @@ def policy_text(path: Path) -> str:
 def parse_policy(text: str, where: object) -> Policy:
     try:
         tables = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of over 4,300 digits
         raise BadInput(where, f"is not TOML: {error}", "docs/use/check.md describes the policy") from None
     values: dict[str, Any] = {}
     for table, content in tables.items():
@@ -129,7 +129,10 @@ def _value(value: object, kind: str, name: str, where: object) -> object:
     if kind in ("size", "number") and type(value) is int and 0 <= value < 1 << 63:
         return value
     if kind == "size" and isinstance(value, str) and (match := _SIZE.fullmatch(value)) and (match[2] or "") in _UNITS:
-        return round(float(match[1]) * _UNITS[match[2] or ""])
+        size = float(match[1]) * _UNITS[match[2] or ""]
+        if size < 1 << 63:
+            return round(size)
     if kind == "texts" and isinstance(value, list) and all(isinstance(item, str) and item for item in value):
         return tuple(value)
-    raise BadInput(where, f"{name} is {value!r:.60}", f"write {_KINDS[kind]}")
+    shown = str(value).lower() if isinstance(value, bool) else f"{value!r:.60}"
+    raise BadInput(where, f"{name} is {shown}", f"write {_KINDS[kind]}")

@@ -178,7 +178,7 @@ def _required(policy: Policy, subject: Subject) -> Iterator[Broken]:
     if policy.tmp and resolved(subject.files, "tmp") is None:
         yield Broken("required-tmp", "there is no /tmp; add layers = [ tmp ], with the tmp of Lamina's set", "/tmp")
     user = str(subject.config.get("User") or "")
-    if policy.numeric_user and not (re.fullmatch(r"[0-9]+(?::.*)?", user) and int(user.partition(":")[0])):
+    if policy.numeric_user and not re.fullmatch(r"0*[1-9][0-9]*(?::.*)?", user):
         shown = f"{user!r:.60}" if user else "not set, so it is root"
         yield Broken("required-numeric-user", f'User is {shown}; write a number other than 0, like "1000:1000"')
     for name in policy.required_files:

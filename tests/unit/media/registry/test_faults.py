@@ -224,6 +224,7 @@ def test_examples_of_pulls(image: Path) -> None:
 MISTAKES = {
     "a port that is taken": (["--listen", "{taken}"], 1, "cannot listen: "),
     "no port": (["--listen", "localhost"], 2, "--listen: 'localhost' has no port; write PORT or HOST:PORT"),
+    "a port of many digits": (["--listen", "9" * 5000], 2, "--listen: '99999"),
     "a port that cannot exist": (["--listen", "70000"], 2, "--listen: '70000' has no port"),
     "no such host": (["--listen", "no.such.host.invalid:0"], 1, "no.such.host.invalid:0: cannot listen: "),
     "a key alone": (["--tls-key", "key.pem"], 2, "--tls-key: given without --tls-cert; give the certificate, too"),
