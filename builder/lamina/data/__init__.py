@@ -1,1 +1,1 @@
-"""Bytes on their way: blobs, compression, output files, parallel work, progress."""
+"""Blobs, compression, output files, parallel work, progress."""

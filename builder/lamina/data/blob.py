@@ -45,26 +45,29 @@ class Blob(Protocol):
         return cut(self.pieces(), start, size)
 
     def sections(self) -> Sequence[Section]:
-        """Blobs that make this one together, in order, which several processes can read: none if it is one sequence."""
+        """The sections that this blob consists of, in order, for several processes. Empty if it cannot be divided."""
         return ()
 
 
 class Section(Protocol):
-    """A section of a blob. One process finds out its size, and then any process can read any range of it."""
+    """A section of a blob. One process determines its size, and then any process can read any range of it."""
 
     __slots__ = ()
 
     def measure(self) -> Measured:
-        """The size. What was found out for it is kept in this process. Raises BadInput as `pieces` does."""
+        """Determine the size. This process keeps what it read for it, such as a list of files.
+
+        Raises BadInput as `Blob.pieces`.
+        """
 
     def fill(self, start: int, buffer: memoryview, measured: Measured) -> None:
-        """Fill the buffer with the bytes from `start` on. Raises BadInput: the section is different from `measured`."""
+        """Fill the buffer with the bytes from `start` on. Raises BadInput: the section is no longer as `measured`."""
 
 
 class Measured(NamedTuple):
-    """The size of a section. `check` is the same only where every file of the section has the same size.
+    """The size of a section in bytes. `check` is a checksum of the sizes of its files.
 
-    `items` is how many files another process would have to look for before it can read a part.
+    `items` is the number of files that another process has to look for before it can read a part of the section.
     """
 
     size: int
@@ -115,7 +118,7 @@ class Source:
 
     @property
     def identity(self) -> tuple[int, int]:
-        """The same for all that open this file, by whatever name."""
+        """Device and inode number: equal whenever this file is opened, by whatever name."""
         info = os.fstat(self.file.fileno())
         return info.st_dev, info.st_ino
 
@@ -163,7 +166,7 @@ class FileRange(Blob):
 
 @attrs.frozen(eq=False)
 class FileAt(Blob):
-    """All bytes of a file, which is open only while they are read: there may be more such files than descriptors."""
+    """All bytes of a file, open only while they are read, because a process may not open as many files at once."""
 
     path: Path
     size: int

@@ -24,7 +24,7 @@ from lamina.errors import LaminaError
 Result = TypeVar("Result")
 
 _GZIP_HEADER = bytes.fromhex("1f8b 08 00 00000000 00 ff")
-"""Without a name, a time, a level and an operating system (RFC 1952, 2.3)."""
+"""The header of a gzip member, without name, time, level and operating system (RFC 1952, 2.3)."""
 
 _GZIP_BLOCK = 1 << 20
 _GZIP_WINDOW = 32 << 10
@@ -32,18 +32,21 @@ _LAST_BLOCK = b"\x03\x00"
 """An empty block that is marked as the last one (RFC 1951, 3.2.3)."""
 
 _FRAME = 4 << 20
-"""Bytes in a zstd frame. Shorter ones are larger in all: 0.2 percent for 2 MiB."""
+"""Bytes of data in a zstd frame. With 2 MiB, the result is larger by 0.2 percent."""
 
 _ZSTD_BLOCK = 127 << 10
 _ZSTD_SETTINGS = {1: (14, 7), 2: (16, 6), 3: (18, 5)}
-"""By level: the logarithm of the table's size, and the shortest match. Level 1 is `zstd -1`, level 2 as small as `zstd
--2`. Further levels would need other strategies, whose bytes depend on the version of libzstd."""
+"""By level: the logarithm of the table's size, and the length of the shortest match.
+
+Level 1 is `zstd -1`. The result of level 2 is as small as that of `zstd -2`. Higher levels would need other strategies,
+whose bytes depend on the version of libzstd.
+"""
 
 
 def compressed(
     chunks: Iterable[bytes], compressor: str, level: int | None = None, threads: int | None = None
 ) -> Iterator[bytes]:
-    """The chunks, compressed with `gz` (one gzip member) or `zstd` (frames), in threads: one for each processor."""
+    """The chunks, compressed with `gz` (one gzip member) or `zstd` (frames). By default a thread for each processor."""
     level = DEFAULT_LAYER_LEVELS[compressor] if level is None else level
     threads = threads or len(os.sched_getaffinity(0))
     return _gzip(chunks, level, threads) if compressor == "gz" else _zstd(chunks, level, threads)
@@ -171,7 +174,7 @@ _OLDEST_ZSTD = (1, 5, 4)
 
 
 def probe() -> bytes:
-    """Data on which libraries differ that do not always give the same bytes: text, numbers, several blocks."""
+    """Test data that libraries compress differently: text, numbers, several blocks."""
     return b"".join(
         b"%d/%x lib%d.so " % (n % 1000, n * n, n * 7919 % 97)
         + (n * 0x9E3779B97F4A7C15 % (1 << 64)).to_bytes(8, "big") * (n % 3)
@@ -179,21 +182,17 @@ def probe() -> bytes:
     )
 
 
-def _mixed(number: int) -> bytes:
-    return (number * 0x9E3779B97F4A7C15 % (1 << 64)).to_bytes(8, "big")
-
-
 @functools.cache
 def check_library(compressor: str, level: int) -> None:
-    """Raises LaminaError: the library gives other bytes than the ones for which digests are known."""
+    """Raises LaminaError: the library is too old, or does not compress the test data to the expected bytes."""
     other = "zstd" if compressor == "gz" else "gz"
     if compressor == "none" or (not _is_old(compressor) and _probed(compressor, level) == _sum(compressor, level)):
         return
     name = "zlib" if compressor == "gz" else "libzstd"
-    wanted = "zlib itself, not a replacement such as zlib-ng" if compressor == "gz" else "libzstd from 1.5.4 on"
+    required = "zlib itself, not a replacement such as zlib-ng" if compressor == "gz" else "libzstd from 1.5.4 on"
     problem = f"this Python's {name} compresses to other bytes, so digests would depend on the machine"
     raise LaminaError(
-        f"layer compressor {compressor}", problem, f"use a Python with {wanted}, or the compressor {other}"
+        f"layer compressor {compressor}", problem, f"use a Python with {required}, or the compressor {other}"
     )
 
 

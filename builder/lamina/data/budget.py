@@ -10,9 +10,9 @@ from lamina.limits import Allowance
 
 @attrs.define(eq=False)
 class Budget:
-    """What one archive may ask for over all its parts together; `packed` is its own size in bytes.
+    """Counts what one archive asks for, over all its parts. `packed` is the size of the archive itself, in bytes.
 
-    A part that an image uses twice counts twice, one that is read again does not.
+    A part that an image uses twice counts twice. A part that is read again does not.
     """
 
     packed: int
@@ -27,16 +27,16 @@ class Budget:
 
 @attrs.define(eq=False)
 class Meter:
-    """Counts over one operation on layers, which may come from an archive with a budget or be our own.
+    """Counts what one operation asks for, over all its layers. Another operation on the same archive starts from zero.
 
-    The same archive may be used by many operations, each of which starts from zero.
+    A layer comes from an archive, which has a budget, or is made by Lamina.
     """
 
     allowance: Allowance
     used: int = 0
 
     def count(self, amount: int, budget: Budget | None, where: object) -> None:
-        """Raises BadInput when that is too much for the archive of this layer, or for any."""
+        """Raises BadInput: the total exceeds the limit for the archive of this layer, or without one the maximum."""
         self.used += amount
         packed = budget.packed if budget else None
         if self.used > self.allowance.of(packed):

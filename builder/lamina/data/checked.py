@@ -31,7 +31,7 @@ class Checked(Blob):
         return self.blob.place
 
     def pieces(self) -> Iterator[bytes]:
-        """Raises BadInput at the end, when the bytes were others."""
+        """Raises BadInput after the last byte: the size or the digest is not that of the descriptor."""
         state = hasher(self.descriptor.digest)
         total = 0
         for chunk in self.blob.chunks():

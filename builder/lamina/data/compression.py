@@ -70,7 +70,7 @@ _STARTS = {
     b"\x28\xb5\x2f\xfd": "zstd",
     **{bytes((number, 0x2A, 0x4D, 0x18)): "zstd" for number in range(0x50, 0x60)},
 }
-"""By what docker, podman and containerd know compressed data; the last are zstd's skippable frames."""
+"""The first bytes by which docker, podman and containerd recognize compressed data; the last are skippable frames."""
 
 
 _ASKED = (
@@ -119,7 +119,7 @@ def _is_zlib(head: bytes) -> bool:
 
 
 def _is_tar(head: bytes) -> bool:
-    """Whether the first block has the check sum of a tar header, of which some readers make the bytes signed."""
+    """Whether the first block has the checksum of a tar header. Some readers add up its bytes as signed numbers."""
     block, digits = head[:512], head[148:156].strip(b" \0")
     if len(block) < 512 or not digits or digits.strip(b"01234567"):
         return False
@@ -196,7 +196,7 @@ class Decompressed(Blob):
         self._check_padding(zeros)
 
     def _check_padding(self, zeros: int) -> None:
-        """xz allows zeros after a stream, in fours. After gzip data gzip and pigz ignore them, Go does not."""
+        """xz allows zeros after a stream, in multiples of four. Zeros after other data are refused as damaged data."""
         if zeros % 4:
             raise BadInput(self.where, f"{zeros} zeros after the {self.kind} data", _DIFFER)
 

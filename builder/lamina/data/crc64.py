@@ -1,9 +1,9 @@
 """CRC-64 with the polynomial of ISO 3309, as Go's hash/crc64 computes it: tar-split data contains it for each file.
 
 Python has no such function, and a loop over bytes would take minutes for an image. So the bytes are one large number,
-whose bits are the coefficients of a polynomial. It is reduced modulo x^64 + x^4 + x^3 + x + 1, half of it at a time:
-squaring that equation again and again gives x^(64 s) = x^(4 s) + x^(3 s) + x^s + 1 for every power of two s, so a half
-is added to the other one at four places.
+whose bits are the coefficients of a polynomial. It is reduced modulo x^64 + x^4 + x^3 + x + 1, half of it at a time.
+Modulo that polynomial, x^64 = x^4 + x^3 + x + 1. Squaring both sides repeatedly gives x^(64 s) = x^(4 s) + x^(3 s) +
+x^s + 1 for every power of two s. So the upper half is added to the lower half at four places.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ from lamina.errors import BadUsage, LaminaError
 from lamina.limits import PATH_LINKS
 
 _STORE = "/nix/store/"
-_HINT = "give the name of a file, or write to standard output with `-o -`"
+_STANDARD_OUTPUT = "standard output"
+_HINT = "give the name of a file, or - for standard output"
 
 
 class Output(NamedTuple):
@@ -75,9 +76,9 @@ def write_text(name: str | os.PathLike[str], text: str) -> None:
 @contextlib.contextmanager
 def _standard_output() -> Iterator[Output]:
     if sys.stdout is None or _is_read_only(sys.stdout):
-        raise LaminaError("-o -", "standard output is closed", "give the name of a file")
+        raise LaminaError(_STANDARD_OUTPUT, "is closed", "give the name of a file")
     if sys.stdout.isatty():
-        raise BadUsage("-o -", "standard output is a terminal", "redirect it, or give the name of a file")
+        raise BadUsage(_STANDARD_OUTPUT, "is a terminal", "redirect it, or give the name of a file")
     widen(sys.stdout.buffer)
     yield Output(sys.stdout.buffer, is_new_file=False)
     sys.stdout.buffer.flush()
@@ -86,7 +87,7 @@ def _standard_output() -> Iterator[Output]:
 def _followed(name: str) -> Path:
     """What the name leads to: itself unless it is a symbolic link, or a name of an open descriptor.
 
-    Raises LaminaError: no file can be there.
+    Raises LaminaError: it is the name of a directory, or symbolic links form a circle or lead into the store.
     """
     path = os.path.join(os.getcwd(), name)
     for _ in range(PATH_LINKS):
@@ -99,7 +100,7 @@ def _followed(name: str) -> Path:
             break
         path = os.path.join(directory, os.readlink(path))
     else:
-        raise LaminaError(name, "its symbolic links lead round in a circle", "give the name of a file")
+        raise LaminaError(name, "its symbolic links form a circle", "give the name of a file")
     if path.startswith(_STORE) and not os.path.join(os.getcwd(), name).startswith(_STORE):
         raise LaminaError(name, "is a symbolic link into the Nix store", "remove the link, or give another name")
     is_link = os.path.islink(name) or _has_descriptors(directory)
@@ -132,7 +133,7 @@ def _has_descriptors(directory: str) -> bool:
 
 @contextlib.contextmanager
 def _opened(path: Path, kind: str, name: str) -> Iterator[BinaryIO]:
-    """What is there, opened for writing. Raises LaminaError, BadUsage: a terminal."""
+    """The existing output, opened for writing. Raises LaminaError: that is not possible; BadUsage: a terminal."""
     try:
         descriptor = _copied(path) if kind == "descriptor" else os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:

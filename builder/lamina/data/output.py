@@ -62,7 +62,7 @@ def whole_directory(path: Path) -> Iterator[Path]:
     """A new directory that gets its name when the block ends without an error; otherwise nothing of it remains.
 
     A kill leaves the hidden directory `.lamina-...` behind, but never a part of the output under its name. Raises
-    LaminaError: there is something already, or nothing can be written there.
+    LaminaError: the path exists and is not an empty directory, or nothing can be written there.
     """
     try:
         if os.path.lexists(path) and not (path.is_dir() and not path.is_symlink() and not any(path.iterdir())):
@@ -82,7 +82,7 @@ def whole_directory(path: Path) -> Iterator[Path]:
 
 
 def widen(pipe: IO[bytes]) -> None:
-    """Make a pipe's buffer as large as Linux allows everybody: a writer of large chunks then waits a third as long.
+    """Make a pipe's buffer as large as Linux allows every user. A writer of large chunks then waits a third as long.
 
     Nothing happens if the file is no pipe, or if the system refuses.
     """
@@ -106,7 +106,7 @@ def reserve(file: BinaryIO, size: int) -> None:
 
 
 def write_at(descriptor: int, data: bytes | memoryview, offset: int) -> int:
-    """Write all of the data, for which one call may not be enough; the number of bytes. Raises OSError."""
+    """Write all of the data, with several calls if necessary. Returns the number of bytes. Raises OSError."""
     done = os.pwrite(descriptor, data, offset)
     while done < len(data):
         done += os.pwrite(descriptor, memoryview(data)[done:], offset + done)
@@ -192,12 +192,12 @@ def _name(file: BinaryIO, path: Path) -> None:
 
 
 def _is_own(hidden: Path) -> bool:
-    """Whether a hidden name may be what a run of this user has left: a regular file of the user's, or nothing."""
+    """Whether a run of this user may have left the hidden name: it is a regular file of the user's, or missing."""
     try:
-        found = os.lstat(hidden)
+        info = os.lstat(hidden)
     except FileNotFoundError:
         return True
-    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+    return stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid()
 
 
 def _remove_own(hidden: Path) -> None:

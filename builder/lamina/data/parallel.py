@@ -27,20 +27,23 @@ class Jobs(Protocol):
     """Work for the processes of a `Crew`, handed out while they work."""
 
     def next(self, worker: int) -> Order | None:
-        """What the worker, which has nothing to do, does next; None if there is nothing for it at the moment.
+        """The next order for an idle worker; None if there is none for it at the moment.
 
-        It is asked again after every result and every step.
+        Called for each idle worker after every result and every step.
         """
 
     def finished(self, job: int, result: Any) -> None:
-        """A worker has done the job."""
+        """Called when a worker has done the job."""
 
     def step(self) -> bool:
-        """A little of what this process does meanwhile; False if there is nothing to do before the next result."""
+        """Do a small part of this process' own work; returns False if there is none before the next result."""
 
 
 _REPORT = 8 << 20
 """Bytes between two reports of a worker: often enough for a progress line, rarely enough to cost nothing."""
+
+_WORKER = "a process of Lamina"
+"""What errors call a worker."""
 
 
 def processors() -> int:
@@ -65,9 +68,9 @@ def balanced(sizes: Sequence[int], workers: int) -> list[list[int]]:
 class Crew:
     """One process for each group of jobs, for several rounds of tasks. Use it as a context manager.
 
-    In every round a job goes to the same process, so that a later task finds what an earlier one has kept in memory;
-    unless that process is busy while another has nothing left to do. Memory is not shared: only results and counts
-    come back. A single group runs in this process.
+    In every round a job goes to the same process, so that a later task finds what an earlier one has kept in memory.
+    The exception: if that process is busy, and another has nothing left to do, the other process gets the job. Memory
+    is not shared: only results and counts come back. A single group runs in this process.
     """
 
     def __init__(self, tasks: Mapping[str, Task], groups: Sequence[Sequence[int]]) -> None:
@@ -87,14 +90,15 @@ class Crew:
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
                 for _ in self._groups:
-                    here, there = context.Pipe()
-                    worker = context.Process(target=_serve, args=(self._tasks, there, [*self._ends, here]), daemon=True)
+                    own_end, worker_end = context.Pipe()
+                    arguments = (self._tasks, worker_end, [*self._ends, own_end])
+                    worker = context.Process(target=_serve, args=arguments, daemon=True)
                     worker.start()
-                    there.close()
+                    worker_end.close()
                     self._workers.append(worker)
-                    self._numbers[here.fileno()] = len(self._ends)
-                    self._poll.register(here, select.POLLIN)
-                    self._ends.append(here)
+                    self._numbers[own_end.fileno()] = len(self._ends)
+                    self._poll.register(own_end, select.POLLIN)
+                    self._ends.append(own_end)
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return self
@@ -120,7 +124,7 @@ class Crew:
         return queues.results
 
     def run(self, jobs: Jobs, progress: Counter) -> None:
-        """Let the processes work, of which there must be several, until nobody has anything to do. Raises as `do`."""
+        """Let the processes work until no order is left. There must be several processes. Raises as `do`."""
         idle = set(range(len(self._ends)))
         while True:
             for worker in sorted(idle):
@@ -139,20 +143,20 @@ class Crew:
                     idle.add(worker)
 
     def _messages(self, *, wait: bool) -> Iterator[tuple[int, tuple[str, Any, int]]]:
-        """The messages of the workers, each with the worker's number. Without `wait` those that are here already."""
+        """The messages of the workers, each with the worker's number. Without `wait`, only those that have arrived."""
         for descriptor, _ in self._poll.poll(None if wait else 0):
             worker = self._numbers[descriptor]
             try:
                 message = self._ends[worker].recv()
             except (EOFError, ConnectionError):
                 raise LaminaError(
-                    "a worker", "was killed", "check that there is enough memory, and run the command again"
+                    _WORKER, "was killed", "check that there is enough memory, and run the command again"
                 ) from None
             yield worker, message
 
 
 class Queues:
-    """A queue for each worker: its own jobs in order, and then the last job of the worker that has most."""
+    """A queue for each worker: its own jobs in order, and then the last job of the worker that has the most left."""
 
     def __init__(self, task: str, arguments: Mapping[int, Any], groups: Sequence[Sequence[int]]) -> None:
         self._task = task
@@ -178,7 +182,7 @@ class Queues:
 def _serve(tasks: Mapping[str, Task], end: Any, others: Sequence[Any]) -> None:
     """The main loop of a worker: run one job after the other, and report each result."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.disable()  # it looks for cycles, of which there are none, in a quarter of the time that finding files takes
+    gc.disable()  # collections would take a quarter of the time of finding files, and there are no cycles to find
     pending = 0
 
     def count(size: int) -> None:
@@ -202,4 +206,4 @@ def _serve(tasks: Mapping[str, Task], end: Any, others: Sequence[Any]) -> None:
             except LaminaError as error:
                 report("error", error)
             except OSError as error:
-                report("error", LaminaError(error.filename or "a worker", error.strerror or str(error)))
+                report("error", LaminaError(error.filename or _WORKER, error.strerror or str(error)))

@@ -17,24 +17,24 @@ _OTHERS_WRITE = 0o022
 
 @attrs.frozen
 class PrivateDirectory:
-    """Files are named by their parts: directories, and then the file itself.
+    """The name of a file is given in parts: directories, and then the file itself.
 
-    What belongs to another user, or what others can write to, counts as missing.
+    A file or directory that belongs to another user, or that others can write to, counts as missing.
     """
 
     path: Path
 
     def problem(self) -> str | None:
-        """Why the directory is not used, if there is a reason. A missing directory is none."""
+        """Why the directory cannot be used; None if it can. A missing directory is no problem."""
         try:
-            found = os.lstat(self.path)
+            info = os.lstat(self.path)
         except OSError:
             return None
-        if stat.S_ISLNK(found.st_mode):
+        if stat.S_ISLNK(info.st_mode):
             return "is a symbolic link"
-        if found.st_uid != os.geteuid():
+        if info.st_uid != os.geteuid():
             return "belongs to another user"
-        return "can be written to by other users" if found.st_mode & _OTHERS_WRITE else None
+        return "can be written to by other users" if info.st_mode & _OTHERS_WRITE else None
 
     def read(self, *parts: str, limit: int) -> bytes | None:
         """The content of a file; None if it is missing or longer than `limit`."""
@@ -74,11 +74,11 @@ class PrivateDirectory:
 
 
 def _private(descriptor: int) -> os.stat_result:
-    """What the descriptor refers to. Raises PermissionError: others can write to it."""
-    found = os.fstat(descriptor)
-    if found.st_uid != os.geteuid() or found.st_mode & _OTHERS_WRITE:
+    """The status of an open file. Raises PermissionError: it belongs to another user, or others can write to it."""
+    info = os.fstat(descriptor)
+    if info.st_uid != os.geteuid() or info.st_mode & _OTHERS_WRITE:
         raise PermissionError
-    return found
+    return info
 
 
 def _write(directory: int, name: str, data: bytes) -> None:

@@ -8,9 +8,11 @@ from lamina.limits import DATABASE_STEPS
 
 _HEADER = 100
 _VERSIONS = slice(18, 20)
-"""Bytes of the header: 2 if the file has a log beside it, without which SQLite refuses it (fileformat2, 1.3.3)."""
+"""The versions in the header. They are 2 if the file has a log, and SQLite then refuses it without the log
+(fileformat2, 1.3.3)."""
 
 _HANDLER_STEPS = 100_000
+"""Instructions between two calls of the handler that counts them."""
 
 
 def open_limited(data: bytes, longest: int) -> sqlite3.Connection:
@@ -34,7 +36,7 @@ def open_limited(data: bytes, longest: int) -> sqlite3.Connection:
 
 
 def limit(connection: sqlite3.Connection, longest: int) -> None:
-    """Read only, with checks of each page, and a limit for steps and for the length of values."""
+    """Make the connection read-only, check each page, and limit the instructions and the length of values."""
     for pragma in ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON", "cache_size = -8192"):
         connection.execute(f"PRAGMA {pragma}")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)

@@ -47,7 +47,8 @@ def _write_layout(
     items: Sequence[Image | ImageIndex], output: str, encoding: LayerEncoding | None, cache: Cache, progress: Counter
 ) -> None:
     if output == "-":
-        raise BadUsage("-o -", "an OCI layout is a directory", "give the name of a directory, or write an oci-archive")
+        remedy = "give the name of a directory, or write an oci-archive"
+        raise BadUsage("standard output", "an OCI layout is a directory", remedy)
     with whole_directory(Path(output)) as top:
         blobs = top / "blobs" / "sha256"
         blobs.mkdir(parents=True)

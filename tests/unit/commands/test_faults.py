@@ -404,7 +404,7 @@ def test_a_worker_that_is_killed_leaves_nothing(
         os.kill(os.getpid(), signal.SIGKILL)
 
     assert build_with(bench, monkeypatch, happen) == (1, [])
-    one_line(capfd.readouterr().err.encode(), "a worker: was killed; check that there is enough memory, and run")
+    one_line(capfd.readouterr().err.encode(), "a process of Lamina: was killed; check that there is enough memory")
     assert bench.left_over() == []
 
 
