@@ -1,4 +1,4 @@
-"""Compatibility: the checks of what each consumer needs of an archive, as far as the file alone shows it."""
+"""Compatibility: checks of an archive for what each consumer needs. They use the file alone and run no consumer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def known_consumers(names: Iterable[str]) -> tuple[str, ...]:
-    """The consumers with these names, in the order of CONSUMERS; `all` is all of them but old ones (`ALL`).
+    """The consumers with these names, in the order of CONSUMERS; the name `all` stands for those in `ALL`.
 
     Raises BadUsage, which lists the names.
     """

@@ -32,7 +32,7 @@ _MACHINES = (
 """Values of GOOS and GOARCH, which images use (OCI image spec, config.md)."""
 
 
-def there(facts: Facts) -> Iterator[Fault]:
+def has_manifest(facts: Facts) -> Iterator[Fault]:
     """The archive must contain the regular file `manifest.json`."""
     if facts.docker is None:
         yield "manifest.json", "is missing"
@@ -92,7 +92,7 @@ def matching(facts: Facts) -> Iterator[Fault]:
 
 
 def plain(facts: Facts) -> Iterator[Fault]:
-    """At least one layer must be uncompressed."""
+    """At least one layer must be uncompressed. If only some are compressed, the check `alike` fails."""
     for image in facts.images:
         packed = [survey for survey in facts.stack(image) if survey.compression]
         if packed and len(packed) == len(image.layers):
@@ -130,7 +130,7 @@ def platform(facts: Facts) -> Iterator[Fault]:
 
 
 def config_types(facts: Facts) -> Iterator[Fault]:
-    """The config must be an object, and lists in it must be arrays."""
+    """The config must be an object, and each of its fields must have the right type."""
     for image in facts.images:
         if image.config is None:
             yield image.config_path or "the image", "has no config"
@@ -177,7 +177,7 @@ CHECKS = (
         "There is a `manifest.json`.",
         ("docker", "docker-spec", "dive", "crane", "trivy", "kind"),
         "moby image/tarexport/load.go; go-containerregistry pkg/v1/tarball; trivy pkg/fanal/image/archive.go",
-        there,
+        has_manifest,
     ),
     Check(
         "docker-one-image",

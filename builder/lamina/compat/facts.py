@@ -69,7 +69,7 @@ class ClaimedImage:
 
 @attrs.frozen(eq=False)
 class Facts:
-    """`members` are in the archive's order; `surveys` are by the path of a layer's file.
+    """What the checks use. `members` are in the archive's order; `surveys` are by the path of a layer's file.
 
     `docker` is None without a `manifest.json`, `index` without an OCI layout, `repositories` without that file.
     `manifests` are the OCI manifests that the index refers to, and `missing` the digests of those that are missing.
@@ -104,7 +104,7 @@ class Facts:
         return posixpath.normpath(posixpath.join(posixpath.dirname(name), head.link))
 
     def json(self, name: str) -> Any:
-        """The manifest or the index in a file; None where there is none."""
+        """The manifest or the index in a file; None if there is none."""
         return _json(self.archive, name, MANIFEST)
 
     def digest(self, path: str) -> Digest | None:
@@ -182,7 +182,7 @@ def _docker(archive: Archive, item: Json) -> ClaimedImage:
 
 
 def path_of(digest: object) -> str:
-    """Where a layout keeps a blob; the empty text for what is no sha256 digest."""
+    """The path of a blob in a layout; empty if the value is not a sha256 digest."""
     with contextlib.suppress(BadInput):
         return blob_path(parse_digest(digest, ""))
     return ""
@@ -232,7 +232,7 @@ def _v1_names(by_name: Mapping[str, Head]) -> Iterator[str]:
 
 
 def _surveys(archive: Archive, paths: Iterable[str], surveyed: Mapping[str, Survey]) -> dict[str, Survey]:
-    """Those of the layers at the paths. A file is read once, even if several paths lead to it."""
+    """The surveys of the layers at the paths. A file is read once, even if several paths lead to it."""
     headers, length = Meter(LAYER_MEMBERS), Meter(LAYER_NAMES)
     by_place: dict[int, Survey | None] = {}
     found: dict[str, Survey | None] = {}

@@ -1,4 +1,4 @@
-"""Each layer by itself, as its survey found it, and all of them over each other."""
+"""Checks of each layer by itself, from its survey, and of all layers of an image together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def _of_rule(rule: str, facts: Facts) -> Iterator[Fault]:
 
 
 def below_links(facts: Facts) -> Iterator[Fault]:
-    """Overlays keep the new directory, tar and vfs write through the link (nixpkgs#107021)."""
+    """No layer may have a directory where a lower layer has a link to one.
+
+    Overlays keep the new directory, but tar and vfs write through the link (nixpkgs#107021).
+    """
     for lower, path, survey in _stacks(facts):
         for name, kind in survey.names.items():
             if link := lower.link_on_the_way(name, whole=kind == DIRECTORY):
@@ -36,7 +39,10 @@ def below_links(facts: Facts) -> Iterator[Fault]:
 
 
 def over_dangling(facts: Facts) -> Iterator[Fault]:
-    """cp refuses to write through a link that leads nowhere (provisioner/backends/copy.cpp)."""
+    """No file may replace a broken link of a lower layer.
+
+    cp refuses to write through such a link (provisioner/backends/copy.cpp).
+    """
     for lower, path, survey in _stacks(facts):
         for name, kind in survey.names.items():
             if kind in (FILE, HARD_LINK) and lower.dangles(name):
@@ -46,7 +52,7 @@ def over_dangling(facts: Facts) -> Iterator[Fault]:
 
 @attrs.define(eq=False)
 class _Node:
-    """A name of a file system: for a symbolic link its target, and what is in a directory."""
+    """A name in a file system: the target of a symbolic link, or the contents of a directory."""
 
     link: str | None = None
     children: dict[str, _Node] = attrs.field(factory=dict)
@@ -54,13 +60,13 @@ class _Node:
 
 @attrs.define(eq=False)
 class _Tree:
-    """Every name that layers make. `step` counts each part of a path that is followed."""
+    """All names that layers create. `step` counts each part of a path that is followed."""
 
     step: Callable[[int], None]
     root: _Node = attrs.field(factory=_Node)
 
     def apply(self, survey: Survey) -> None:
-        """Put a layer on top: first its whiteouts, and whatever takes the place of directories."""
+        """Put a layer on top. First apply its whiteouts, and remove what its files replace."""
         new: list[tuple[list[str], str]] = []
         for name, kind in survey.names.items():
             parts = name.split("/")
@@ -81,7 +87,7 @@ class _Tree:
             node.link = survey.links.get(name)
 
     def _node(self, parts: list[str]) -> _Node:
-        """The directory at a path; where there is none, one that belongs to no tree."""
+        """The directory at a path; if there is none, a new one outside of the tree."""
         self.step(len(parts))
         node: _Node | None = self.root
         for part in parts:
@@ -132,7 +138,7 @@ class _Tree:
 
 
 def _stacks(facts: Facts) -> Iterator[tuple[_Tree, str, Survey]]:
-    """Each layer of each image with what is below it. Layers that several images have in common are shown once."""
+    """Each layer of each image, with the tree of the layers below it. Layers that images share occur once."""
     steps = Meter(STEPS)
     stacks: dict[tuple[int, str], int] = {}
     for image in facts.images:
@@ -168,7 +174,7 @@ _STORES = (
     "buildkit",
     "apptainer",
 )
-"""Those that apply layers to a file system."""
+"""Consumers that unpack layers into a file system."""
 
 CHECKS = (
     _layer("layer-names", "Names do not lead out of the image, and have at most 255 bytes between slashes.", _STORES,

@@ -19,7 +19,7 @@ from lamina.oci.strict_json import Json, canonical
 from lamina.oci.timestamps import check_timestamp
 
 
-def there(facts: Facts) -> Iterator[Fault]:
+def has_repositories(facts: Facts) -> Iterator[Fault]:
     """`repositories` must be a regular file that refers to complete v1 images."""
     if facts.repositories is None:
         yield "repositories", "is missing"
@@ -49,7 +49,7 @@ def names(facts: Facts) -> Iterator[Fault]:
 
 
 def chains(facts: Facts) -> list[list[str]]:
-    """The IDs from each top image to its bottom, top first. A chain that forms a circle ends before it repeats."""
+    """The v1 IDs of each image, from its top layer to its bottom layer. A circular chain ends before it repeats."""
     parents = {identity: _parent(fields) for identity, fields in facts.v1.items()}
     tagged = [str(top) for tags in mapping(facts.repositories).values() for top in mapping(tags).values()]
     tops = [top for top in dict.fromkeys(tagged) if top in parents]
@@ -197,9 +197,9 @@ def ids(facts: Facts) -> Iterator[Fault]:
 def _derived(fields: Json, chain_id: Digest, is_top: bool) -> set[str]:
     """The IDs that Lamina, Skopeo (tarfile/writer.go) and Docker (image/v1/imagev1.go) derive for a layer.
 
-    Skopeo hashes the stored document with the chain ID. Docker hashes it before `os` is added to all but the top, and
-    with the parent's algorithm; the keys of the outermost object are sorted, and some characters are escaped as by
-    Go's encoding/json.
+    Skopeo hashes the stored document with the chain ID. Docker hashes the document before it adds `os`, which it
+    does for all layers except the top one, and with the parent's algorithm (`sha256:`). Both sort the keys of the
+    outermost object, and escape some characters as Go's encoding/json does.
     """
     hashed = {key: value for key, value in fields.items() if key != "id"} | {"layer_id": chain_id}
     docker = {key: value for key, value in hashed.items() if is_top or key != "os"}
@@ -234,7 +234,7 @@ CHECKS = (
         "`repositories` refers to complete v1 images.",
         ("mesos", "docker-1.9"),
         f"{_PULLER} _pull; moby v1.9.1 graph/load.go",
-        there,
+        has_repositories,
     ),
     Check(
         "v1-names",

@@ -18,7 +18,7 @@ _PACKED = {None: ("tar",), "gzip": ("tar+gzip", "tar.gzip"), "zstd": ("tar+zstd"
 """The ends of a layer's media type, by the compression of its bytes (layer.md; Docker's own for schema 2)."""
 
 
-def there(facts: Facts) -> Iterator[Fault]:
+def has_layout(facts: Facts) -> Iterator[Fault]:
     """The archive must contain `oci-layout` and `index.json`."""
     for name in ("oci-layout", "index.json"):
         if not facts.is_file(name):
@@ -42,7 +42,7 @@ def regular(facts: Facts) -> Iterator[Fault]:
 
 
 def digests(facts: Facts) -> Iterator[Fault]:
-    """Blobs must have the digest that their name contains."""
+    """Blobs that the index refers to must have the digest that their name contains."""
     used = [path_of(entry.get("digest")) for entry in facts.entries]
     used += [path for manifest in facts.manifests for path in (manifest.config_path, *manifest.layers)]
     for path in dict.fromkeys(used):
@@ -53,7 +53,7 @@ def digests(facts: Facts) -> Iterator[Fault]:
 def complete(facts: Facts) -> Iterator[Fault]:
     """Every blob that the index refers to must be in the archive.
 
-    Stereoscope looks for them after it has unpacked everything but links. It ignores other blobs.
+    Stereoscope looks for them after it has unpacked all members except links.
     """
     for digest in facts.missing:
         yield "index.json", f"refers to {digest}, which is missing"
@@ -126,7 +126,7 @@ CHECKS = (
         "There is an OCI layout.",
         ("umoci", "oras", "buildkit"),
         "OCI image spec image-layout.md; Apptainer and oras-go want regular files",
-        there,
+        has_layout,
     ),
     Check(
         "oci-version",

@@ -1,4 +1,4 @@
-"""The behaviour of readers that cannot run everywhere, each as a few lines of their own code."""
+"""The behaviour of readers that the tests cannot always run: each check does what the reader's code does."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def apptainer(facts: Facts) -> Iterator[Fault]:
 def oras(facts: Facts) -> Iterator[Fault]:
     """oras reads a blob's size from the 512 bytes before the data, and ignores PAX headers."""
     for head in facts.members:
-        if head.entry.kind == FILE and head.told_size != head.entry.size:
-            yield head.name, f"the header states {head.told_size} bytes, but the file has {head.entry.size}"
+        if head.entry.kind == FILE and head.ustar_size != head.entry.size:
+            yield head.name, f"the header states {head.ustar_size} bytes, but the file has {head.entry.size}"
 
 
 def dive(facts: Facts) -> Iterator[Fault]:

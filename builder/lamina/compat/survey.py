@@ -27,8 +27,8 @@ _ROOT = (b"", b"root")
 class Survey:
     """The result for one layer.
 
-    It is as large as the names in the layer, which `headers` and `length` count. `digest` is that of the plain bytes,
-    known at the end; `compression` is None for a layer that is stored plain.
+    It needs memory for every name in the layer; `headers` and `length` limit their number and length. `digest` is that
+    of the plain bytes, known at the end. `compression` is None for a layer that is stored plain.
     """
 
     where: str
@@ -43,7 +43,7 @@ class Survey:
     see: Callable[[Entry], None] = lambda _: None
 
     def look(self, blob: Blob) -> Iterator[Head]:
-        """Check each header of the layer, and pass it on. Raises BadInput: the tar is corrupt."""
+        """Check each header of the layer, and yield it. Raises BadInput: the tar is corrupt."""
         for head in heads(blob, self.where):
             self._look(head)
             self.see(head.entry)
@@ -69,7 +69,7 @@ def survey(
     length: Meter,
     see: Callable[[Entry], None] = lambda _: None,
 ) -> tuple[Layer, Survey]:
-    """The layer with diff ID and size, and its survey, of one reading.
+    """The layer with its diff ID and size, and its survey. The layer is read once.
 
     `headers` and `length` count over all layers of an archive; `see` is called with each member. Raises BadInput.
     """

@@ -61,12 +61,12 @@ class Attributes:
         info = yield from target(thread, call, arguments)
         present = dict(self._files.record_of(info).xattrs)
         refuse_unless(name in present, errno.ENODATA)
-        return _give(thread, present[name], arguments[2], arguments[3])
+        return _returned(thread, present[name], arguments[2], arguments[3])
 
     def _list(self, thread: Thread, call: str, arguments: Arguments) -> Steps:
         info = yield from target(thread, call, arguments)
         names = b"".join(name + b"\0" for name, _ in self._files.record_of(info).xattrs)
-        return _give(thread, names, arguments[1], arguments[2])
+        return _returned(thread, names, arguments[1], arguments[2])
 
     def _remove(self, thread: Thread, call: str, arguments: Arguments) -> Steps:
         name = thread.text(arguments[1])
@@ -89,7 +89,10 @@ def _is_recorded(name: bytes) -> bool:
 
 
 def _check_settable(name: bytes, info: Stat) -> None:
-    """Other attributes concern the build machine only. `user.*` is for files and directories (xattr(7))."""
+    """Raises Refused: an attribute that cannot be set. `user.*` is for files and directories only (xattr(7)).
+
+    Attributes that are not recorded would concern the build machine.
+    """
     refuse_unless(_is_recorded(name), errno.EOPNOTSUPP)
     if name.startswith(b"user."):
         refuse_unless(stat.S_ISREG(info.mode) or is_directory(info))
@@ -97,7 +100,8 @@ def _check_settable(name: bytes, info: Stat) -> None:
         refuse_unless(stat.S_ISREG(info.mode), errno.EINVAL)
 
 
-def _give(thread: Thread, data: bytes, address: int, room: int) -> int:
+def _returned(thread: Thread, data: bytes, address: int, room: int) -> int:
+    """Write a value to the caller's buffer, unless `room` is 0; returns its size. Raises Refused: it does not fit."""
     if room:
         refuse_unless(room >= len(data), errno.ERANGE)
         thread.write(address, data)

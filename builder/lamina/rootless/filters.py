@@ -1,9 +1,9 @@
 """Seccomp filters that a script's programs install themselves: sandboxes of `file`, `man`, browsers, servers.
 
-A filter that the supervisor does not know could be wrong in two ways: our own stop at a call outweighs the program's
-refusal of that call, and the program's filter also sees the calls that the supervisor makes in the thread's name. So
-filters are read when they are installed, and asked before a call is emulated or made. What cannot be done right is
-an error with the reason.
+A filter that the supervisor does not know could have a wrong result in two ways. The supervisor's own stop at a call
+wins over the filter's refusal of that call. And the filter also applies to calls that the supervisor makes in the
+thread's name. So the supervisor reads filters when they are installed, and evaluates them before it emulates or makes a
+call. If the result could not be right, this is an error with the reason.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ class Filters:
         }
 
     def check_emulated(self, thread: Thread, call: str, arguments: tuple[int, ...]) -> None:
-        """Answer a call as the program's own filters do. Raises Refused or LaminaError."""
+        """Apply the program's own filters to an emulated call.
+
+        Raises Refused: a filter refuses the call; LaminaError: it handles the call in another way.
+        """
         if not thread.filters:
             return
         action, data = self._decision(thread, call, thread.registers, arguments)

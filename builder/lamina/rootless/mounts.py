@@ -1,4 +1,4 @@
-"""Mounts of a script: what it sees in its root directory, and which of it is read-only.
+"""Mounts of a script: what it sees in its root directory, and which parts are read-only.
 
 DIR itself                      the root, writable
 DIR/proc                        the processes of the script
@@ -189,7 +189,7 @@ def _mount_devices(place: bytes) -> None:
 
 
 def protect_machine(writable: Sequence[bytes]) -> None:
-    """Make everything read-only but the directories `writable`, if this user is the machine's root in another name.
+    """Make everything except the directories `writable` read-only, if this user is the machine's root.
 
     Other users may write to little of it anyway, and Nix's sandbox contains nothing of the machine. Raises OSError.
     """
@@ -206,7 +206,7 @@ def protect_machine(writable: Sequence[bytes]) -> None:
 
 
 def is_machine_root() -> bool:
-    """Whether root's own files on this machine belong to this user, whatever the namespace calls both."""
+    """Whether this user is the machine's root: files of root belong to it, with any number in this namespace."""
     return os.stat("/proc/sys").st_uid == os.getuid()
 
 
@@ -224,7 +224,7 @@ def mount_processes(place: bytes) -> None:
 
 
 def _protect_kernel(proc: bytes) -> None:
-    """Make read-only what belongs to the whole machine, if this user is the machine's root in another name.
+    """Make files in /proc that belong to the whole machine read-only, if this user is the machine's root.
 
     The kernel protects most of /proc by the owner of its files only, and root owns /proc/sys and /proc/sysrq-trigger.
     """

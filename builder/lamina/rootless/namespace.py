@@ -1,4 +1,4 @@
-"""The wall around a script: user, mount and process namespaces.
+"""Isolation of a script: user, mount and process namespaces.
 
 Two user namespaces are nested. In the outer one the builder may mount; it belongs to Lamina alone. The script runs in
 the inner one. There every mount of the outer one is locked: it can be neither unmounted nor made writable
@@ -58,8 +58,8 @@ def _write(path: str, text: str) -> None:
 def run_in_root(command: Sequence[str], top: Path, records: Records, binds: Sequence[Path] = ()) -> int:
     """Run a program whose root directory is `top`, to its end; returns its exit status.
 
-    It sees nothing else but a /dev and a /proc of its own, the Nix store as the builder sees it, read-only, and the
-    directories `binds`, each at its own path. No mount is left. Raises LaminaError or BadInput.
+    Apart from its root directory, it sees only a /dev and a /proc of its own, the builder's Nix store (read-only), and
+    the directories `binds`, each at its own path. No mount is left. Raises LaminaError or BadInput.
     """
     with mount_points(top, binds) as mounts:
 
@@ -74,9 +74,9 @@ def run_in_root(command: Sequence[str], top: Path, records: Records, binds: Sequ
 def run_here(command: Sequence[str], directory: Path, records: Records) -> int:
     """Run a program in a directory, to its end; returns its exit status.
 
-    It sees the builder's files. The Nix store is read-only for it: where the builder owns the store, no mode of a file
-    stops root in the namespace from writing there. If the builder is the machine's root, so is everything else but the
-    directory, and those for temporary files.
+    It sees the builder's files. The Nix store is mounted read-only: if the builder owns the store, file modes would not
+    stop root in the namespace from writing there. If the builder is the machine's root, everything else is read-only,
+    too, except the directory itself and directories for temporary files.
     """
     temporary = [os.environ[name] for name in ("NIX_BUILD_TOP", "TMPDIR") if os.environ.get(name)]
     writable = list(map(os.fsencode, [str(directory), *temporary]))

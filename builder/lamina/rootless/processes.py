@@ -37,12 +37,11 @@ _INIT, _PROGRAM = "init", "program"
 
 @attrs.frozen
 class Processes:
-    """`init` and `program` are process numbers as the supervisor sees them. The program waits for `go`."""
+    """`init` and `program` are process numbers in the supervisor's namespace. The program starts after `go`."""
 
     init: int
     program: int
     _gate: int
-    _channel: socket.socket
 
     def go(self) -> None:
         os.write(self._gate, b"!")
@@ -52,8 +51,8 @@ class Processes:
 def started(prepare: Callable[[], None], become: Callable[[], None]) -> Iterator[Processes]:
     """Start a program; at the end of the block all processes end.
 
-    `prepare` runs in init, before the program exists. `become` runs in the program's process after `go`: it has to
-    replace it. Raises LaminaError: a process could not be prepared.
+    `prepare` runs in init, before the program exists. `become` runs in the program's process after `go`, and must
+    replace this process by the program. Raises LaminaError: a process could not be prepared.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -65,7 +64,7 @@ def started(prepare: Callable[[], None], become: Callable[[], None]) -> Iterator
         while len(numbers) < 2:
             role, number = _received(ours)
             numbers[role] = number
-        yield Processes(numbers[_INIT], numbers[_PROGRAM], gate_in, ours)
+        yield Processes(numbers[_INIT], numbers[_PROGRAM], gate_in)
     finally:
         ours.close()  # init ends when it reads the end of the channel
         theirs.close()

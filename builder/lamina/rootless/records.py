@@ -1,4 +1,4 @@
-"""Records of what the file system cannot hold: owners, set-id bits, devices, extended attributes."""
+"""Records of what the file system cannot store: owners, set-id bits, devices, extended attributes."""
 
 from __future__ import annotations
 

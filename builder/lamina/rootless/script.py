@@ -34,7 +34,7 @@ def run_as_root(
 ) -> Iterator[list[Item]]:
     """The layer that a script makes on a base, with `at_root` on top. `extra` runs afterwards, in the layer's root.
 
-    With `root`, the root directory is an item of it even if the script does not change it.
+    With `root`, the layer has an item for the root directory even if the script does not change it.
 
     The files are in TMPDIR until the block ends. Raises ScriptFailed with the script's exit status, or LaminaError.
     """
@@ -55,7 +55,7 @@ def fake_root(
 ) -> Iterator[list[Item]]:
     """A layer of `at_root` after a script has changed it. The script runs in that directory, or has it as its root.
 
-    With `root`, the root directory is an item of it even if the script does not change it.
+    With `root`, the layer has an item for the root directory even if the script does not change it.
 
     Raises ScriptFailed with the script's exit status, or LaminaError.
     """

@@ -16,7 +16,7 @@ The first is a patch of Debian's, the second the kernel's own limit, the third U
 """
 
 _NAMESPACES_NEEDED = 10
-"""Two for a script. Other users and builds need some, too."""
+"""A script needs two. Other users and builds need some, too."""
 
 
 def namespace_remedy() -> str:

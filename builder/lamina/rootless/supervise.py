@@ -1,4 +1,4 @@
-"""Running a program whose processes all seem to be root, with files that have the owners and modes it gave them.
+"""Running a program whose processes appear to be root, and whose files appear to have the owners and modes it sets.
 
 A seccomp filter stops a process at calls that are emulated (`seccomp`). The supervisor reads the call, makes parts of
 it in the process's name, and lets the process go on with the result. That works for every program, also for statically
@@ -96,7 +96,7 @@ class _Supervisor:
         self.names = {number: name for name, number in self.machine.numbers.items()}
 
     def run(self, processes: Processes) -> int:
-        """Until the program ends. Whatever is left then is killed by who started the processes."""
+        """Supervise until the program ends; returns its exit status. `started` kills the processes that are left."""
         first = processes.program
         self._adopt(first)
         processes.go()

@@ -37,7 +37,7 @@ class Refused(Exception):
 
 @attrs.define
 class Identity:
-    """The numbers that a thread sees as its own: real, effective and saved. The kernel knows one user only."""
+    """The user and group numbers that a thread sees: real, effective and saved. The kernel knows one user only."""
 
     users: tuple[int, int, int] = (0, 0, 0)
     groups: tuple[int, int, int] = (0, 0, 0)

@@ -1,4 +1,4 @@
-"""Writing the file system of an image to a directory. Owners and the like, which the disk cannot hold, are recorded.
+"""Writing the file system of an image to a directory. What the disk cannot store, such as owners, is recorded.
 
 The directory is new, and every name in it is created here, parents first. So no link is followed, and no file is
 written elsewhere, whatever the layers contain.

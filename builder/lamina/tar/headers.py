@@ -15,7 +15,7 @@ from lamina.tar.write import BLOCK
 
 @attrs.frozen
 class Head:
-    """A member with its headers: `kind` is the type flag as stored, `told_size` what the block before the data says.
+    """A member with its headers: `kind` is the type flag as stored, `ustar_size` the size in the block before the data.
 
     `extensions` has the type flag of each extension header before the member, `keys` those of their PAX records.
     """
@@ -27,7 +27,7 @@ class Head:
     gid: int
     user: bytes
     group: bytes
-    told_size: int
+    ustar_size: int
     extensions: tuple[bytes, ...]
     keys: tuple[bytes, ...]
 
@@ -108,7 +108,7 @@ def _head(entry: Entry, raw: bytes) -> Head:
         gid=parse_number(block[116:124]) or 0,
         user=block[265:297].partition(b"\0")[0],
         group=block[297:329].partition(b"\0")[0],
-        told_size=parse_number(raw[-BLOCK:][124:136]) or 0,
+        ustar_size=parse_number(raw[-BLOCK:][124:136]) or 0,
         extensions=tuple(kinds),
         keys=tuple(keys),
     )
