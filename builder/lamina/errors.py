@@ -35,7 +35,7 @@ class LaminaError(Exception):
         super().__init__(printable(line))
 
     def __reduce__(self) -> tuple[type[LaminaError], tuple[str, str, str]]:
-        """Pickle the error as its arguments, for the way from one process to another."""
+        """Pickle the error as its arguments, so that it can be sent from one process to another."""
         return type(self), (self.where, self.what, self.remedy)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 class Allowance:
     """How much an archive may ask for: `free`, and `ratio` for each byte of the archive on the disk, up to `most`.
 
-    So an archive of a few kilobytes takes no gigabytes, and a large one takes what large images need.
+    So an archive of a few kilobytes cannot take gigabytes, and a large one may take what large images need.
     """
 
     __slots__ = ("free", "most", "ratio", "remedy", "what")
@@ -18,11 +18,11 @@ class Allowance:
         self.what, self.free, self.ratio, self.most, self.remedy = what, free, ratio, most, remedy
 
     def of(self, packed: int | None) -> int:
-        """The limit for an archive of `packed` bytes; None: for what is not from an archive."""
+        """The limit for an archive of `packed` bytes; with None, the limit without an archive."""
         return self.most if packed is None else min(self.most, self.free + int(self.ratio * packed))
 
     def message(self, packed: int | None) -> str:
-        """The advice for an archive that asks for more."""
+        """What an error says about an archive that asks for more."""
         return f"more than {self.of(packed)} {self.what}"
 
 
@@ -88,10 +88,10 @@ DATABASE_VALUE = 64 << 10
 """Bytes of one value, or of one row, in the Nix database of a base: signatures are the longest."""
 
 DATABASE_REFERENCES = 2_000_000
-"""References between the store paths in it: a path has ten on average."""
+"""References between the store paths in this database: a path has ten on average."""
 
 DATABASE_STEPS = 200_000_000
-"""Instructions of SQLite's machine to read it: a row takes some twenty."""
+"""Instructions of SQLite's machine to read this database: a row takes some twenty."""
 
 DATABASE_BYTES = 1 << 30
 """Size of the Nix database in a base: Nix writes about 1 kB for each store path."""
@@ -106,10 +106,10 @@ RPM_HEADER = 16 << 20
 """Bytes of one package's header in an RPM database: packages of 10,000 files have 2 MB."""
 
 METADATA_PACKAGES = 100_000
-"""Packages of which Nix says licenses and names: all packages that take part in building a closure."""
+"""Packages in the metadata that Nix writes, such as licenses: all packages that take part in building a closure."""
 
 VENDORED_FILES = 1000
-"""CycloneDX documents of one package for what was compiled into it, and their directory's entries."""
+"""CycloneDX documents that list what was compiled into one package, and entries of their directory."""
 
 VENDORED_PARTS = 100_000
 """Packages in these documents together: a large Rust program has 1,000."""
@@ -155,17 +155,17 @@ LAYER_MEMBERS = Allowance("members in its layers", 60_000, 1 / 8, 10_000_000, _H
 """Headers that are read in one operation. Compressed by the best tools a header takes some 15 bytes of an archive."""
 
 LAYER_NAMES = Allowance("bytes of names in its layers", 16 << 20, 4, 256 << 20, _HOSTILE)
-"""Where names are kept in memory: a million files have about 64 MiB."""
+"""Names of members, in operations that keep them in memory: a million files have about 64 MiB."""
 
 FILES = Allowance("files in its layers", 100_000, 1 / 8, 1_000_000, "build on a smaller image")
-"""Files whose place in the file system is kept, directories that only names of others imply, and steps to delete
+"""Files whose place in the file system is kept, directories that occur only in names of files, and steps to delete
 files: 1 kB of memory for each."""
 
 FILES_BYTES = Allowance("bytes of names and attributes of files", 16 << 20, 4, 256 << 20, "build on a smaller image")
-"""They are kept in memory, too."""
+"""Names and attributes of these files are kept in memory, too."""
 
 STEPS = Allowance("steps through directories and links", 2_000_000, 2, 32_000_000, "build on a smaller image")
-"""To find the places of files: each part of a path is one, and each part of what a link refers to."""
+"""Steps to find the places of files: one for each part of a path, and for each part of a link's target."""
 
 SEARCHED = Allowance("places in its files where a hash of a store path could begin", 8 << 20, 8, 1 << 30, _HOSTILE)
 """They are in rows of 32 and more of the letters and digits of hashes, where each place is looked at."""

@@ -60,7 +60,7 @@ DIFFERS = (
 WE_REFUSE = (
     Reason(
         "we refuse",
-        "a key stands twice|the key .* which some readers take for",
+        "a key occurs twice|the key .* which some readers take for",
         "A key that occurs twice, or in another case: Go takes the last one and ignores the case, others do not",
     ),
     Reason(

@@ -1,1 +1,1 @@
-"""The documents of images: digests, references, configs, manifests, strict JSON. It imports only from the root."""
+"""The documents of images: digests, references, configs, manifests, strict JSON. Imports from no other district."""

@@ -42,7 +42,7 @@ _KNOWN = (*_TEXTS, *_LISTS, *_FLAGS, *_NUMBERS, *_MERGED, "Healthcheck")
 
 _FOLDED = {fold(key): key for key in _KNOWN}
 
-# Expressions as text: `re` compiles them (up to 0.5 ms each) when a config needs them first, not at each start.
+# Expressions as text: `re` compiles them (up to 0.5 ms each) when a config first needs them, not at each start.
 _PORT = r"(?ai)(\d{1,5})(?:-(\d{1,5}))?(?:/(?:tcp|udp|sctp))?"
 _SIGNAL = r"(?a)\d{1,2}|(?:SIG)?RT(?:MIN|MAX)(?:[+-]\d{1,2})?|(?:SIG)?(?P<name>[A-Z0-9]+)"
 _SIGNALS = frozenset(
@@ -69,6 +69,7 @@ _SIGNALS = frozenset(
     )
 )
 _SHOWN = 80
+"""Characters of a value that an error shows."""
 
 INHERIT = ("docker", "env")
 """`docker`: every field, as `FROM` does; `env`: only Env, as nixpkgs' dockerTools does."""
@@ -91,9 +92,9 @@ def check_config(config: Json, where: object) -> Json:
 
 
 def check_types(config: Json, where: object) -> Json:
-    """The config without its nulls, from any writer.
+    """The config of a user or of a base, without its nulls.
 
-    Raises BadInput: a known field has another type than it should have, or a value with which runtimes were attacked.
+    Raises BadInput: a known field has the wrong type, or a value that is known from attacks on runtimes.
     """
     for fault in type_faults(config):
         raise BadInput(where, f"{fault.field} {fault.what}", fault.remedy)
@@ -110,8 +111,8 @@ def _without_nulls(key: str, value: object) -> object:
     return value
 
 
-_GO_NAME = re.compile("[a-z0-9]+")
-"""An operating system or a processor. Docker 20.10 crashes if an operating system that it knows is in upper case."""
+_GO_NAME = "[a-z0-9]+"
+"""Go's name of an operating system or a processor. Docker 20.10 crashes if one that it knows is in upper case."""
 
 
 def document_faults(document: Json) -> Iterator[Fault]:
@@ -119,7 +120,7 @@ def document_faults(document: Json) -> Iterator[Fault]:
     for key in _DOCUMENT_TEXTS:
         yield from _expect(key, document.get(key), _is_optional(str), "a string")
     for key, example in (("os", "linux"), ("architecture", "amd64")):
-        if isinstance(value := document.get(key), str) and value and not _GO_NAME.fullmatch(value):
+        if isinstance(value := document.get(key), str) and value and not re.fullmatch(_GO_NAME, value):
             yield Fault(key, f"is {shown(value)}", f"it takes one of Go's names, such as {example} (config.md)")
     yield from _time_faults("created", document.get("created"))
     if document.get("os.features") is not None:
@@ -255,7 +256,7 @@ def _dangers(config: Json) -> Iterator[Fault]:
 
 
 def _key_faults(field: str, value: Json, known: tuple[str, ...]) -> Iterator[Fault]:
-    """Keys that differ from a known one in case: Go takes them for it, and readers that take case seriously do not."""
+    """Keys that differ from a known key only in case: Go reads them as that key, and case-sensitive readers do not."""
     folded = {fold(key): key for key in known}
     for key in value:
         if key not in known and fold(key) in folded:

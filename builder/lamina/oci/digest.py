@@ -18,7 +18,7 @@ Digest = NewType("Digest", str)
 """
 
 UNKNOWN = Digest("sha256:" + "0" * 64)
-"""In place of a digest that is not known yet. It has the length of a digest, so sizes of documents are right."""
+"""A placeholder for a digest that is not known yet. It has the same length, so sizes of documents are right."""
 
 _DIGEST = r"sha256:[0-9a-f]{64}"
 _BLOB_DIGEST = r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"

@@ -1,4 +1,4 @@
-"""The JSON documents of an image: reading them with care, writing them the same way every time.
+"""The JSON documents of an image: read strictly, and always written with the same bytes.
 
 Sources: OCI image spec v1.1 (config.md, manifest.md, image-index.md, image-layout.md) and Docker's image spec
 v1.2 (`manifest.json`).

@@ -12,7 +12,7 @@ _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv
 
 
 def host_architecture() -> str:
-    """This machine's architecture, in Go's words."""
+    """Go's name of this machine's architecture."""
     machine = os.uname().machine
     return _GO_ARCHITECTURES.get(machine, machine)
 
@@ -24,15 +24,16 @@ def is_for(descriptor: Descriptor, system: str, architecture: str) -> bool:
 
 
 def for_platform(manifests: Sequence[Descriptor], system: str, architecture: str, where: object) -> Descriptor:
-    """The first manifest for the operating system and the architecture, both in Go's words.
+    """The first manifest for the operating system and the architecture, both with Go's names.
 
-    Raises BadInput, which lists the platforms that `where` has.
+    Raises BadInput: there is none. The error lists the platforms that `where` contains.
     """
     for descriptor in manifests:
         if is_for(descriptor, system, architecture):
             return descriptor
     known = sorted({f"{d.platform.get('os')}/{d.platform.get('architecture')}" for d in manifests if d.platform})
-    raise BadInput(where, f"contains no image for {system}/{architecture}", f"it contains: {', '.join(known[:20])}")
+    listed = ", ".join(known[:20]) or "images without a platform"
+    raise BadInput(where, f"contains no image for {system}/{architecture}", f"it contains: {listed}")
 
 
 _SYNONYMS = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "i386": "386", "armhf": "arm", "armel": "arm"}
@@ -40,9 +41,10 @@ _VARIANTS = {("arm64", "v8"): "", ("arm64", "8"): "", ("arm", ""): "v7", ("amd64
 
 
 def normalized(platform: Mapping[str, object]) -> tuple[str, ...]:
-    """What readers take the platform for (containerd's platforms package: database.go and defaults.go).
+    """Operating system, architecture, variant and version, equal for platforms that are equal for readers.
 
-    Synonyms of a processor are one, and so are variants that mean the same.
+    Synonyms of architectures and of variants become one name, as in containerd's platforms package (database.go and
+    defaults.go).
     """
     system, architecture, variant, version = (
         str(platform.get(key) or "").lower() for key in ("os", "architecture", "variant", "os.version")

@@ -85,6 +85,7 @@ def parse_reference(text: str, where: object) -> Reference:
 
 
 def _split(name: str) -> tuple[str, str]:
+    """Registry and repository."""
     first, slash, rest = name.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         registry, repository = first, rest

@@ -1,8 +1,9 @@
-"""The keys of an image's documents, held to one spelling.
+"""Checks that the keys of an image's documents are spelled as in the specifications.
 
 Docker, podman, containerd and Skopeo read these documents with Go's encoding/json. It matches keys without regard to
-case and takes the last of several that match, so `cmd` beside `Cmd` is another command for them than for most other
-readers. Such documents are refused. Keys of maps, like the names of labels, are data: Go compares them byte by byte.
+case, and uses the last of several that match. So a document with both `Cmd` and `cmd` means another command for them
+than for most other readers. Such documents are refused. Keys of maps, like the names of labels, are data: Go compares
+them byte by byte.
 
 Fields: OCI image spec v1.1 (specs-go/v1), Docker's image spec v1.2 and its container config, containers/image
 (docker/internal/tarfile/types.go, manifest/docker_schema2.go).
@@ -16,7 +17,7 @@ from typing import Any
 from lamina.errors import BadInput
 
 Shape = Mapping[str, Any] | list[Any] | None
-"""What a value is to Go: an object with these keys, a list of one shape, or something without known keys (None).
+"""How Go decodes a value: as an object with these keys, as a list of one shape, or without known keys (None).
 
 The key `ANY_KEY` alone stands for a map whose keys are data.
 """
@@ -51,7 +52,7 @@ CONFIG_DOCUMENT = _keys(
     rootfs=_keys("type diff_ids base_layer"),
     history=[_keys("created created_by author comment empty_layer")],
 )
-"""Of an image, and the `json` of a layer in Docker's v1 format."""
+"""The config document of an image, and the `json` of a layer in Docker's v1 format."""
 
 DOCKER_ARCHIVE = [_keys("Config RepoTags Layers Parent", LayerSources={ANY_KEY: _DESCRIPTOR})]
 """`manifest.json`."""
@@ -73,9 +74,9 @@ _REMEDY = "write each key once, as the specification spells it"
 
 
 def fold(key: str) -> str:
-    """The form in which keys are equal for Go (encoding/json, fold.go).
+    """A form of the key that is the same for all keys that Go considers equal (encoding/json, fold.go).
 
-    Besides letters of both cases it takes U+017F for an s, and U+212A for a k.
+    Go ignores case, and also considers U+017F an s and U+212A a k.
     """
     return key.lower() if key.isascii() else "".join(map(_folded, key))
 

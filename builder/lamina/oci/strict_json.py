@@ -43,12 +43,12 @@ def parse_json(data: bytes, where: object) -> Any:
 
 
 def count_values(data: bytes) -> int:
-    """At least as many as there are values in a JSON text, but for one."""
+    """The number of commas and opening brackets in a JSON text: the number of its values is at most one higher."""
     return sum(map(data.count, (b",", b"[", b"{")))
 
 
 def read_json_file(path: Path, remedy: str = "give a file that can be read") -> Any:
-    """The value in a file, for which `remedy` says what it should be. Raises BadInput."""
+    """The value in a JSON file. `remedy` is the advice if the file cannot be read. Raises BadInput."""
     try:
         with path.open("rb") as file:
             data = file.read(JSON_BYTES + 1)
@@ -60,7 +60,7 @@ def read_json_file(path: Path, remedy: str = "give a file that can be read") -> 
 def _unique(pairs: list[tuple[str, Any]]) -> Json:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("a key occurs twice in one object")
     return result
 
 
@@ -74,7 +74,7 @@ def _finite(text: str) -> float:
 
 
 def _check_nesting(value: object) -> None:
-    """Raises RecursionError here, and not later in code that walks or writes the value."""
+    """Raises RecursionError for a value that is nested too deeply, before code that walks or writes it would do so."""
     level = [value]
     for _ in range(JSON_NESTING + 1):
         level = [
@@ -89,7 +89,7 @@ def _check_nesting(value: object) -> None:
 
 
 def expect(value: object, kind: type[T], what: str, where: object) -> T:
-    """`value`, when it is a `kind`; raises BadInput naming `what` was looked at otherwise."""
+    """`value`, if it is a `kind`. Raises BadInput otherwise; the error calls the value `what`."""
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     names = {dict: "an object", list: "an array", str: "a string", int: "a whole number"}
@@ -98,22 +98,22 @@ def expect(value: object, kind: type[T], what: str, where: object) -> T:
 
 
 def optional(value: object, kind: type[T], what: str, where: object) -> T:
-    """`value`, when it is a `kind`, or an empty one in place of null, as Go reads it. Raises BadInput as `expect`."""
+    """`value`, if it is a `kind`; an empty one in place of null, as Go reads it. Raises BadInput as `expect`."""
     return kind() if value is None else expect(value, kind, what, where)
 
 
 def items_of(value: object) -> list[Any]:
-    """The list that `value` is, or an empty one."""
+    """`value` if it is a list, or else an empty list."""
     return value if isinstance(value, list) else []
 
 
 def strings(value: object, what: str, where: object) -> list[str]:
-    """An array of strings; null counts as empty, as Go reads it."""
+    """`value` as a list of strings; null counts as empty, as Go reads it. Raises BadInput as `expect`."""
     return [expect(item, str, f"an item of {what}", where) for item in optional(value, list, what, where)]
 
 
 def file_name(value: object, what: str, where: object) -> str:
-    """A string that can name a file; raises BadInput."""
+    """`value` as a string that can be the name of a file. Raises BadInput."""
     text = expect(value, str, what, where)
     if not text or "\0" in text:
         raise BadInput(where, f"{what} is {text!r:.60}", "no file can have that name")
