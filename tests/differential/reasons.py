@@ -96,7 +96,7 @@ WE_REFUSE = (
     Reason("we refuse", "the config's bytes have the digest", "A config whose name is the digest of other bytes"),
     Reason(
         "we refuse",
-        "of the unknown type|is called like one|has a size where no data can be|is sparse|sparse file",
+        "of the unknown type|ends with a slash, but|has a size where no data can be|is sparse|sparse file",
         "A tar that readers of tar understand in different ways",
     ),
     Reason(

@@ -25,7 +25,7 @@ _NAMES = (b"path", b"linkpath", b"uname", b"gname")
 _NUMBERS = (b"size", b"uid", b"gid")
 _TIMES = (b"mtime", b"atime", b"ctime")
 _CHARACTER_SETS = (b"BINARY", b"ISO-IR 10646 2000 UTF-8")
-"""All that POSIX defines; Python reads no tar with another one that is not UTF-8."""
+"""All values that POSIX defines. Python's tarfile fails at a value that is not UTF-8."""
 
 _NUMBER = re.compile(rb"[0-9]{1,19}")
 _TIME = re.compile(rb"-?[0-9]{1,18}(?:\.[0-9]*)?")
@@ -33,7 +33,10 @@ _TIME = re.compile(rb"-?[0-9]{1,18}(?:\.[0-9]*)?")
 
 @attrs.define
 class Extensions:
-    """What the headers before one member say about it. `records` has those of a PAX header, sparse ones apart."""
+    """What the headers before one member say about it.
+
+    `records` has the records of a PAX header; those of a sparse file are in `sparse` instead.
+    """
 
     name: bytes | None = None
     link: bytes | None = None
@@ -46,7 +49,7 @@ class Extensions:
         return int(self.records[b"size"]) if b"size" in self.records else None
 
     def add(self, kind: bytes, payload: bytes, padding: bytes, where: object) -> None:
-        """Take in one header. Raises BadInput when it is damaged, or when readers would differ."""
+        """Add one header. Raises BadInput: it is damaged, or readers would differ."""
         self._check_place(kind, where)
         if not payload or any(padding):
             what = "an empty header" if not payload else "a header with bytes behind its end"
@@ -72,7 +75,7 @@ class Extensions:
         self._seen.append(kind)
 
     def check_end(self, where: object) -> None:
-        """Raises BadInput at the end of an archive when a header waits for its member."""
+        """Raises BadInput: at the end of an archive, no member follows a header."""
         if self._seen:
             raise BadInput(where, "a header without a tar member behind it", "the archive is damaged or cut short")
 
@@ -105,7 +108,10 @@ def _check_global(payload: bytes, where: object) -> None:
 
 
 def _check_value(key: bytes, value: bytes, where: object) -> None:
-    """An empty value means the header's own for Go, and nothing or zero for others."""
+    """Raises BadInput: readers would differ about the value of a record.
+
+    For example, an empty value stands for the field of the header block in Go, and for nothing or zero in others.
+    """
     if key in _NUMBERS:
         good = _NUMBER.fullmatch(value) is not None and int(value) < 1 << 63
     elif key in _TIMES:

@@ -42,8 +42,8 @@ def check_block(block: bytes, where: object) -> None:
     """Raises BadInput when readers would differ about the block: its numbers, its prefix field or its format.
 
     `ustar` has a prefix of 155 bytes. With the trailer `tar` it is star's format, whose prefix has 131. GNU's format
-    has times in that place, and so may the old format without a magic number; Python's tarfile takes the field for a
-    prefix in all of them, Go's archive/tar in GNU's format only where it contains no times.
+    has times in that place, and so may the old format without a magic number. Python's tarfile reads the field as a
+    prefix in all formats. Go's archive/tar does so in GNU's format only if the field contains no times.
     """
     if not _USUAL_NUMBERS.fullmatch(block, 100, 148):
         for start, end in ((100, 108), (108, 116), (116, 124), (124, 136)):
@@ -77,7 +77,7 @@ def stored_name(block: bytes) -> bytes:
 def check_sum_is_right(block: bytes) -> bool:
     """Whether the check sum is that of the block. Tars of old Unix systems add the bytes as signed numbers.
 
-    Go reads it as octal digits only.
+    The sum must be in octal digits, because Go reads nothing else.
     """
     stored = parse_number(block[148:156]) if block[148] < 128 else None
     own = sum(block) - sum(block[148:156]) + 8 * ord(" ")

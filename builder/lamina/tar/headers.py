@@ -15,9 +15,10 @@ from lamina.tar.write import BLOCK
 
 @attrs.frozen
 class Head:
-    """A member with its headers: `kind` is the type flag as stored, `ustar_size` the size in the block before the data.
+    """A member with its headers. `kind` is the type flag as stored, `ustar_size` the size in the last header block.
 
-    `extensions` has the type flag of each extension header before the member, `keys` those of their PAX records.
+    `extensions` has the type flag of each extension header before the member. `keys` has the keys of PAX records in
+    these headers.
     """
 
     entry: Entry
@@ -33,7 +34,7 @@ class Head:
 
     @property
     def name(self) -> str:
-        """As stored, but for the slash that ends a directory's."""
+        """The name as stored, without the slash at the end of a directory's name."""
         return self.entry.name.decode(errors="surrogateescape").rstrip("/") or "/"
 
     @property
@@ -42,7 +43,7 @@ class Head:
 
 
 def heads(archive: Blob, where: object) -> Iterator[Head]:
-    """The members of a tar in order, as `entries` reads it, whose errors it raises."""
+    """The members of a tar, in order. Raises BadInput as `entries`."""
     window = _Seekable(archive) if isinstance(archive, FileRange) else _Window(archive)
     end = 0
     for entry in entries(window.blob, where):
@@ -53,7 +54,7 @@ def heads(archive: Blob, where: object) -> Iterator[Head]:
 
 @attrs.define
 class _Seekable:
-    """Bytes that can be had again."""
+    """A range of a file: bytes that were read before can be read again."""
 
     blob: FileRange
     floor: int = 0
@@ -64,9 +65,9 @@ class _Seekable:
 
 @attrs.define(eq=False)
 class _Window(Blob):
-    """A blob that passes once: it keeps what was read of it since `floor`."""
+    """A blob that is read once. The chunks with bytes from `floor` on are kept."""
 
-    behind: Blob
+    source: Blob
     floor: int = 0
     size: None = None
     _kept: list[tuple[int, bytes]] = attrs.field(factory=list)
@@ -77,7 +78,7 @@ class _Window(Blob):
 
     def pieces(self) -> Iterator[bytes]:
         position = 0
-        for chunk in self.behind.chunks():
+        for chunk in self.source.chunks():
             self._kept = [(start, data) for start, data in self._kept if start + len(data) > self.floor]
             self._kept.append((position, chunk))
             position += len(chunk)
@@ -89,7 +90,7 @@ class _Window(Blob):
 
 
 def _head(entry: Entry, raw: bytes) -> Head:
-    """`raw` is all that stands between the data of the member before and this one's."""
+    """`raw` are the bytes between the data of the previous member and the data of this one."""
     kinds: list[bytes] = []
     keys: list[bytes] = []
     block = raw[:BLOCK]
@@ -115,7 +116,7 @@ def _head(entry: Entry, raw: bytes) -> Head:
 
 
 def _keys(data: bytes) -> Iterator[bytes]:
-    """The keys of PAX records, which `entries` found whole."""
+    """The keys of PAX records, which `entries` has checked."""
     while data:
         digits = data.partition(b" ")[0]
         yield data[len(digits) + 1 : int(digits)].partition(b"=")[0]

@@ -17,8 +17,8 @@ def follow(
     """Walk along a path from the root; returns False if it leads through more than `limit` symbolic links.
 
     `enter` gets a name in the present directory, and whether it is the last one of the path. It goes there, or it
-    returns the target of the symbolic link that is to be followed instead. `leave` goes to the directory above, which
-    of the root is the root itself. `restart` goes back to the root. `count` gets the number of steps of each target.
+    returns the target of the symbolic link that is to be followed instead. `leave` goes to the parent directory; in the
+    root it stays there. `restart` goes back to the root. `count` gets the number of steps of each target.
     """
     left = list(reversed(parts))
     links = 0

@@ -1,4 +1,4 @@
-"""The headers and the data of a tar, in order, while its bytes pass: together they are the whole tar."""
+"""Divides a tar into headers and data while it is read once. Together they are all bytes of the tar, in order."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def parts(chunks: Iterable[bytes], where: object) -> Iterator[Part]:
 
 
 class _Recording(Stream):
-    """Records what the reader of headers reads and skips. The data of members goes past it."""
+    """Records the bytes that the reader of headers reads and skips, and not the data of members."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         super().__init__(Bytes(b""))

@@ -1,4 +1,4 @@
-"""Reading foreign tar: what an archive holds and where, without unpacking any of it.
+"""Reads tars of other programs: what an archive contains and where, without unpacking any of it.
 
 Reads ustar, PAX and GNU headers as Go's archive/tar, GNU tar and Python's tarfile write them. Where readers in
 use disagree about the same bytes, the archive is refused: see `docs/design/hostile-input.md`.
@@ -19,10 +19,10 @@ from lamina.tar.sparse import check_gnu_sparse, check_sparse_records
 from lamina.tar.write import BLOCK, BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK, XATTR, Member
 
 SPARSE = b"S"
-"""A file with holes: its data is not what it holds."""
+"""A file with holes: the stored data is not the content of the file."""
 
 _EMPTY = (SYMLINK, CHARACTER, BLOCK_DEVICE, FIFO)
-"""Links, devices and pipes: GNU tar passes over as many bytes as their size says, Go and Python over none."""
+"""Links, devices and pipes: GNU tar skips as many bytes as their size says, Go and Python skip none."""
 
 _FILES = (FILE, b"\0")
 _KINDS = (*_FILES, HARD_LINK, *_EMPTY, DIRECTORY, SPARSE)
@@ -33,9 +33,8 @@ _DIFFER = "readers would differ: make the archive again"
 class Entry:
     """A member found in an archive: `offset` is where its data starts, from the archive's first byte.
 
-    `name` is as stored, `link` too; old spellings of a regular file and of a directory are FILE and DIRECTORY, both
-    kinds of sparse file (GNU's own and that of PAX headers) are SPARSE. `header` and `records` (of a PAX header) are
-    for `member`.
+    `name` and `link` are as stored. `kind` is FILE or DIRECTORY also for older type flags of these, and SPARSE for both
+    kinds of sparse file (GNU's own and that of PAX headers). `header` and `records` (of a PAX header) are for `member`.
     """
 
     name: bytes
@@ -50,14 +49,15 @@ class Entry:
 def entries(archive: Blob, where: object) -> Iterator[Entry]:
     """The members of a tar, in order.
 
-    It ends with two blocks of zeros, or one, or none, as for Go's archive/tar, GNU tar and Python's tarfile: whoever
-    looks for members misses those that were cut off. Raises BadInput naming `where`.
+    It ends with two blocks of zeros, or one, or none, as for Go's archive/tar, GNU tar and Python's tarfile. So a tar
+    that was cut off between two members is no error here: the caller notices which members are missing. Raises
+    BadInput, which calls the tar `where`.
     """
     return entries_in(Stream(archive), where)
 
 
 def entries_in(stream: Stream, where: object) -> Iterator[Entry]:
-    """`entries` of a stream. Its reader may read the data of an entry, or a part of it, before the next entry."""
+    """`entries` of a stream. The caller may read the data of an entry, or a part of it, before the next entry."""
     extensions = Extensions()
     while block := _next_block(stream, where):
         kind = block[156:157]
@@ -134,7 +134,7 @@ def _next_block(stream: Stream, where: object) -> bytes:
 
 
 def _payload(stream: Stream, size: int, where: object) -> tuple[bytes, bytes]:
-    """The data of an extension header, and what pads them."""
+    """The data of an extension header, and its padding."""
     if size > TAR_EXTENSION:
         raise BadInput(where, f"a tar header of {size} bytes", "the archive is damaged or hostile")
     data = stream.read(size + -size % BLOCK)
@@ -159,7 +159,7 @@ def _entry(block: bytes, kind: bytes, size: int, stream: Stream, extensions: Ext
     if kind == b"\0":
         kind = _old_kind(name, stored, where)
     if name.endswith(b"/") and kind != DIRECTORY:
-        raise BadInput(where, f"the tar member {name!r:.100} is no directory, and is called like one", _DIFFER)
+        raise BadInput(where, f"the tar member {name!r:.100} ends with a slash, but is no directory", _DIFFER)
     _check_name(name, where)
     if len(link) > MEMBER_NAME or (not link and kind in (HARD_LINK, SYMLINK)):
         raise BadInput(where, f"a tar member with a link of {len(link)} bytes", "no system takes it")

@@ -1,7 +1,7 @@
 """Sparse members of tars: files with holes, whose stored bytes are not their content.
 
 GNU tar writes them in four ways: in its own header (type `S`), and as PAX records of version 0.0, 0.1 or 1.0. Such a
-member is never unpacked here. Its map is checked all the same, because a reader that doubts the map sees no member.
+member is never unpacked here. Its map is checked nevertheless, because some readers refuse a member with a wrong map.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def check_sparse_records(records: Sequence[tuple[bytes, bytes]], stream: Stream,
 
 
 def check_gnu_sparse(block: bytes, stream: Stream, size: int, where: object) -> None:
-    """Check the map in a header of type `S`, and read the blocks in which it goes on. Raises BadInput."""
+    """Check the map in a header of type `S`, and read the blocks in which the map continues. Raises BadInput."""
     numbers: list[int] = []
     entries, more = block[386:482], block[482]
     while True:
@@ -70,7 +70,10 @@ def check_gnu_sparse(block: bytes, stream: Stream, size: int, where: object) -> 
 
 
 def _map_in_data(stream: Stream, size: int, where: object) -> tuple[list[int], int]:
-    """Version 1.0 writes the map before the data, as decimal numbers in lines, in whole blocks."""
+    """The numbers of the map, and the bytes that it takes.
+
+    Version 1.0 writes the map before the data, as decimal numbers in lines, in whole blocks.
+    """
     blocks: list[bytes] = []
     lines, needed = 0, 1
     while lines < needed:
@@ -90,7 +93,7 @@ def _check_count(numbers: list[int], fields: dict[bytes, bytes], where: object) 
 
 
 def _check_map(numbers: list[int], logical: bytes, stored: int, where: object) -> None:
-    """The parts follow each other inside the file, and are together as long as what is stored."""
+    """Raises BadInput: parts overlap, are not sorted, or exceed the file; or in total they are not the stored bytes."""
     end, whole = 0, _number(logical, where)
     if len(numbers) % 2:
         raise _bad(where)
@@ -116,4 +119,5 @@ def _number(text: bytes, where: object) -> int:
 
 
 def _bad(where: object) -> BadInput:
-    return BadInput(where, "a sparse tar member as GNU tar writes none", "make the archive again without --sparse")
+    what = "a sparse tar member in a form that GNU tar does not write"
+    return BadInput(where, what, "make the archive again without --sparse")

@@ -1,7 +1,7 @@
 """Writing tar: one member's header, the same bytes for the same member on every machine.
 
 Format: POSIX.1-2001 ustar; a PAX extended header (`path`, `linkpath`) only for a name that ustar cannot hold;
-GNU's base-256 numbers for a size past 8 GiB, because readers that look at the header before the data (oras-go,
+GNU's base-256 numbers for a size of 8 GiB and more, because readers that look at the header before the data (oras-go,
 internal/fs/tarfs/tarfs.go) do not know a PAX `size`. Owners have numbers and no names: GNU tar run as root
 would map a name to the host's own user of that name.
 """
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from lamina.errors import BadInput
 
 FORMAT = 1
-"""Goes up with every change of the bytes; part of every key under which a digest of a layer is remembered."""
+"""The version of the bytes that are written. It is a part of every key in the digest cache."""
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -25,7 +25,7 @@ END = bytes(2 * BLOCK)
 FILE, HARD_LINK, SYMLINK, DIRECTORY = b"0", b"1", b"2", b"5"
 CHARACTER, BLOCK_DEVICE, FIFO = b"3", b"4", b"6"
 XATTR = b"SCHILY.xattr."
-"""What keys of extended attributes start with in a PAX header: star's, which Docker and podman took over."""
+"""The prefix of keys of extended attributes in a PAX header: it is star's, and Docker and podman use it, too."""
 
 _MAX_COMPONENT = 255
 _MAX_PATH = 4096
@@ -166,7 +166,7 @@ def _number(value: int, width: int) -> bytes:
 def _frame(
     kind: bytes, mode: int, uid: int, gid: int, mtime: int, device: tuple[int, int]
 ) -> tuple[bytes, bytes, bytes, int]:
-    """What headers of members of one kind share, around what differs, and the sum of its bytes.
+    """The fields that are equal in the headers of many members, in three pieces, and the sum of their bytes.
 
     The members of a layer have few kinds, modes and owners: with this a header takes half of the time.
     """

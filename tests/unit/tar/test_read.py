@@ -270,7 +270,7 @@ def test_a_file_called_like_a_directory_is_refused() -> None:
     """Only tars from before POSIX, whose files have no type, mark a directory so; and a directory has no data."""
     directory = Member(b"d", DIRECTORY)
     for size in (0, 512):
-        refused(retyped(directory, b"0", size) + bytes(size), "called like|where no data can be")
+        refused(retyped(directory, b"0", size) + bytes(size), "ends with a slash, but|where no data can be")
     refused(retyped(directory, b"\0", size=512) + bytes(512), "a size where no data can be")
     assert [entry.kind for entry in index(retyped(directory, b"\0") + END)] == [DIRECTORY]
 
