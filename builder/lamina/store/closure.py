@@ -76,7 +76,7 @@ def is_store_name(name: str) -> bool:
 def parse_graph(value: object, where: object) -> dict[str, PathInfo]:
     """The graph that `exportReferencesGraph` writes with `__structuredAttrs`.
 
-    Shape: `[{"path", "narHash", "narSize", "references", ...}]` (Nix manual, "Advanced Attributes").
+    Shape: `[{"path", "narHash", "narSize", "references", ...}]` (Nix manual, "Advanced Attributes"). Raises BadInput.
     """
     graph: dict[str, PathInfo] = {}
     items = expect(value, list, "a closure graph", where)

@@ -26,11 +26,11 @@ _OUTPUTS = frozenset(
         "terminfo",
     )
 )
-"""Names of outputs in nixpkgs, which Nix adds to a store path's name. One of a package's own choice is not known."""
+"""Names of outputs in nixpkgs, which Nix adds to a store path's name. Other names of outputs are not recognized."""
 
 
 class PackageName(NamedTuple):
-    """`openssl-3.0.12-dev` is the output `dev` of `openssl` in version `3.0.12`. What the name lacks is empty."""
+    """`openssl-3.0.12-dev` is the output `dev` of `openssl` in version `3.0.12`. Missing parts are empty."""
 
     name: str
     version: str = ""

@@ -23,7 +23,8 @@ _ALPHABET = b"0123456789abcdfghijklmnpqrsvwxyz"
 _STEP = 8
 _KINDS = bytes(ord("a") if byte in _ALPHABET else 0 for byte in range(256))
 _SAMPLES = b"a" * (HASH_LENGTH // _STEP)
-"""A hash covers four of every eighth byte, so only there, a few places in a megabyte, each byte is looked at."""
+"""First, only every eighth byte is looked at. A hash has 32 digits, so four of these bytes in a row are digits. All
+bytes are looked at only there: at a few places in a megabyte."""
 
 _RUN = re.compile(rb"[%b]{32,}" % _ALPHABET)
 _CHUNK = 1 << 20
@@ -46,9 +47,10 @@ class _Placed(NamedTuple):
 def root_files(
     trees: Sequence[PathInfo], graph: Graph, *, links: bool, keep_dirlinks: bool = False, based: bool = False
 ) -> RootFiles:
-    """The trees laid over each other as copies, or as links, as `root_tree.py` does; `based`: on a base.
+    """References and collisions of the trees, combined as copies or as links, as in `root_tree.py`.
 
-    Raises BadInput: a file cannot be read. A tree that is not on this machine is taken to be copied as a whole.
+    `based`: the image has a base. A tree that is not on this machine is assumed to be copied as a whole. Raises
+    BadInput: a file cannot be read.
     """
     hashes = {split_store_path(path, path)[1].encode(): path for path in graph}
     placed: dict[bytes, _Placed] = {}

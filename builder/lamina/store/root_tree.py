@@ -68,6 +68,7 @@ def _top_item(stamp: Stamp) -> dict[bytes, Item]:
 
 
 def top_of(tree: str) -> bytes:
+    """The real path of the tree. Raises BadInput: it is missing, or no directory."""
     top = os.path.realpath(os.fsencode(tree))
     if not os.path.isdir(top):
         what = "not a directory" if os.path.lexists(top) else "not in the store"
@@ -139,8 +140,8 @@ def follow(top: bytes, stamp: Stamp, through: Below) -> Iterator[Item]:
             info = entry_stat(entry)
             linked = stat.S_ISLNK(info.st_mode) and through(inner)
             real = os.path.realpath(source) if linked else source
-            follow = linked and real not in above and real.startswith(home) and os.path.isdir(real)
-            if follow or stat.S_ISDIR(info.st_mode):
+            is_followed = linked and real not in above and real.startswith(home) and os.path.isdir(real)
+            if is_followed or stat.S_ISDIR(info.st_mode):
                 waiting.append((real, inner, above | {real}))
             else:
                 yield file_item(source, inner, info, stamp)

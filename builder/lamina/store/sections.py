@@ -1,4 +1,4 @@
-"""A layer of store paths, divided into sections before its files are known, so that several processes look for them.
+"""A layer of store paths, divided into sections before its files are known: several processes can look for the files.
 
 The sizes of the store paths are known from Nix. A large path is divided at its directories, as deep as necessary.
 """
@@ -16,14 +16,14 @@ from lamina.store.ownership import Stamp
 from lamina.store.tree import Item, children, directory_member, tree_items, with_directories
 
 _SECTION = 4 << 20
-"""Bytes of a section, about: as many files as a process finds in a few milliseconds, if they are small."""
+"""About how many bytes a section has. A process finds its files in a few milliseconds, even if they are small."""
 
 _DEPTH = 8
 """Levels of directories at which a path is divided."""
 
 
 class _Tree(NamedTuple):
-    """A file or a directory with all that it contains: where it is, its name in the archive, and about its size."""
+    """A file or a directory with all that it contains: where it is, its name in the archive, and its estimated size."""
 
     source: bytes
     name: bytes
@@ -31,7 +31,10 @@ class _Tree(NamedTuple):
 
 
 def store_sections(infos: Iterable[PathInfo], stamp: Stamp) -> Sequence[Callable[[], list[Item]]]:
-    """Functions that return the items of `store_items` together, in the same order. Raises BadInput as it does."""
+    """A function for each section, which returns its items. All sections together have the items of `store_items`.
+
+    Raises BadInput as `store_items`.
+    """
     sections: list[Callable[[], list[Item]]] = []
     group: list[Item | _Tree] = []
     size = 0.0
@@ -64,11 +67,11 @@ def _parts(infos: Iterable[PathInfo], stamp: Stamp) -> Iterator[Item | _Tree]:
 
 
 def _divided(tree: _Tree, stamp: Stamp) -> Sequence[Item | _Tree]:
-    """The tree, or if it is large its directories: level by level, until there are enough of them."""
+    """The tree. If it is large, it is divided at its directories, level by level, until there are enough parts."""
     parts: list[Item | _Tree] = [tree]
-    wanted = tree.size / _SECTION
+    needed = tree.size / _SECTION
     for _ in range(_DEPTH):
-        if len(parts) >= wanted:
+        if len(parts) >= needed:
             break
         parts = [inner for part in parts for inner in _opened(part, stamp)]
     trees = sum(isinstance(part, _Tree) for part in parts) or 1

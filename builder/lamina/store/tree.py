@@ -47,7 +47,7 @@ def store_items(paths: Iterable[str], stamp: Stamp) -> list[Item]:
 
 
 def with_directories(paths: Iterable[str], stamp: Stamp) -> Iterator[tuple[str, list[Item]]]:
-    """Every path once, sorted, each with those directories above its store that no path before it is below."""
+    """Every path once, sorted, each with the directories that contain it and that do not contain an earlier path."""
     stores: set[str] = set()
     made: set[Item] = set()
     for path in sorted(set(paths)):
@@ -80,7 +80,7 @@ def store_directories(paths: Iterable[str], stamp: Stamp) -> list[Item]:
 def packed_items(top: bytes, stamp: Stamp, *, keep_owners: bool = False, root: str = "never") -> list[Item]:
     """Everything below the directory `top`, with the modes of the files; `keep_owners`: with their owners, too.
 
-    `root`: when the directory itself is an item, one of ROOT_ITEM.
+    `root`: when the directory itself is an item, one of ROOT_ITEM. Raises BadInput: something cannot be read.
     """
     if not os.path.isdir(top):
         raise BadInput(os.fsdecode(top), "not a directory", "give the directory whose contents make the layer")
@@ -91,7 +91,7 @@ def packed_items(top: bytes, stamp: Stamp, *, keep_owners: bool = False, root: s
 
 
 ROOT_ITEM = ("never", "changed", "always")
-"""When a layer has an item for the root directory: `changed`, if it is not 0755 of 0:0."""
+"""When a layer has an item for the root directory. `changed`: if its mode is not 0755 or its owner not 0:0."""
 
 
 def has_root_item(when: str, about: Member) -> bool:
@@ -148,8 +148,8 @@ def _walk(source: bytes, name: bytes, info: os.stat_result, stamp: Stamp, keep_m
 def children(directory: bytes, name: bytes) -> list[tuple[bytes, os.DirEntry[bytes]]]:
     """The entries of a directory, with their names in the archive, in reverse order."""
     above = name + b"/" if name else b""
-    children = sorted(scan(directory), key=lambda entry: entry.name, reverse=True)
-    return [(above + _archived(entry.name), entry) for entry in children]
+    entries = sorted(scan(directory), key=lambda entry: entry.name, reverse=True)
+    return [(above + _archived(entry.name), entry) for entry in entries]
 
 
 def _archived(child: bytes) -> bytes:
@@ -172,6 +172,7 @@ def entry_stat(entry: os.DirEntry[bytes]) -> os.stat_result:
 
 
 def scan(directory: bytes) -> list[os.DirEntry[bytes]]:
+    """The entries of a directory. Raises BadInput: it cannot be read, or a name is that of a whiteout."""
     try:
         with os.scandir(directory) as scanned:
             entries = list(scanned)

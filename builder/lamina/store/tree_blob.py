@@ -34,8 +34,8 @@ class TreeBlob(Blob):
     """A tar of the items that `find` returns, made while it is read.
 
     `find` is called for the size (no file is read for that), and the items are kept until they have been read once.
-    So nothing in the store is looked at for a layer whose digest and size are known. `divide` returns the same items as
-    sections of about the same size, which are looked for one by one.
+    For a layer whose digest and size are known, nothing in the store is looked at. `divide` returns a function for each
+    section of the layer; together they return the same items. Sections have about the same size.
     """
 
     find: Find
@@ -65,7 +65,7 @@ class TreeBlob(Blob):
         return cut(_pieces(items[first:]), start - starts[first], size)
 
     def sections(self) -> Sequence[Section]:
-        """None without `divide`: then every process would look for all items, and keep them. Raises BadInput."""
+        """Empty without `divide`, because each process would have to look for all items then. Raises BadInput."""
         if self.divide is None:
             return ()
         finds = self.divide()
@@ -88,7 +88,7 @@ class TreeSection(Section):
         return self._measured(starts)
 
     def fill(self, start: int, buffer: memoryview, measured: Measured) -> None:
-        """Files outside of the range are not read."""
+        """As in `Section`. Files outside of the range are not read."""
         is_known = self._kept is not None
         items, starts = self._kept = self._kept or self._found()
         if not is_known and self._measured(starts) != measured:
@@ -149,7 +149,7 @@ def _place_partly(pieces: Iterator[Piece], buffer: memoryview, position: int) ->
 
 
 def _read_into(source: bytes, buffer: memoryview, size: int) -> None:
-    """Read a file of `size` bytes. The buffer has one byte more, because the file may have grown, or ends there."""
+    """Read a file of `size` bytes. The buffer has one byte more, to notice that the file has grown, or no byte more."""
     descriptor = _open(source)
     try:
         done = os.readv(descriptor, [buffer])
