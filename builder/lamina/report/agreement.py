@@ -1,6 +1,6 @@
-"""Do the sides of an archive agree: `manifest.json` that Docker and podman read, and `index.json` that others read?
+"""Compares the two sides of an archive: `manifest.json`, which Docker and podman read, and `index.json`, for others.
 
-A reader that takes the other side must get the same images under the same names.
+Both sides must have the same images under the same names.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _PLATFORM = ("os", "architecture", "variant", "os.version")
 
 @attrs.frozen
 class Named:
-    """An image as one side has it: what it is, for which platform, and its whole names.
+    """An image on one side of an archive. `names` are its valid names, `labels` these and other texts used as names.
 
-    `called` has all that it is called, in any form. `has_bare_name` says that a tag alone stands in the place of a
-    name, or nothing: others must guess what to add. `nested` says that it is one of an index of platforms.
+    `has_bare_name`: it has no name, or only a tag in place of one, so that readers choose a name themselves. `nested`:
+    an index of platforms lists it.
     """
 
     identity: Digest
     platform: tuple[str, ...]
     names: frozenset[str]
-    called: frozenset[str]
+    labels: frozenset[str]
     has_bare_name: bool
     nested: bool = False
 
@@ -42,7 +42,7 @@ class Named:
             identity=sha256(canonical([image.config, image.diff_ids])),
             platform=tuple(str(image.config.get(key) or "") for key in _PLATFORM),
             names=whole,
-            called=frozenset(map(_called, names)),
+            labels=frozenset(map(_label, names)),
             has_bare_name=len(whole) < len(names) or not names,
             nested=nested,
         )
@@ -50,28 +50,28 @@ class Named:
 
 @attrs.frozen
 class Choice:
-    """What readers can choose in a file by a name: an image or something else, and the platform by which they choose.
+    """An image, or something else, that readers can choose in a file by one of its `labels`.
 
-    `platform` is None if the name alone leads to it.
+    `platform` is None if the name alone selects it.
     """
 
     identity: Digest
-    called: frozenset[str]
+    labels: frozenset[str]
     platform: tuple[str, ...] | None = None
     is_image: bool = True
 
     @classmethod
     def listed(cls, descriptor: Descriptor, names: Sequence[str], image: Named | None, *, nested: bool) -> Choice:
-        """An entry of an index. An image in an index of platforms is chosen by its own if the entry has none."""
+        """An entry of an index. If an entry of an index of platforms has no platform, the image's own counts."""
         platform = normalized(descriptor.platform) if descriptor.platform else None
         if platform is None and nested and image:
             platform = normalized(dict(zip(_PLATFORM, image.platform, strict=True)))
         identity = image.identity if image else descriptor.digest
-        return cls(identity, frozenset(map(_called, names)), platform, is_image=image is not None)
+        return cls(identity, frozenset(map(_label, names)), platform, is_image=image is not None)
 
 
 def whole_name(text: str) -> str | None:
-    """`docker.io/library/redis:7` for any spelling of this name; None for a tag alone, or for what is no name."""
+    """`docker.io/library/redis:7` for any spelling of this name; None for a tag alone, or a text that is no name."""
     if "/" not in text and ":" not in text:
         return None
     try:
@@ -86,8 +86,8 @@ def two_names(annotations: Mapping[str, str]) -> str | None:
     return f"one image is called {' and '.join(sorted(map(str, names)))}" if len(names) > 1 else None
 
 
-def _called(text: str) -> str:
-    """One form for all spellings of a name; what is no name stays as it is."""
+def _label(text: str) -> str:
+    """The qualified form of a name; any other text as it is."""
     try:
         return parse_reference(text, text).qualified
     except BadInput:
@@ -95,13 +95,13 @@ def _called(text: str) -> str:
 
 
 def ambiguities(choices: Iterable[Choice], file: str) -> Iterator[str]:
-    """Names that lead to two things for one platform: some readers take the first, and others the last.
+    """Problems: a name refers to two things for one platform, so some readers take the first, and others the last.
 
-    Things that are no images, such as the attestations of several images, may share a name among themselves.
+    Things that are not images, such as the attestations of several images, may have a common name.
     """
     found: dict[str, list[Choice]] = {}
     for choice in choices:
-        for name in choice.called:
+        for name in choice.labels:
             found.setdefault(name, []).append(choice)
     for name, group in sorted(found.items()):
         by_name = any(choice.platform is None for choice in group)
@@ -117,7 +117,7 @@ def _are_two_images(choices: Sequence[Choice]) -> bool:
 
 
 def differences(docker: Sequence[Named], oci: Sequence[Named]) -> tuple[list[str], list[str]]:
-    """Where both sides differ, and what only one of them has by design: another platform of an image."""
+    """The problems where the sides differ, and notes about platforms of an image that only `index.json` has."""
     problems = [*_other_images(docker, oci), *_other_names(docker, oci)]
     names = _by_name(docker)
     only = {name for image in oci if image.nested for name in image.names} - names.keys()

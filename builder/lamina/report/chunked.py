@@ -1,7 +1,7 @@
 """Compares a zstd:chunked layer's table of contents and tar-split data with its tar.
 
-podman and CRI-O make files of the table, and of the chunks that it refers to. All others make them of the tar. Where
-the two differ, an image has other files for each of them.
+podman and CRI-O create files from the table and the chunks that it refers to. Other programs create them from the tar.
+If the two differ, the image has different files for different programs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def has_table(layer: Layer) -> bool:
 
 
 def notes(layer: Layer) -> object:
-    """What annotations say about the table. Two manifests may say different things about one layer."""
+    """The annotations about the table. Two manifests may have different ones for the same layer."""
     found = layer.stored.descriptor.annotations if layer.stored else {}
     return tuple(found.get(key) for key in (CHECKSUM, TABLE, TAR_SPLIT))
 
@@ -59,12 +59,12 @@ def check_table(layer: Layer, budget: Budget) -> None:
 
 
 def _check_footer(layer: Layer, numbers: tuple[int, ...]) -> None:
-    """podman ignores the footer, and others may find the table by it."""
+    """Compare the footer with the annotations. podman ignores it, but other programs may use it to find the table."""
     assert layer.stored
     size = layer.stored.descriptor.size
     data = b"".join(Range(layer.stored.blob, max(0, size - _FOOTER), _FOOTER).chunks())
     if len(data) == _FOOTER and data.endswith(MAGIC) and struct.unpack("<7Q", data[8:-8]) != numbers:
-        wrong(layer, "is at another place by the layer's last bytes than by its annotations")
+        wrong(layer, "has another position in the layer's last bytes than in its annotations")
 
 
 @attrs.define(eq=False)
@@ -76,7 +76,7 @@ class _Split:
     _held: bytearray = attrs.field(factory=bytearray)
 
     def expect(self, raw: bytes) -> None:
-        """The next bytes of the tar that are not data of a file. Raises BadInput: they are others."""
+        """The next bytes of the tar that are not data of a file. Raises BadInput: tar-split has other bytes here."""
         while len(self._held) < len(raw):
             line = next(self.lines, None)
             if line is None or line.name is not None:
@@ -168,7 +168,7 @@ class _Comparison:
 
 
 def _moment(value: object) -> object:
-    """A time in nanoseconds; None for 1970, as for podman; a text that is no time as it is."""
+    """A time in nanoseconds; None for the start of 1970, as in podman; a text that is not a time unchanged."""
     if isinstance(value, str) and (match := _TIME.fullmatch(value)):
         try:
             whole = datetime.datetime.fromisoformat(match[1] + match[3]).timestamp()
@@ -180,7 +180,7 @@ def _moment(value: object) -> object:
 
 @attrs.define(eq=False)
 class _Frames:
-    """The frames of chunks, each of which is read once: chunks have the order of the files. `end` is behind all."""
+    """The frames of chunks, in the order of the files. Each is read once. `end` is the position after the last one."""
 
     layer: Layer
     budget: Budget
@@ -188,7 +188,7 @@ class _Frames:
     _position: int = 0
 
     def digest(self, start: object, end: object, length: int) -> str | None:
-        """The digest of the first bytes in the frames at this place; None if it is no place for the next chunk."""
+        """The digest of the first `length` bytes in these frames; None if the next chunk cannot be here."""
         end = end or self.end
         if type(start) is not int or type(end) is not int or not self._position <= start < end <= self.end:
             return None

@@ -88,7 +88,7 @@ def documents(layer: Layer, budget: Budget) -> Documents:
         wrong(layer, "is not UTF-8")
     end = _END.fullmatch(text, max(0, text.rfind("]")))
     if not text.startswith(START) or not end:
-        wrong(layer, "has not the form that podman writes")
+        wrong(layer, "does not have the form that podman writes")
     if _digest(layer, split, budget) != end[1]:
         wrong(layer, "has another digest of the tar-split data")
     return Documents(text[len(START) : end.start()], split, (*table_place, *split_place))
@@ -180,7 +180,7 @@ class _Refused(ValueError):
 
 
 def _refused(text: str) -> NoReturn:
-    """Readers want whole numbers."""
+    """Called for numbers that are not whole, which readers do not accept."""
     raise _Refused(text)
 
 
@@ -193,7 +193,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> Json:
 
 
 def _lower(pairs: list[tuple[str, Any]]) -> Json:
-    """Readers know keys in any case, and use the last of equal ones."""
+    """The pairs with keys in lower case, since readers ignore case. Raises _Refused: a key occurs twice."""
     result = {key.lower(): value for key, value in pairs}
     if len(result) != len(pairs):
         raise _Refused

@@ -58,7 +58,7 @@ class Comparison:
 
 
 def compare(old: Contents, new: Contents) -> Comparison:
-    """The differences. Reads what could differ in content alone, and what may have unknown references to changed paths.
+    """The differences. Reads files that can differ only in content, and new store paths with unknown references.
 
     Raises BadInput: a layer cannot be read.
     """
@@ -108,7 +108,7 @@ def _pairs(gone: Iterable[StorePath], came: Iterable[StorePath]) -> Iterator[tup
 
 
 def _causes(path: StorePath, image: Contents, came: Mapping[str, StorePath]) -> tuple[str, ...]:
-    """The names of the changed store paths below this one that refer to no other changed path: where a change began."""
+    """The names of the changed dependencies that do not refer to another changed path: the causes of a rebuild."""
     found: set[str] = set()
     seen = {path.path}
     waiting = [path]

@@ -1,4 +1,4 @@
-"""Holds an archive to its own specification: the documents of its OCI layout, and the members of each layer."""
+"""Checks an archive against the specifications: the documents of its OCI layout, and the members of each layer."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def layout_problems(members: Members, documents: Iterable[tuple[str, Json]]) -> 
 
 
 def _image_problems(members: Members, manifest: Json, where: str) -> Iterator[str]:
-    """What cannot be read is left to who reads the image."""
+    """Problems of the config and the layers. What cannot be read is skipped: reading the image reports it."""
     try:
         config = Descriptor.from_json(manifest.get("config"), where)
         layers = [Descriptor.from_json(value, where) for value in expect(manifest.get("layers"), list, "layers", where)]
@@ -76,9 +76,9 @@ _WHITEOUTS_OF_DIRECTORIES = [(Effect.HIDES, name) for name in (b"", b".", b"..")
 class MemberRules:
     """The rules for the members of one layer, in their order: names stay below the root, and occur once.
 
-    A directory may occur again, as tar -r writes it; of two other members, some readers would keep the first. What
-    unpackers cannot make in this order is a fault, too. `length` counts the names of all layers. Source: OCI image
-    spec, layer.md.
+    A directory may occur again, as tar -r writes it. If another member occurs twice, some readers keep the first one. A
+    member that unpackers cannot create in this order is a fault, too. `length` counts the names of all layers. Source:
+    OCI image spec, layer.md.
     """
 
     where: str

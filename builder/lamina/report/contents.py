@@ -1,8 +1,8 @@
 """What an image contains, as every report sees it: layers, the store paths in them, and files that are in none.
 
-For an image of Lamina's, the recipe says everything. Of others, the headers of the layers' members say which store
-paths there are and how large; what Nix knows of these is in the image's own Nix database, if it has one. References can
-then be searched for in the files (`references.py`). What is not known is None.
+For an image of Lamina's, the recipe has all of it. For other images, the headers of the layers' members show the store
+paths and their sizes, and the image's own Nix database, if there is one, has their hashes and references. Missing
+references can be searched for in the files (`references.py`). Unknown values are None.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class StorePath:
 class LayerContents:
     """A layer. `size` is the bytes of its tar, `stored` those of the compressed layer in the file, if it is compressed.
 
-    `paths` are the store paths with their bytes in the tar, in the order of the tar; `files` what is in no store path,
-    without directories; None if they were not asked for. `file_bytes` is what these files take in the tar, and
-    `file_count` their number. `created_by` is the history's entry.
+    `paths` are the store paths with their bytes in the tar, in the order of the tar. `files` are the files in no store
+    path, without directories; None if they were not requested. `file_bytes` is their bytes in the tar, and `file_count`
+    their number. `created_by` is from the layer's entry in the history.
     """
 
     diff_id: Digest | None
@@ -121,8 +121,8 @@ def all_contents(images: Iterable[Image], *, cache: Cache | None = None) -> list
 def contents_of(image: Image, *, files: bool = False, cache: Cache | None = None, seen: Seen | None = None) -> Contents:
     """The contents of an image; with `files`, also the list of files that are in no store path.
 
-    Reads the headers of layers that are in a file, and looks at the files of layers that are made from the store,
-    unless the cache has what was seen there. Raises BadInput: a layer cannot be read, or asks for too much.
+    Reads the headers of layers that are in a file. For layers that are made from the store, it looks at the files,
+    unless the cache has their sizes. Raises BadInput: a layer cannot be read, or exceeds a limit.
     """
     read = members_of(image.layers, files=files, cache=cache, seen=seen)
     shown = _shown(read)
@@ -183,7 +183,7 @@ def _registered(image: Image, paths: dict[str, StorePath]) -> dict[str, StorePat
 
 
 def _shown(read: list[Members]) -> list[tuple[HeldPath, ...]]:
-    """The store paths of each layer. A whiteout in a path spoils it: what is left is not what the hash stands for."""
+    """The store paths of each layer. A path from which a higher layer deletes a file is hidden: it is incomplete."""
     result: list[tuple[HeldPath, ...]] = []
     deleted: set[str] = set()
     for members in reversed(read):
@@ -207,6 +207,6 @@ def _stored(blob: object) -> int | None:
 
 
 def _created_by(image: Image) -> list[str]:
-    """The history's words on each layer."""
+    """The text of the history for each layer."""
     entries = (entry for entry in image.history if isinstance(entry, dict) and not entry.get("empty_layer"))
     return [str(entry.get("created_by") or entry.get("comment") or "") for entry in entries]

@@ -85,7 +85,7 @@ def text(image: Json, style: Style, *, layers: bool = True) -> str:
 
 
 def _value(value: object, key: str) -> str:
-    """A value of the config: lists as words of a shell, keys of empty objects by themselves, durations in seconds."""
+    """A value of the config: a list as shell words, an object as KEY=VALUE, durations in seconds."""
     if isinstance(value, list):
         return shlex.join(str(item) for item in value)
     if isinstance(value, dict):

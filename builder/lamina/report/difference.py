@@ -185,7 +185,7 @@ def _update_text(update: Update, style: Style) -> Iterator[str]:
     left = len(_new_layers(update)) - _SHOWN
     if left > 0:
         yield style.line(f"  and {left} more layers")
-    rows = [(f"  {human(item.size):>9}  {item.name}{_neighbour(item.changed)}", "") for item in update.packages]
+    rows = [(f"  {human(item.size):>9}  {item.name}{_note(item.changed)}", "") for item in update.packages]
     yield from _section("bytes of the new layers, by package", rows, style)
 
 
@@ -193,7 +193,7 @@ def _new_layers(update: Update) -> list[LayerUpdate]:
     return sorted((layer for layer in update.layers if layer.is_new), key=lambda layer: (-layer.pull, layer.number))
 
 
-def _neighbour(changed: bool) -> str:
+def _note(changed: bool) -> str:
     return "" if changed else "  (unchanged, in the same layer as a change)"
 
 
@@ -202,7 +202,7 @@ def _size(size: int | None) -> str:
 
 
 Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
-"""A title, the heads of the columns, and the rows."""
+"""A title, the headings of the columns, and the rows."""
 
 
 def difference_tables(comparison: Comparison, update: Update) -> Iterator[Table]:
@@ -255,11 +255,11 @@ def _files_table(comparison: Comparison) -> Table:
 
 
 def cost_tables(update: Update) -> Iterator[Table]:
-    """What the update costs, by way and by package, as tables. Tables without rows are left out."""
+    """The costs of the update as tables: by way of transfer, and by package. Tables without rows are left out."""
     ways = [("pull from a registry", human(update.pull))]
     ways += [(f"lamina load, {store}", human(size)) for store, size in update.load.items()]
     yield "Bytes that an update transfers", ("way", "size"), ways
-    rows = [(item.name, human(item.size), _neighbour(item.changed).strip(" ()")) for item in update.packages]
+    rows = [(item.name, human(item.size), _note(item.changed).strip(" ()")) for item in update.packages]
     if rows:
         yield "Bytes of the new layers, by package", ("package", "size", "note"), rows
 

@@ -1,4 +1,4 @@
-"""One store path of an image by what a user calls it: its path, its name, or how these begin."""
+"""Finds the store path that a user names: by its path, its name, or the beginning of one of these."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _SHOWN = 8
 
 
 def find_path(paths: Mapping[str, StorePath], requested: str, where: object) -> StorePath:
-    """The store path that is meant: by itself or a file in it, by HASH-NAME, by name, or by the start of one of these.
+    """The store path for a path of it or of a file in it, HASH-NAME, a name, or the beginning of one of these.
 
-    A whole name counts more than the start of others. Raises BadInput: none is, or several are; the error lists them.
+    A whole name is preferred to a beginning. Raises BadInput: no path matches, or several do; the error lists them.
     """
     found = _matching(paths.values(), requested)
     if len(found) == 1:

@@ -1,4 +1,4 @@
-"""The references of an image as a graph: where they start, the shortest ways, and what one path alone brings in."""
+"""The references of an image as a graph: its roots, shortest chains, and what only one store path brings in."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from lamina.store.references import hashes_in
 
 @attrs.frozen
 class Root:
-    """Something outside the store that refers to store paths: a field of the config, a file, or a layer's own list.
+    """The start of chains of references: a field of the config, a file outside the store, or a layer.
 
-    `kind` is "config", "file" or "layer"; `where` the field or the file; `layer` the number of the layer, from 0.
+    A layer is a root for paths in it to which nothing refers. `kind` is "config", "file" or "layer"; `where` the field,
+    the file or the layer; `layer` the number of the layer, from 0.
     """
 
     kind: str
@@ -28,7 +29,7 @@ class Root:
 
 
 def roots_of(contents: Contents) -> list[Root]:
-    """The roots of an image: its config, its files in no store path, and layers with paths that nothing else needs.
+    """The roots of an image: its config, its files in no store path, and layers with paths to which nothing refers.
 
     The files are read. Raises BadInput: a layer cannot be read.
     """
@@ -46,7 +47,7 @@ def roots_of(contents: Contents) -> list[Root]:
 
 
 def _listed(contents: Contents, reached: set[str]) -> Iterator[Root]:
-    """The layers' own lists: paths that nothing outside the store needs. Only those that no other of them refers to."""
+    """A root for each layer with paths that no other root reaches. Only paths to which none of these refers."""
     paths = contents.paths
     left = [path for path in paths if path not in reached]
     used = {name for path in left for name in paths[path].references or () if name != path}
@@ -65,7 +66,7 @@ def _listed(contents: Contents, reached: set[str]) -> Iterator[Root]:
 
 
 def reachable(paths: Mapping[str, StorePath], start: Iterable[str], without: str = "") -> set[str]:
-    """The closure of some store paths within the image; `without`: as if this path were not there."""
+    """The closure of some store paths within the image. The path `without` is ignored."""
     found: set[str] = set()
     waiting = [path for path in start if path in paths and path != without]
     found.update(waiting)
@@ -78,7 +79,7 @@ def reachable(paths: Mapping[str, StorePath], start: Iterable[str], without: str
 
 
 def distances(paths: Mapping[str, StorePath], target: str) -> dict[str, int]:
-    """For each store path from which the references lead to the target: the number of steps."""
+    """The number of references from each store path to the target, for paths that depend on it."""
     referrers: dict[str, list[str]] = {}
     for path, known in paths.items():
         for name in known.references or ():
@@ -95,7 +96,7 @@ def distances(paths: Mapping[str, StorePath], target: str) -> dict[str, int]:
 
 
 def chain(paths: Mapping[str, StorePath], start: str, steps: Mapping[str, int]) -> list[str]:
-    """The shortest way from `start` to the target of `distances`; of several, the first by name."""
+    """The shortest chain from `start` to the target of `distances` (`steps`); of several, the first by name."""
     way = [start]
     while steps[way[-1]]:
         known = paths[way[-1]].references or ()

@@ -1,4 +1,4 @@
-"""Verifying the v1 side of an archive: the chains of layers to which `repositories` refers, as Mesos walks them."""
+"""Verifies the v1 side of an archive: the chains of layers to which `repositories` refers, as Mesos follows them."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class _Chains:
             raise BadInput(where, "has another version than 1.0", "write 1.0 (Docker image spec v1.2)")
 
     def chain_id(self, top: str) -> Digest:
-        """Stands for all layers from the bottom to `top`. Raises BadInput: a layer cannot be read."""
+        """The chain ID of all layers from the bottom to `top`. Raises BadInput: a layer cannot be read."""
         waiting = []
         identity = top
         while identity and identity not in self._chain_ids:

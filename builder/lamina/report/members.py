@@ -77,7 +77,7 @@ class Seen:
 
 @attrs.define
 class _Reader:
-    """Reads layers; of a layer that occurs twice, the second time nothing."""
+    """Reads layers. A layer that occurs twice is read once."""
 
     files: bool
     cache: Cache | None
@@ -141,7 +141,7 @@ class _Reader:
 def members_of(
     layers: Iterable[Layer], *, files: bool, cache: Cache | None = None, seen: Seen | None = None
 ) -> list[Members]:
-    """The members of each layer; with `files`, each of those that are in no store path. Raises BadInput."""
+    """The members of each layer; with `files`, also the list of those in no store path. Raises BadInput."""
     with Progress("reading the contents of layers") as progress:
         reader = _Reader(files, cache, progress, seen or Seen())
         return [reader.read(layer) for layer in layers]
@@ -157,7 +157,7 @@ def every_file(layers: Iterable[Layer]) -> Iterator[tuple[int, File]]:
 
 
 def _items(layer: Layer) -> Iterator[tuple[str, bytes, int, int, str]]:
-    """Path, type, size, bytes in the tar and link of each member. A layer that is made later is not read for it."""
+    """Path, type, size, bytes in the tar and link of each member. A layer from the store is not built for it."""
     if isinstance(layer.blob, TreeBlob):
         for item in layer.blob.find():
             member = item.member
@@ -189,7 +189,7 @@ def _in_the_store(layer: Layer, cache: Cache | None) -> list[HeldPath]:
 
 
 def _from_json(value: Json) -> Members | None:
-    """What `_to_json` made; None if there is nothing, or something else."""
+    """The members from the JSON of `_to_json`; None if the value has another form."""
     paths, deleted = value.get("paths"), value.get("deleted")
     size, count = value.get("fileBytes"), value.get("fileCount")
     if not are_texts(paths) or not are_texts(deleted) or type(size) is not int or type(count) is not int:

@@ -1,4 +1,4 @@
-"""The layers of a recipe, with their real sizes and with digests that are known: as JSON, and as text."""
+"""The layers of a recipe, with their sizes and known digests: as JSON, and as text."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _contents(layer: RecipeLayer) -> tuple[tuple[PathInfo, ...], str]:
 
 
 def _size(layer: Layer | None) -> int | None:
-    """Bytes of the layer's tar, which needs a look at each of its files; None if one of these is missing."""
+    """Bytes of the layer's tar, from the sizes of all its files; None if one of these is missing."""
     if layer is None:
         return 0
     if layer.size is not None:

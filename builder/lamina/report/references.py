@@ -1,6 +1,6 @@
-"""References between the store paths of an image that no recipe describes: from its Nix database, or by searching.
+"""Searches an image for references between its store paths that neither a recipe nor a Nix database describes.
 
-A search looks for the hashes of the image's store paths in the names, the links and the data of each path's files, as
+The search looks for the hashes of the image's store paths in the names, the links and the data of each path's files, as
 Nix does when it builds a path (libstore, references.cc).
 """
 
@@ -36,7 +36,7 @@ from lamina.tar.write import FILE
 def searched(contents: Contents, only: Collection[str] | None = None, cache: Cache | None = None) -> Contents:
     """The contents with the references of all store paths, or of `only` some: unknown ones are searched for.
 
-    Reads every layer that has such a path, unless the cache has what was found there. Raises BadInput: a layer cannot
+    Reads every layer that has such a path, unless the cache has its references. Raises BadInput: a layer cannot
     be read.
     """
     unknown = {path for path, known in contents.paths.items() if known.references is None}
@@ -142,14 +142,14 @@ class _Opened(NamedTuple):
     data: Callable[[], Iterator[bytes]] | None
 
     def pieces(self) -> Iterator[bytes]:
-        """Everything in which a reference can be: its name within the store path, its link, its data."""
+        """Everything that can contain a reference: its name within the store path, its link, its data."""
         yield _names(self.path) + b"\0" + self.link
         if self.data:
             yield from overlapping(self.data())
 
 
 def _opened(layer: Layer) -> Iterator[_Opened]:
-    """The members. A layer that is made from the store is not made for it. Raises BadInput."""
+    """The members. If a layer is made from the store, its files are read there. Raises BadInput."""
     if isinstance(layer.blob, TreeBlob):
         for item in layer.blob.find():
             member, part = item.member, item.part

@@ -1,7 +1,7 @@
-"""What reports remember about layers, in the digest cache: by the layer's key, or by the file that contains it.
+"""Keys for what reports remember about layers in the digest cache: the layer's own key, or the file that contains it.
 
-A file is the same as before if its number, size and times are: the kernel sets the time of the last change of status,
-and users cannot. A file that was changed in the last seconds is not remembered, since it may change again at that time.
+A file is unchanged if its inode number, size and times are the same. Users cannot set the time of the last status
+change. Nothing is remembered about a file that changed in the last seconds, since it may change again at that time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lamina.oci.digest import hex_of, sha256
 from lamina.oci.strict_json import canonical
 
 _VERSION = 1
-"""Of what is remembered."""
+"""Version of what is remembered."""
 
 _SETTLED = 2.0
 """Seconds after which a file counts as finished."""
@@ -45,7 +45,7 @@ def are_texts(value: object) -> TypeGuard[list[str]]:
 
 
 def pairs_in(value: object, count: int) -> list[tuple[int, int]] | None:
-    """So many pairs of numbers; None if the value is something else."""
+    """The value as `count` pairs of numbers; None if it has another form."""
     if not isinstance(value, list) or len(value) != count:
         return None
     for pair in value:

@@ -66,7 +66,7 @@ def config_rules(document: Json) -> Iterator[Fault]:
 
 
 def layer_rules(media_type: str, compression: str | None) -> Iterator[Fault]:
-    """The media type of a layer, whose bytes are compressed so. Other types than OCI's have rules of their own."""
+    """Whether the media type of a layer fits the compression of its bytes. Only types of OCI are checked."""
     if not media_type.startswith(_OCI_LAYER):
         return
     kind, plus, suffix = media_type.partition("+")

@@ -1,4 +1,4 @@
-"""How reports look on a terminal: their width, and colors where these say something. NO_COLOR turns colors off."""
+"""The style of reports on a terminal: line width and colors. NO_COLOR turns colors off."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lamina.errors import printable
 
 @attrs.frozen
 class Style:
-    """`width` is the terminal's columns, None if standard output is no terminal: lines are then whole."""
+    """`width` is the number of the terminal's columns; None if standard output is not a terminal: lines are not cut."""
 
     width: int | None = None
     colors: bool = False
@@ -27,7 +27,7 @@ class Style:
         return cls(_columns(), not dull)
 
     def line(self, text: str, kind: str = "") -> str:
-        """One line of output: printable, as long as it may be, colored by what it says."""
+        """One line of output: made printable, cut to the width, and colored by its kind."""
         text = printable(text)
         if self.width is not None:
             text = fitted(text, self.width)

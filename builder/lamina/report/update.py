@@ -17,8 +17,8 @@ from lamina.report.compare import Comparison
 from lamina.report.contents import LayerContents
 from lamina.store.closure import name_of
 
-_OTHERS = 3
-"""Reasons of a layer in words; all others are counted."""
+_SHOWN = 3
+"""Reasons of a layer, and names in a list, that are written; the others are counted."""
 
 
 @attrs.frozen
@@ -39,7 +39,7 @@ class LayerUpdate:
 
 @attrs.frozen
 class PackageCost:
-    """Bytes of a package's store paths in the layers that are new. `changed`: it is not only a neighbour of changes."""
+    """Bytes of a package's store paths in new layers. `changed`: the package itself changed, not only its layer."""
 
     name: str
     size: int
@@ -67,12 +67,14 @@ class Update:
 
 
 def update(comparison: Comparison, compressor: str | None = None) -> Update:
-    """The costs. All layers of both images have diff IDs and sizes. Layers that the image has compressed count as such;
-    with `compressor`, the others are compressed to find out their size. Raises BadInput: a layer cannot be read.
+    """The costs. All layers of both images must have diff IDs and sizes.
+
+    If the image contains a layer compressed, its compressed size counts. With `compressor`, the other layers are
+    compressed to find out their size. Raises BadInput: a layer cannot be read.
     """
     old, new = comparison.old, comparison.new
     held = {layer.diff_id for layer in old.layers}
-    words = _Words(comparison)
+    reasons = _Reasons(comparison)
     layers = []
     seen: set[str | None] = set()
     for number, layer in enumerate(new.layers):
@@ -83,8 +85,8 @@ def update(comparison: Comparison, compressor: str | None = None) -> Update:
         elif is_new:
             compressed = True
         seen.add(layer.diff_id)
-        reasons = tuple(words.reasons(number)) if is_new else ()
-        layers.append(LayerUpdate(number + 1, layer.diff_id, layer.size or 0, is_new, size, compressed, reasons))
+        why = tuple(reasons.of(number)) if is_new else ()
+        layers.append(LayerUpdate(number + 1, layer.diff_id, layer.size or 0, is_new, size, compressed, why))
     documents = 0 if comparison.is_same else len(manifest(new.image)) + len(new.image.document())
     return Update(
         tuple(layers),
@@ -145,7 +147,7 @@ def _packages(comparison: Comparison, layers: list[LayerUpdate]) -> Iterator[Pac
         yield PackageCost(name, size, name in changed)
 
 
-class _Words:
+class _Reasons:
     """Why a layer of the new image is not in the old one."""
 
     def __init__(self, comparison: Comparison) -> None:
@@ -155,8 +157,8 @@ class _Words:
         self._files_differ = {*comparison.files_changed, *comparison.files_added}
         self._replaced = {change.old.path for change in comparison.changed}
 
-    def reasons(self, number: int) -> Iterator[str]:
-        """Reasons in words, the most important first."""
+    def of(self, number: int) -> Iterator[str]:
+        """The reasons for a layer as text, the most important first."""
         layer = self._comparison.new.layers[number]
         paths = [held.path for held in layer.paths]
         came = [path for path in paths if path not in self._comparison.old.paths]
@@ -184,7 +186,7 @@ class _Words:
         return f"{name.full_name} was rebuilt{because}"
 
     def _left(self, home: int, paths: set[str]) -> Iterator[str]:
-        """Paths that the layer had in the old image and has no more."""
+        """Paths that the layer had in the old image and does not have now."""
         missing = [held.path for held in self._comparison.old.layers[home].paths if held.path not in paths]
         gone = [path for path in missing if path not in self._comparison.new.paths and path not in self._replaced]
         elsewhere = [path for path in missing if path in self._comparison.new.paths]
@@ -213,11 +215,11 @@ def _most_common(numbers: list[int]) -> int | None:
 
 
 def _limited(texts: list[str], others: str) -> Iterator[str]:
-    yield from texts[:_OTHERS]
-    if len(texts) > _OTHERS:
-        yield f"{len(texts) - _OTHERS} {others}"
+    yield from texts[:_SHOWN]
+    if len(texts) > _SHOWN:
+        yield f"{len(texts) - _SHOWN} {others}"
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _OTHERS} more" if len(names) > _OTHERS else ""
-    return ", ".join(names[:_OTHERS]) + more
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

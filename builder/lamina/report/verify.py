@@ -95,7 +95,7 @@ def verify(
 def _verify_recipe(
     recipe: Recipe, where: str, progress: Callable[[int], None], consumers: tuple[str, ...], problems: list[str]
 ) -> Verdict:
-    """Write the archive to a temporary file without a name, which reads store paths and compares a base's digests."""
+    """Write the archive to an unnamed temporary file and verify it. Writing compares the digests of a base's layers."""
     with tempfile.TemporaryFile(buffering=0, dir=temporary_directory()) as file:
         buffered = io.BufferedWriter(file)  # it continues after a write that took only a part
         fill([build_image(recipe)], arrange, buffered, lambda _: None)
@@ -132,7 +132,7 @@ def _verify(
 
 @attrs.define(eq=False)
 class _Check:
-    """One run of `verify`. Of an image only what identifies it is kept: documents may be large, and images many."""
+    """One run of `verify`. It keeps only what identifies an image, because images may be many and documents large."""
 
     members: Members
     problems: list[str]
@@ -173,7 +173,7 @@ class _Check:
             raise no_image(members)
         if is_docker and oci_layout.INDEX in members and len(self.problems) == before:
             found, only_in_one = differences(self.docker, self.oci)
-            self._tell(found)
+            self._add_problems(found)
             self.unchecked += only_in_one
 
     def _docker_side(self) -> None:
@@ -181,15 +181,15 @@ class _Check:
         for candidate in docker_archive.candidates(self.members):
             self.problems += as_lines(name_rules(candidate.names), where)
             self._read(candidate.read, candidate.names, self.docker)
-        choices = (Choice(image.identity, image.called) for image in self.docker)
-        self._tell(ambiguities(choices, docker_archive.MANIFEST))
+        choices = (Choice(image.identity, image.labels) for image in self.docker)
+        self._add_problems(ambiguities(choices, docker_archive.MANIFEST))
 
     def _layout(self) -> None:
         oci_layout.check_version(self.members)
         if oci_layout.LAYOUT not in self.members and docker_archive.MANIFEST not in self.members:
-            self._tell([f"no {oci_layout.LAYOUT}, without which containerd and umoci refuse it"])
+            self._add_problems([f"no {oci_layout.LAYOUT}, without which containerd and umoci refuse it"])
         for descriptor in oci_layout.listed(self.members):
-            self._tell(filter(None, [two_names(descriptor.annotations)]))
+            self._add_problems(filter(None, [two_names(descriptor.annotations)]))
         found = contents(self.members)
         self.problems += found.problems
         self.unchecked += found.unchecked
@@ -199,9 +199,9 @@ class _Check:
         for each, read in found.images:
             image = self._read(read, each.names, self.oci, nested=each.nested)
             choices += [Choice.listed(each.descriptor, each.names, image, nested=each.nested)] if image else []
-        self._tell(ambiguities(choices, oci_layout.INDEX))
+        self._add_problems(ambiguities(choices, oci_layout.INDEX))
 
-    def _tell(self, problems: Iterable[str]) -> None:
+    def _add_problems(self, problems: Iterable[str]) -> None:
         remedy = "make the archive again"
         self.problems += [str(BadInput(self.members.where, problem, remedy)) for problem in problems]
 
@@ -273,7 +273,7 @@ class _Check:
     def _checked(self, layer: Layer) -> Layer:
         """The layer with its size and digest, its tar read from the first header to the end.
 
-        Where compatibility is asked for, what the headers show is kept, by what errors call the layer.
+        If consumers were requested, the survey of its headers is kept in `surveys`, by the layer's name in errors.
         """
         rules = MemberRules(layer.where, layer.budget, self._lengths)
         if not self.with_surveys:

@@ -103,7 +103,7 @@ def largest_text(contents: Contents, count: int, style: Style) -> Iterator[str]:
 
 
 def tree_text(contents: Contents, style: Style) -> Iterator[str]:
-    """The store paths below what refers to them. A path whose references were shown before is marked with `...`."""
+    """The store paths as trees, each below the path that refers to it. `...`: its references were shown before."""
     sizes = contents.sizes
     shown: set[str] = set()
     for root in roots_of(contents):
@@ -138,7 +138,7 @@ def _below(
 
 
 def found_files(contents: Contents, pattern: str) -> Iterator[tuple[int, File]]:
-    """The files of all layers, in store paths or not, whose path or last part has the pattern, with their layer."""
+    """The files of all layers, in store paths or not, whose path or name matches the pattern, with their layer."""
     matches = re.compile(fnmatch.translate(pattern.lstrip("/"))).match
     for layer, file in every_file(contents.image.layers):
         if matches(file.path) or matches(file.path.rpartition("/")[2]):

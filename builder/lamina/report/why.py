@@ -50,11 +50,11 @@ def why(
     start: str | None = None,
     cache: Cache | None = None,
 ) -> Why:
-    """The shortest chains of references to a store path: the shortest of all; with `everything`, one for each way in.
+    """The shortest chain of references to a store path; with `everything`, the shortest one from each root.
 
-    A way in is a root from which the references lead to the path. `start` names a store path to start at instead of the
-    roots. Searches the files for references that are not known. Raises BadInput: there is no such store path, or no
-    such chain; or a layer cannot be read.
+    `start` names a store path to start at instead of the roots. Searches the files for unknown references.
+
+    Raises BadInput: there is no such store path, or no such chain; or a layer cannot be read.
     """
     target = find_path(contents.paths, requested, where)
     contents = searched(contents, cache=cache)
@@ -129,7 +129,7 @@ def why_text(result: Why, style: Style) -> Iterator[str]:
         yield style.line(f"without {result.path.full_name}: {own} less; others need what it refers to")
         return
     total = _size(_total(result.exclusive, sizes))
-    yield style.line(f"without {result.path.full_name}: {total} less, {own} of its own; only it needs")
+    yield style.line(f"without {result.path.full_name}: {total} less, {own} of its own; only it needs these:")
     for path in names[:_SHOWN]:
         yield style.line(f"  {_size(sizes.get(path)):>9}  {name_of(path)}")
     if len(names) > _SHOWN:

@@ -219,7 +219,7 @@ EDITS: dict[str, tuple[Callable[[Chunked], object], str]] = {
         lambda parts: attrs_of(parts, footer=b"\x50\x2a\x4d\x18\x40\0\0\0" + bytes(56) + b"GNUlInUx"),
         "last bytes",
     ),
-    "form": (lambda parts: attrs_of(parts, text=b"[]"), "has not the form"),
+    "form": (lambda parts: attrs_of(parts, text=b"[]"), "does not have the form"),
     "a key twice": (
         lambda parts: attrs_of(parts, text=_text(parts).replace(b'"mode":', b'"MODE":1,"mode":', 1)),
         "has a key twice",
