@@ -20,12 +20,13 @@ VERSION = 1
 """Version of the format."""
 
 
-_VERSION = re.compile(r"(?<=.)-[0-9][^-]*")
+_VERSION_PART = re.compile(r"(?<=.)-[0-9][^-]*")
+"""A part of a store path's name that begins with a digit, with the dash before it."""
 
 
 @attrs.frozen
 class Lock:
-    """An earlier plan: for each layer the names of its paths, as `lock_of` writes them. Without layers: no plan yet."""
+    """An earlier plan: for each layer the names of its paths (`lock_names`). A lock without layers is not a plan yet."""
 
     layers: tuple[tuple[str, ...], ...] = ()
 
@@ -38,7 +39,7 @@ def lock_names(infos: Iterable[PathInfo]) -> dict[str, str]:
     """
     by_name: dict[str, list[PathInfo]] = defaultdict(list)
     for info in infos:
-        by_name[_VERSION.sub("", info.name)].append(info)
+        by_name[_VERSION_PART.sub("", info.name)].append(info)
     result: dict[str, str] = {}
     for name, several in by_name.items():
         several.sort(key=lambda info: (info.name, info.nar_size, info.nar_hash, info.path))
@@ -72,6 +73,7 @@ def read_lock(path: Path) -> Lock:
 
 
 def parse_lock(value: object, where: object) -> Lock:
+    """The lock in a JSON value. Raises BadInput as `read_lock`."""
     fields = expect(value, dict, "a lock", where)
     version = fields.get("version")
     if type(version) is not int or version != VERSION:
@@ -84,5 +86,5 @@ def parse_lock(value: object, where: object) -> Lock:
     names = [name for layer in lock.layers for name in layer]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise BadInput(where, f"{twice!r:.120} stands in the lock twice", "write the lock again")
+        raise BadInput(where, f"{twice!r:.120} occurs twice in the lock", "write the lock again")
     return lock

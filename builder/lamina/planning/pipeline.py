@@ -61,7 +61,7 @@ def run_pipeline(pipeline: object, infos: Iterable[PathInfo]) -> list[PlannedLay
     Raises BadInput: not a pipeline; an operation gets a value of the wrong kind; circular references.
     """
     by_path = {info.path: info for info in infos}
-    index(by_path.values())  # refuses circular references, with which walks from the roots would not end
+    index(by_path.values())  # raises BadInput for circular references, with which walks from the roots would not end
     rising = sorted(by_path.values(), key=lambda info: (info.nar_size, info.name, info.path))
     closure = Subgraph({info.path: tuple(r for r in info.references if r != info.path) for info in rising}).only(
         by_path
@@ -99,13 +99,13 @@ def _map(item: object) -> Operation:
 
 
 def _over(name: object, item: object) -> Operation:
-    """Apply the operation to one value of several. A part that does not exist in this closure is skipped."""
+    """Apply the operation to one of several parts. If this closure does not have that part, nothing happens."""
     key = expect(name, str, "the name that over is given", _WHERE)
     operation = _operation(item)
 
     def over(value: Value) -> Value:
         if not isinstance(value, dict):
-            raise _unfit("over", value, "put it behind split_paths, subcomponent_in or subcomponent_out")
+            raise _unfit("over", value, "put it after split_paths, subcomponent_in or subcomponent_out")
         if key not in value and key not in PARTS:
             raise BadInput(_WHERE, f"over is given {key!r:.60}", f"write one of: {', '.join(PARTS)}")
         return {each: operation(inner) if each == key else inner for each, inner in value.items()}
@@ -274,7 +274,7 @@ def _subgraph(value: Value, operation: str) -> Subgraph:
 def _list(value: Value, operation: str) -> list[Any]:
     if isinstance(value, list):
         return value
-    raise _unfit(operation, value, "put it behind popularity_contest, split_every or flatten")
+    raise _unfit(operation, value, "put it after popularity_contest, split_every or flatten")
 
 
 def _unfit(operation: str, value: Value, remedy: str) -> BadInput:

@@ -58,27 +58,27 @@ class Closure:
 
 def index(infos: Iterable[PathInfo]) -> Closure:
     """The closure of these paths; references to other paths are ignored. Raises BadInput: circular references."""
-    found = {info.path: info for info in infos}
-    references = {path: sorted({r for r in info.references if r in found} - {path}) for path, info in found.items()}
-    users: dict[str, list[str]] = {path: [] for path in found}
+    by_path = {info.path: info for info in infos}
+    references = {path: sorted({r for r in info.references if r in by_path} - {path}) for path, info in by_path.items()}
+    users: dict[str, list[str]] = {path: [] for path in by_path}
     for path, targets in references.items():
         for target in targets:
             users[target].append(path)
-    order = _by_looks(found, references, users)
+    order = _by_looks(by_path, references, users)
     number = {path: i for i, path in enumerate(order)}
     closures = _closures([[number[r] for r in references[path]] for path in order], order)
-    return Closure([found[path] for path in order], [sorted(number[u] for u in users[p]) for p in order], closures)
+    return Closure([by_path[path] for path in order], [sorted(number[u] for u in users[p]) for p in order], closures)
 
 
 _Links = Mapping[str, Sequence[str]]
 
 
-def _by_looks(found: Mapping[str, PathInfo], references: _Links, users: _Links) -> list[str]:
+def _by_looks(infos: Mapping[str, PathInfo], references: _Links, users: _Links) -> list[str]:
     """The paths sorted by name and size. Equal ones are sorted by the names and sizes of the paths around them.
 
     Only paths whose surroundings are equal up to a distance of LOOKS references are sorted by their hashes.
     """
-    looks = _ranks({path: (info.name, info.nar_size) for path, info in found.items()})
+    looks = _ranks({path: (info.name, info.nar_size) for path, info in infos.items()})
     kinds = len(set(looks.values()))
     for _ in range(LOOKS):
         if kinds == len(looks):
@@ -102,6 +102,7 @@ def _ranks(values: Mapping[str, tuple[Any, ...]]) -> dict[str, int]:
 
 
 def _closures(references: Sequence[Sequence[int]], paths: Sequence[str]) -> list[int]:
+    """For each path its closure, as the bits of an integer. Raises BadInput: circular references."""
     users: list[list[int]] = [[] for _ in references]
     open_references = [len(targets) for targets in references]
     for i, targets in enumerate(references):
@@ -119,7 +120,7 @@ def _closures(references: Sequence[Sequence[int]], paths: Sequence[str]) -> list
                 ready.append(user)
     if len(ready) < len(references):
         path = next(path for path, count in zip(paths, open_references, strict=True) if count)
-        raise BadInput(path, "part of, or above, references that go round in a circle", "the closure graph is damaged")
+        raise BadInput(path, "its references form a circle, or lead to one", "the closure graph is damaged")
     return closures
 
 
@@ -270,13 +271,13 @@ def join_groups(closure: Closure, groups: Sequence[Group], room: int) -> list[Gr
     """Join the two groups that cost least to join, again and again, until at most `room` groups are left.
 
     A heap has each cluster with its best partner among the earlier clusters. If the partner is gone when the cluster is
-    taken from the heap, a new partner is searched.
+    taken from the heap, the best partner is searched again.
     """
     clusters = {k: _Cluster.of(closure, group) for k, group in enumerate(groups)}
     waiting: list[tuple[float, int, int]] = []
     if len(clusters) > room:
         for k in clusters:
-            _await(clusters, k, waiting)
+            _push_best(clusters, k, waiting)
     number = len(clusters)
     while len(clusters) > max(1, room):
         _, later, earlier = heapq.heappop(waiting)
@@ -286,11 +287,12 @@ def join_groups(closure: Closure, groups: Sequence[Group], room: int) -> list[Gr
             joined = sorted(clusters.pop(earlier).group + clusters.pop(later).group)
             clusters[number] = _Cluster.of(closure, joined)
             later, number = number, number + 1
-        _await(clusters, later, waiting)
+        _push_best(clusters, later, waiting)
     return [cluster.group for cluster in clusters.values()]
 
 
-def _await(clusters: Mapping[int, _Cluster], later: int, waiting: list[tuple[float, int, int]]) -> None:
+def _push_best(clusters: Mapping[int, _Cluster], later: int, waiting: list[tuple[float, int, int]]) -> None:
+    """Push the cluster `later` to the heap, with its best partner among the earlier clusters, if there are any."""
     cluster = clusters[later]
     best: tuple[float, int] | None = None
     for earlier, other in clusters.items():  # in the order of their numbers

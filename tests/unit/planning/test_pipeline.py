@@ -141,11 +141,11 @@ def test_parts_that_there_are_not_are_passed_over() -> None:
         ),
         (
             [["limit_layers", 2]],
-            "limit_layers cannot work on one part of the closure; put it behind",
+            "limit_layers cannot work on one part of the closure; put it after",
         ),
         ([["split_paths", []], ["reverse"]], "reverse cannot work on parts by name"),
         ([["map", ["flatten"]]], "map cannot work on one part of the closure"),
-        ([["over", "rest", ["flatten"]]], "over cannot work on one part of the closure; put it behind split_paths"),
+        ([["over", "rest", ["flatten"]]], "over cannot work on one part of the closure; put it after split_paths"),
         (
             [["split_paths", []], ["over", "rset", ["flatten"]]],
             "over is given 'rset'; write one of: main, common",
@@ -162,7 +162,7 @@ def test_what_makes_no_sense_is_refused(pipeline: object, what: str) -> None:
 
 
 def test_references_that_go_round_are_refused() -> None:
-    with pytest.raises(BadInput, match="go round in a circle"):
+    with pytest.raises(BadInput, match="its references form a circle"):
         run_pipeline([["popularity_contest"]], closure({"a": (1, ["b"]), "b": (1, ["a"])}))
 
 

@@ -49,7 +49,7 @@ def test_a_plan_without_layers_is_refused(limit: int) -> None:
 
 def test_references_that_go_round_are_refused() -> None:
     round_trip = closure({"a": (1, ["b"]), "b": (1, ["c"]), "c": (1, ["b"]), "d": (1, [])})
-    with pytest.raises(BadInput, match="references that go round in a circle; the closure graph is damaged"):
+    with pytest.raises(BadInput, match="its references form a circle, or lead to one; the closure graph is damaged"):
         plan(round_trip, 9)
 
 
@@ -262,7 +262,7 @@ def test_a_lock_lists_names_sorted_whatever_the_order_of_the_paths() -> None:
         ({"layers": None}, "layers is missing, not an array"),
         ({"layers": ["x"]}, "a layer of a lock is 'x', not an array"),
         ({"layers": [[1]]}, "an item of a layer of a lock is 1, not a string"),
-        ({"layers": [["x"], ["y", "x"]]}, "'x' stands in the lock twice"),
+        ({"layers": [["x"], ["y", "x"]]}, "'x' occurs twice in the lock"),
     ],
 )
 def test_what_is_no_lock_of_this_version_is_refused(changes: Mapping[str, object], what: str) -> None:
