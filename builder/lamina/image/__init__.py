@@ -1,1 +1,1 @@
-"""The image: a config, layers and names; what its layers contain; what is remembered about them."""
+"""The image: a config, layers and names; what its layers contain; digests of layers, computed and remembered."""

@@ -12,7 +12,7 @@ from lamina.image.index import ImageIndex
 from lamina.oci.documents import CONTAINERD_NAME, REF_NAME, Annotations
 
 DESCRIPTOR = "descriptor:"
-"""How the key of an annotation begins that is for the descriptor in the index, and not for the document."""
+"""The prefix of the key of an annotation that is for the descriptor in the index, and not for the document."""
 
 _OWN = (REF_NAME, CONTAINERD_NAME)
 

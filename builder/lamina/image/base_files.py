@@ -87,7 +87,7 @@ class BaseFiles:
         return [placed[name] for name in sorted(placed, key=lambda name: name.split(b"/"))]
 
     def _home(self, homes: dict[bytes, bytes], directory: bytes) -> bytes:
-        """Where a directory is. Tars may omit parents of their members: then the base alone decides."""
+        """Where a directory is. A tar may omit the parents of its members; the base alone decides then."""
         if directory not in homes:
             above, _, last = directory.rpartition(b"/")
             homes[directory] = self._directory(_join(self._home(homes, above), last))
@@ -144,14 +144,14 @@ class BaseFiles:
 
 
 def place_tar(tar: Blob, base_files: BaseFiles, where: str) -> list[Item] | None:
-    """The members of a tar, each in the directory that the base has; None if none has to move. Raises BadInput."""
+    """The members of a tar, each moved to where the base has its directory; None if none moves. Raises BadInput."""
     items = []
     whole = spool(tar, where)
     for entry in entries(whole, where):
-        found = member(entry, where)
-        name, link = _clean(found.name), _clean(found.link) if found.kind == HARD_LINK else found.link
-        if name or found.kind == DIRECTORY:
-            items.append(Item(found._replace(name=name, link=link), b"", part_of(whole, entry)))
+        about = member(entry, where)
+        name, link = _clean(about.name), _clean(about.link) if about.kind == HARD_LINK else about.link
+        if name or about.kind == DIRECTORY:
+            items.append(Item(about._replace(name=name, link=link), b"", part_of(whole, entry)))
     placed = base_files.place(items, strict=False)
     is_moved = {item.member.name for item in placed} != {item.member.name for item in items}
     return placed if is_moved else None

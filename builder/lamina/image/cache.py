@@ -27,6 +27,8 @@ from lamina.oci.documents import Descriptor
 from lamina.oci.strict_json import Json, canonical, expect, parse_json
 
 _ENTRY_BYTES = 4096
+"""The size limit of an entry about a layer."""
+
 _NO_HOME = "/homeless-shelter"
 """The home directory of a Nix build. Nix refuses builds without a sandbox if it exists."""
 
@@ -61,7 +63,7 @@ class Cache:
         self._write_entry(*_layer_file(key), entry={"key": key, "diffId": diff_id, "size": size})
 
     def report(self, key: str) -> Json:
-        """What a report remembered about something that has this key; empty if nothing is remembered."""
+        """What a report remembered under this key; empty if nothing is remembered."""
         with contextlib.suppress(LaminaError):
             entry = self._read("reports", key[:2], key[2:], limit=DOCUMENT_BYTES)
             if entry.get("key") == key:
@@ -88,7 +90,7 @@ class Cache:
         entry: Json = {"key": key, "digest": stored.digest, "size": stored.size}
         if stored.annotations:
             entry["annotations"] = dict(stored.annotations)
-        self._write(*_compressed_file(key), data=canonical({**entry, "sum": sha256(canonical(entry))}))
+        self._write_entry(*_compressed_file(key), entry=entry)
 
     def layers_of_manifest(self, digest: Digest) -> list[Digest]:
         """The layers of a manifest that was loaded into a daemon; nothing if the manifest is not remembered.

@@ -1,8 +1,9 @@
 """Layers as zstd:chunked: podman and CRI-O fetch only those parts of such a layer that they do not have.
 
 The layer is zstd data: a frame for each 64 KiB of a file, and frames for the headers between files. Skippable frames
-follow, which other readers ignore: the table of contents says where the chunks of each file are, tar-split data has the
-headers, and a footer says where both are. So do annotations of the layer's descriptor, without which it is plain zstd.
+follow, which other readers ignore. The table of contents says where the chunks of each file are, tar-split data has the
+headers, and a footer says where both are. Annotations of the layer's descriptor say this, too. Without annotations, the
+layer is plain zstd for every reader.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import attrs
 from lamina.data.blob import Blob
 from lamina.data.block_compression import compressed, in_threads, zstd_frame
 from lamina.data.crc64 import Crc64
-from lamina.image.chunked_documents import Names, NotChunked, file_line, metadata, padded, segment
+from lamina.image.chunked_documents import Names, NotChunked, file_line, metadata, padding_size, segment
 from lamina.limits import CHUNKED_TABLE
 from lamina.oci.digest import sha256
 from lamina.oci.strict_json import Json
@@ -47,9 +48,10 @@ _BATCH = 1 << 20
 """Bytes that a thread compresses at a time."""
 
 _HEADERS = 1 << 20
-"""Bytes of headers in one frame."""
+"""Bytes of headers in one frame, at most."""
 
 _DOCUMENT_PIECE = 4 << 20
+"""Bytes of a document that are compressed at a time."""
 
 Annotations = Mapping[str, str]
 
@@ -61,10 +63,11 @@ def chunked(
     done: Callable[[Annotations], None] = lambda _: None,
     see: Callable[[Entry], None] = lambda _: None,
 ) -> Iterator[bytes]:
-    """The tar in `chunks` as a zstd:chunked layer. `done` is called with its annotations, `see` with each member.
+    """The tar in `chunks` as a zstd:chunked layer. At the end, `done` is called with its annotations.
 
-    There are none, and no table of contents, for a tar that readers would understand differently by such a table.
-    Raises only what `chunks` and `see` raise.
+    If a reader of the table of contents would understand the tar differently than others, the layer gets no table and
+    no annotations. The same holds for a table that is too large for readers. `see` is called with each member. Raises
+    only what `chunks` and `see` raise.
     """
     writer = _Writer(level, see)
     work = functools.partial(_frames, level)
@@ -113,8 +116,8 @@ def _frames(level: int, batch: list[_Piece]) -> list[_Frame]:
 class _File:
     """A member whose chunks are being compressed: what the table says about it, and how many chunks are missing.
 
-    `chunks` are their offsets in the layer, and their digests; `end` is the offset behind the last one. `digest` is
-    that of the whole file if it has several chunks.
+    `chunks` has the offset in the layer and the digest of each chunk; `end` is the offset after the last one. `digest`
+    is that of the whole file if it has several chunks.
     """
 
     fields: Json
@@ -180,8 +183,8 @@ class _Writer:
     problem: str = ""
     """Why the layer gets no table of contents."""
     _position: int = 0
-    _pieces_of: deque[_File | None] = attrs.field(factory=deque)
-    """For each piece that has no place yet: the file of which it is a chunk."""
+    _unplaced: deque[_File | None] = attrs.field(factory=deque)
+    """For each piece that has no place yet: the file of which it is a chunk, or None for headers."""
     _members: deque[_File] = attrs.field(factory=deque)
     """The members that are not yet in the table."""
     _names: Names = attrs.field(factory=Names)
@@ -238,14 +241,14 @@ class _Writer:
     def _cut_headers(self, size: int) -> _Piece:
         data = bytes(self._headers[:size])
         del self._headers[:size]
-        self._pieces_of.append(None)
+        self._unplaced.append(None)
         return _Piece(data, False)
 
     def _cut(self) -> _Piece:
         """The bytes that were collected, as a chunk of the current file."""
         data = bytes(self._chunk)
         self._chunk.clear()
-        self._pieces_of.append(self._file)
+        self._unplaced.append(self._file)
         if self._file:
             self._crc.update(data)
             if self._state:
@@ -273,7 +276,7 @@ class _Writer:
         self._line(segment(head.raw, self._lines))
         self._file = _File(fields, -(-size // CHUNK))
         self._members.append(self._file)
-        self._crc, self._padding = Crc64(), padded(size)
+        self._crc, self._padding = Crc64(), padding_size(size)
         self._state = hashlib.sha256() if size > CHUNK else None
 
     def _end_file(self) -> None:
@@ -291,9 +294,9 @@ class _Writer:
         self._lines += 1
 
     def placed(self, frames: list[_Frame]) -> bytes:
-        """The frames, one after the other. Their places are noted."""
+        """The frames, one after the other. Records where the chunks are, and adds complete members to the table."""
         for frame in frames:
-            file = self._pieces_of.popleft()
+            file = self._unplaced.popleft()
             if file:
                 file.chunks.append((self._position, frame.digest))
                 file.missing -= 1
@@ -306,7 +309,7 @@ class _Writer:
         return b"".join(frame.data for frame in frames)
 
     def documents(self) -> tuple[Annotations, bytes]:
-        """The annotations, and the frames behind the data; nothing if readers would refuse so large a table."""
+        """The annotations, and the frames after the data; both empty if the table is too large for readers."""
         split = self._split.finished()
         start = "" if self._table.size else START
         self._table.add(f'{start}],"tarSplitDigest":"{sha256(split)}"}}')

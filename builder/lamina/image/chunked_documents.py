@@ -34,12 +34,12 @@ _LAST_SECOND = 253402300799
 
 
 class NotChunked(Exception):
-    """Why readers of tables of contents would refuse a layer, or read something else than readers of the tar."""
+    """Why readers of the table of contents would refuse the layer, or see other files than readers of the tar."""
 
 
 @attrs.define
 class Names:
-    """The names of members so far. Go's tar-split refuses a tar in which one occurs twice, by any spelling."""
+    """The names of members so far. tar-split refuses a tar in which a name occurs twice, in any spelling."""
 
     _seen: set[bytes] = attrs.field(factory=set)
 
@@ -108,12 +108,12 @@ def _time(text: bytes) -> str:
 
 
 def segment(raw: bytes, position: int) -> str:
-    """A line of tar-split data: bytes of the tar that are not data of a file."""
+    """A line of tar-split data: bytes of the tar that are not data of a file. `position` is the number of the line."""
     return _line({"type": 2, "payload": base64.b64encode(raw).decode(), "position": position})
 
 
 def file_line(name: str, size: int, crc: bytes | None, position: int) -> str:
-    """A line of tar-split data: here is the data of a file. `crc` is None for a member without data."""
+    """A line of tar-split data that stands for the data of a file. `crc` is None for a member without data."""
     fields: Json = {"type": 1, "name": name, "size": size, "payload": crc and base64.b64encode(crc).decode()}
     return _line({key: value for key, value in fields.items() if key != "size" or value} | {"position": position})
 
@@ -122,6 +122,6 @@ def _line(fields: Json) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def padded(size: int) -> int:
-    """Bytes of padding behind data of this size."""
+def padding_size(size: int) -> int:
+    """Bytes of padding after data of this size."""
     return -size % BLOCK

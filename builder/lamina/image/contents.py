@@ -22,9 +22,9 @@ def store_paths(
 ) -> list[set[str]]:
     """For each layer the store paths (`HASH-NAME`) that it adds and that no later layer deletes or spoils.
 
-    A whiteout inside a path spoils it: what is left is not what the hash stands for. Reads each layer's headers; of a
-    layer that several images share, or one image has twice, only once if these calls get the same `seen`.
-    Raises BadInput for more than any store has.
+    A whiteout inside a path spoils it: what is left is not what the hash stands for. Reads each layer's headers. A
+    layer that occurs several times is read once, also in several calls that get the same `seen`. Raises BadInput: a
+    layer is damaged, or has more store paths than any store.
     """
     layers = list(layers)
     seen = {} if seen is None else seen

@@ -1,7 +1,8 @@
-"""Digest maps: what another machine has found out about layers, so that this one need not read them.
+"""Digest maps: the digests of layers as another machine has computed them, so that this one need not read the layers.
 
-A layer is known by its key in the digest cache, or, if it is not one of ours, by its diff ID. A map is only as
-trustworthy as the place where it was, so nothing of it is put into the cache, and bytes that are read are compared.
+A layer is identified by its key in the digest cache, or by its diff ID if Lamina did not make it. A map is only as
+trustworthy as the place that it comes from. So nothing of it is put into the cache, and bytes that are read are
+compared with it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _ENCODING = re.compile(r"[a-z]{1,8}-[0-9]{1,2}-[0-9]{1,4}")
 class Claim:
     """What a map says about a layer: its diff ID and size, and the digest and size of its stored form.
 
-    `size` is None for a layer that is not ours, and whose size only reading finds out.
+    `size` may be None for a layer that Lamina did not make: its size is known only after reading it.
     """
 
     diff_id: Digest
@@ -45,7 +46,7 @@ class DigestMap:
 
     @classmethod
     def of(cls, layers: Iterable[Layer]) -> DigestMap:
-        """What is known about layers with their stored form. Layers that came so are left out: nobody reads them."""
+        """Claims about the stored form of these layers. A layer that is stored as it came is left out."""
         return cls({pair: claim for layer in layers for pair, claim in _claims_about(layer)})
 
     @classmethod
@@ -125,7 +126,7 @@ class WrongMap(BadInput):
 
 def wrong_map(where: str, digest: Digest) -> WrongMap:
     """The error for a layer to which the map gives this digest."""
-    problem = f"the digest map in the registry has the digest {digest} for it, its bytes have another"
+    problem = f"the digest map in the registry has the digest {digest} for this layer, but its bytes have another"
     return WrongMap(where, problem, "push without the map, and find out who wrote it")
 
 

@@ -17,7 +17,7 @@ from lamina.oci.strict_json import Json, expect, optional, strings
 def claimed_diff_ids(document: Json, where: str) -> list[Digest]:
     """The diff IDs that a config document lists, from the bottom to the top. Raises BadInput."""
     rootfs = expect(document.get("rootfs"), dict, "rootfs", where)
-    if rootfs.get("type") not in (None, "layers"):  # an unknown one is an error for who unpacks it (config.md)
+    if rootfs.get("type") not in (None, "layers"):  # unpackers must fail at an unknown type (config.md)
         raise BadInput(where, f"rootfs.type is {rootfs['type']!r:.60}", "only layers are known")
     claimed = strings(rootfs.get("diff_ids"), "rootfs.diff_ids", where)
     if len(claimed) > LAYERS:
@@ -54,10 +54,12 @@ def parse_names(texts: list[str]) -> tuple[Reference, ...]:
 
 
 def complete_history(history: list[Json], layers: int, created: str, where: object) -> list[Json]:
-    """A base's history, with an entry for each layer that has none, so that entries of layers on top are their own.
+    """A base's history, with an additional entry for each layer without one.
 
-    The history is optional (OCI image spec, config.md), and tools write one of fewer layers than the image has. Raises
-    BadInput for one of more layers, which Docker refuses ("too many non-empty layers in History section").
+    Readers assign entries to layers by their order, so an entry of a layer on top must not be taken for one of the
+    base. The history is optional (OCI image spec, config.md), and some tools write fewer entries than the image has
+    layers. Raises BadInput for more entries than layers, which Docker refuses ("too many non-empty layers in History
+    section").
     """
     count = sum(1 for entry in history if not entry.get("empty_layer"))
     if count > layers:

@@ -14,7 +14,7 @@ _SUFFIXES = {"gz": "+gzip", "zstd": "+zstd", CHUNKED: "+zstd", "none": ""}
 """What each compressor adds to the media type of a layer (OCI image spec v1.1, layer.md)."""
 
 FORMAT = 1
-"""Of the compressed bytes. It is a part of every key in the cache."""
+"""The version of the compressed bytes. It is a part of every key in the cache."""
 
 
 @attrs.frozen
@@ -57,7 +57,7 @@ class LayerEncoding:
 
     @property
     def map_key(self) -> str | None:
-        """The same for digest maps; None if the descriptor has annotations, which maps do not have."""
+        """The same key in digest maps; None if the descriptor has annotations, because maps cannot contain them."""
         return None if self.compressor == CHUNKED else self.key
 
     def check_library(self) -> None:

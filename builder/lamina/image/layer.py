@@ -46,7 +46,7 @@ class Stored:
 
 
 _SUFFIXES: Mapping[str | None, str] = {None: "", "gzip": "+gzip", "zstd": "+zstd"}
-"""Of media types, by compression (OCI image spec v1.1, layer.md)."""
+"""The suffix of a layer's media type, by compression (OCI image spec v1.1, layer.md)."""
 
 
 def stored_form(packed: Blob, tar: Blob, descriptor: Descriptor) -> Stored | None:

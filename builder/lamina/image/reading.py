@@ -31,15 +31,20 @@ _PIECES = 16
 """Pieces in memory: those that are being read, and those that wait until they are hashed."""
 
 _FEW = 100
-"""Files that a process looks for again (0.5 ms), to read pieces of a section that another process has found."""
+"""Files in a section that another process has measured, at most, for a process to read pieces of it. The process has to
+look for these files again (0.5 ms)."""
 
 _STEP = 512 << 10
-"""Bytes that are hashed before this process looks whether a worker waits for the next piece (0.3 ms)."""
+"""Bytes that are hashed (0.3 ms) before this process checks whether a worker waits for the next piece."""
 
 
 @attrs.define
 class LayerReader:
-    """Layers, and the processes that read them. `layers` has the results so far."""
+    """Layers, and the processes that read them. `layers` has the results so far.
+
+    `shared` has the sections of the layers that all processes read, by position in `layers`; their pieces are in
+    `memory`. `groups` has the positions of the other layers, for each process.
+    """
 
     layers: tuple[Layer, ...]
     crew: Crew
@@ -47,39 +52,40 @@ class LayerReader:
     shared: Mapping[int, Sequence[Section]]
     memory: mmap.mmap | None
     cache: Cache | None
-    found: _Sections | None = None
+    sections: _Sections | None = None
 
     def measure(self) -> None:
-        """Find out the size of every layer. Raises BadInput: a layer cannot be read."""
+        """Determine the size of every layer. Raises BadInput: a layer cannot be read."""
         positions = dict.fromkeys(position for group in self.groups for position in group)
         if not self.shared:
             self.layers = with_results(self.layers, self.crew.do("measure", positions, lambda _: None))
             return
-        self.found = _Sections(self.shared, Queues("measure", positions, self.groups))
-        self.crew.run(self.found, lambda _: None)
-        self.layers = with_results(self.layers, self.found.queues.results)
-        for position, sections in self.found.measured.items():
-            size = sum(section.size for section in sections)
+        self.sections = _Sections(self.shared, Queues("measure", positions, self.groups))
+        self.crew.run(self.sections, lambda _: None)
+        self.layers = with_results(self.layers, self.sections.queues.results)
+        for position, measured in self.sections.measured.items():
+            size = sum(section.size for section in measured)
             self.layers = with_results(self.layers, {position: attrs.evolve(self.layers[position], size=size)})
 
     def read(self, offsets: Mapping[int, int | None], progress: Counter) -> None:
         """Read the layers at the positions in `offsets`, and write each at its offset if that is not None.
 
-        The layers have their digests then, which are remembered. A digest that was remembered before is not believed.
-        Raises BadInput: a layer cannot be read, or does not match its diff ID; OSError: it cannot be written.
+        After that, the layers have their digests, which are remembered in the cache. A digest that the cache had before
+        is not used. Raises BadInput: a layer cannot be read, or does not match its diff ID; OSError: it cannot be
+        written.
         """
         queues = Queues("read", offsets, self.groups)
         if not any(position in offsets for position in self.shared):
             self.layers = with_results(self.layers, self.crew.do("read", offsets, progress))
             return
-        if self.found is None:
+        if self.sections is None:
             self.measure()
-        assert self.found is not None and self.memory is not None
-        pieces = _Pieces(self.found, offsets, queues, self.memory, progress)
+        assert self.sections is not None and self.memory is not None
+        pieces = _Pieces(self.sections, offsets, queues, self.memory, progress)
         self.crew.run(pieces, progress)
         self.layers = with_results(self.layers, queues.results)
         for position, digest in pieces.digests.items():
-            layer = identified(_unbelieved(self.layers[position]), digest, self.layers[position].size or 0)
+            layer = identified(_without_cached_digest(self.layers[position]), digest, self.layers[position].size or 0)
             self.layers = with_results(self.layers, {position: remember(layer, self.cache)})
 
 
@@ -87,7 +93,7 @@ class LayerReader:
 def layer_reader(
     layers: Sequence[Layer], positions: Sequence[int], cache: Cache | None, descriptor: int = -1
 ) -> Iterator[LayerReader]:
-    """Read the layers at the positions, and write them into the file `descriptor`. Raises BadInput."""
+    """Processes that read the layers at the positions, and write them into the file `descriptor`."""
     weights = {position: weight(layers[position]) for position in positions}
     workers = worth_forking(sum(weights.values()))
     divided = {position: layers[position].blob.sections() for position in _large(weights, workers)}
@@ -99,7 +105,7 @@ def layer_reader(
     memory = mmap.mmap(-1, _PIECE * _PIECES) if shared else None
 
     def read(layer: Layer, offset: int | None, count: Counter) -> Layer:
-        result = [_unbelieved(layer)]
+        result = [_without_cached_digest(layer)]
         for chunk in hashing(result[0], result.append):
             if offset is not None:
                 offset += write_at(descriptor, chunk, offset)
@@ -136,19 +142,19 @@ def _measured(layer: Layer, _: Any, count: Counter) -> Layer:
     return hashed(layer, count)
 
 
-def _unbelieved(layer: Layer) -> Layer:
-    """A layer of ours without the digest that was remembered, because its bytes are hashed anyway."""
+def _without_cached_digest(layer: Layer) -> Layer:
+    """A layer that Lamina makes, without the diff ID from the cache, because its bytes are hashed anyway."""
     return attrs.evolve(layer, diff_id=None) if layer.key else layer
 
 
 class _Sections:
-    """The sections of shared layers are measured, by whoever has nothing to do, and then the other layers."""
+    """Jobs that measure the sections of shared layers, each by the next idle worker, and then the other layers."""
 
     def __init__(self, shared: Mapping[int, Sequence[Section]], queues: Queues) -> None:
         self.queues = queues
         self.measured = {position: [Measured(0)] * len(sections) for position, sections in shared.items()}
         self.owners: dict[tuple[int, int], int] = {}
-        """Which worker has found the files of a section."""
+        """The worker that has found the files of a section, by position and number of the section."""
         self._waiting = deque((position, number) for position in shared for number in range(len(shared[position])))
 
     def next(self, worker: int) -> Order | None:
@@ -170,9 +176,9 @@ class _Sections:
 
 
 class _Piece(NamedTuple):
-    """Bytes of a section of the layer at `position`: `size` bytes from `start` on, for `place` in the memory.
+    """Bytes of a section of the layer at `position`: `size` bytes from `start` on.
 
-    In the file they belong at `offset`.
+    They are put at `place` in the shared memory, and at `offset` in the file.
     """
 
     number: int
@@ -186,39 +192,42 @@ class _Piece(NamedTuple):
 
 
 class _Pieces:
-    """The pieces of shared layers, in order; the other layers meanwhile, by workers for which there is no piece."""
+    """Jobs that read the pieces of shared layers, in order. Workers without a piece read the other layers meanwhile."""
 
     def __init__(
         self,
-        found: _Sections,
+        sections: _Sections,
         offsets: Mapping[int, int | None],
         queues: Queues,
         memory: mmap.mmap,
         progress: Counter,
     ) -> None:
         self.digests: dict[int, Digest] = {}
-        self._owners = found.owners
+        self._owners = sections.owners
         self._queues = queues
         self._memory = memory
         self._progress = progress
-        self._pieces = list(_cut(found.measured, offsets))
+        self._pieces = list(_cut(sections.measured, offsets))
         self._positions = {piece.position for piece in self._pieces}
-        self._given: set[int] = set()
+        self._handed_out: set[int] = set()
         self._read: set[int] = set()
-        self._first = 0  # of the pieces that are not hashed yet
-        self._done = 0  # bytes of it that are
+        self._first = 0  # the number of the first piece that is not hashed completely
+        self._done = 0  # how many of its bytes are hashed
         self._state = hashlib.sha256()
 
     def next(self, worker: int) -> Order | None:
-        """One of the next pieces: the first for which this worker has the files, or the last that has few of them."""
+        """One of the next pieces: the first whose files this worker has found, or the last whose section has few files.
+
+        If there is none, a layer that one process reads.
+        """
         last = min(self._first + _PIECES, len(self._pieces))
-        free = [self._pieces[number] for number in range(self._first, last) if number not in self._given]
+        free = [self._pieces[number] for number in range(self._first, last) if number not in self._handed_out]
         own = (piece for piece in free if self._owners[piece.position, piece.section] == worker)
         cheap = (piece for piece in reversed(free) if piece.measured.items <= _FEW)
         piece = next(own, None) or next(cheap, None)
         if piece is None:
             return self._queues.next(worker)
-        self._given.add(piece.number)
+        self._handed_out.add(piece.number)
         return "fill", piece.position, piece
 
     def finished(self, job: int, result: Any) -> None:

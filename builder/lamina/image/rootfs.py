@@ -2,8 +2,8 @@
 
 Nothing is unpacked. Layers are applied as Docker does on overlayfs. Whiteouts and opaque directories (OCI image spec,
 layer.md) delete what lower layers have, never what their own layer has. A directory over a directory keeps what is
-in it; everything else replaces. A name below what is no directory makes it one, unless the same layer has a symbolic
-link there, which unpackers follow.
+in it; everything else is replaced. If a member is below something that is no directory, a directory replaces it.
+The exception is a symbolic link of the same layer, which unpackers follow.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REMEDY = "the layer is damaged or hostile"
 
 @attrs.frozen(eq=False)
 class File:
-    """What names lead to. `about` has the name under which it came; `data` is the bytes of a regular file.
+    """What a name refers to. `about` is its member in the layer; `data` has the bytes of a regular file.
 
     Hard links are several names of one File.
     """
@@ -40,7 +40,7 @@ class File:
 
 @attrs.define(eq=False)
 class Node:
-    """A name: the file, the layer it came with (0 is the lowest), and what lies in it if it is a directory."""
+    """A name: its file, the layer that it comes from (0 is the lowest), and its children if it is a directory."""
 
     file: File
     layer: int
@@ -78,7 +78,7 @@ def empty() -> Node:
 
 @attrs.define(eq=False)
 class Work:
-    """What it takes to make a file system of layers: counted, so that a small archive cannot ask for much of it."""
+    """Counts the work of combining layers, so that a small archive cannot ask for much of it."""
 
     where: object = ""
     budget: Budget | None = None
@@ -100,13 +100,13 @@ class Work:
 
 
 def merged(layers: Iterable[Layer], *, data: bool = True) -> Node:
-    """The root that the layers make, lowest first. Layers that are no part of a file are put into a nameless one.
+    """The root of the file system that the layers make; the lowest layer is the first.
 
-    With `data` each layer is compared with its diff ID, in the very bytes that the files are read from later. Without
-    `data` the content of files is not known, and nothing is unpacked.
+    With `data`, a layer that is not a part of a file, such as a compressed one, is copied into a file without a name.
+    Each layer is then compared with its diff ID: the very bytes from which files are read later. Without `data`, the
+    files have no content, and nothing is copied.
 
-    Raises BadInput: a damaged layer, or one with names that leave it, or that asks for too much; LaminaError: no room
-    for a compressed layer.
+    Raises BadInput: a layer is damaged, has names that leave it, or asks for too much; LaminaError: no room for a copy.
     """
     root = empty()
     work = Work()
@@ -134,14 +134,14 @@ def _verified(layer: Layer, known: dict[object, Layer]) -> Blob:
 
 
 def part_of(blob: Blob, entry: Entry) -> FileRange | None:
-    """The data of a regular file; None for other kinds, and where the tar is no part of a file."""
+    """The data of a regular file; None for other kinds, and if the tar is no part of a file."""
     if entry.kind != FILE or not isinstance(blob, FileRange):
         return None
     return FileRange(blob.source, blob.offset + entry.offset, entry.size)
 
 
 def lay(root: Node, file: File, layer: int, where: object, work: Work | None = None) -> None:
-    """Put one member of a layer over what is there already. Raises BadInput."""
+    """Add one member of a layer to the file system below `root`. Raises BadInput."""
     work = work or Work(where)
     about = file.about
     path = _clean(about.name, where)
@@ -188,7 +188,7 @@ def _linked(root: Node, about: Member, where: object, work: Work) -> File:
 
 
 def _hide(parent: Node, names: Iterable[bytes], layer: int, work: Work) -> None:
-    """Delete what lower layers have. What this layer has put below stays, with its directories.
+    """Delete what lower layers have. What this layer has put there stays, with its directories.
 
     Each name counts, because a layer can ask for the same again and again.
     """
@@ -206,10 +206,10 @@ def _hide(parent: Node, names: Iterable[bytes], layer: int, work: Work) -> None:
 
 
 def _parent(root: Node, path: list[bytes], layer: int, where: object, work: Work) -> Node:
-    """The directory to put something in. A link of the same layer is followed, within the root."""
+    """The directory for a member. A link of the same layer is followed, within the root."""
     above = [root]
     link = b""
-    length = 0  # of the path so far, or longer: who writes the directory writes all of it
+    length = 0  # at least the length of the path so far: a new directory is counted with its whole path
 
     def enter(part: bytes, _: bool) -> bytes | None:
         nonlocal length, link

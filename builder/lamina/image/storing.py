@@ -61,31 +61,45 @@ def all_stored(
             _claimed_form(layer, encoding, claimed) if layer.stored is None else layer
             for layer, encoding in zip(found, encodings, strict=True)
         ]
-    first: dict[object, int] = {}
+    first: dict[tuple[object, str], int] = {}
     for position, layer in enumerate(found):
         if layer.stored is None:
-            first.setdefault((layer.key or layer.diff_id or position, encodings[position].key), position)
+            first.setdefault(_compressed_identity(position, layer, encodings[position]), position)
     if not first:
         return tuple(found)
-    for encoding in {encodings[position] for position in first.values()}:
+    made = _all_compressed(found, {at: encodings[at] for at in first.values()}, cache, progress, spool)
+    for position, layer in enumerate(found):
+        if layer.stored is None:
+            at = first[_compressed_identity(position, layer, encodings[position])]
+            found[position] = _with_bytes(layer, made[at], encodings[position])
+    return tuple(found)
+
+
+def _compressed_identity(position: int, layer: Layer, encoding: LayerEncoding) -> tuple[object, str]:
+    """Equal for two layers whose compressed bytes are known to be equal. `position` is that of the layer."""
+    return layer.key or layer.diff_id or position, encoding.key
+
+
+def _all_compressed(
+    layers: Sequence[Layer],
+    encodings: Mapping[int, LayerEncoding],
+    cache: Cache,
+    progress: Counter,
+    spool: Path | None,
+) -> tuple[Layer, ...]:
+    """The layers; those at the positions in `encodings` are read and compressed. Raises as `all_stored`."""
+    for encoding in set(encodings.values()):
         encoding.check_library()
-    threads = max(2, processors() // len(first))
+    threads = max(2, processors() // len(encodings))
+    members = _Members()
 
     def compress(layer: Layer, job: tuple[LayerEncoding, Path | None], count: Counter) -> Layer:
         return _compressed(layer, *job, cache, count, threads, members)
 
-    members = _Members()
-    jobs = {
-        position: (encodings[position], spool / f"{position}.part" if spool else None) for position in first.values()
-    }
-    with layer_workers(found, list(jobs), {"compress": compress}) as workers:
+    jobs = {at: (encoding, spool / f"{at}.part" if spool else None) for at, encoding in encodings.items()}
+    with layer_workers(layers, list(jobs), {"compress": compress}) as workers:
         workers.run("compress", jobs, progress)
-        made = workers.layers
-    for position, layer in enumerate(found):
-        if layer.stored is None:
-            at = first[layer.key or layer.diff_id or position, encodings[position].key]
-            found[position] = _with_bytes(layer, made[at], encodings[position])
-    return tuple(found)
+        return workers.layers
 
 
 def _known_form(layer: Layer, encoding: LayerEncoding, cache: Cache) -> Layer:
@@ -105,7 +119,7 @@ def _known_form(layer: Layer, encoding: LayerEncoding, cache: Cache) -> Layer:
 
 
 def _claimed_form(layer: Layer, encoding: LayerEncoding, claims: DigestMap) -> Layer:
-    """The layer with the stored form that a digest map has for it, if it has one. Whoever reads it compares it."""
+    """The layer with the stored form that a digest map has for it, if it has one. Its bytes are compared when read."""
     claim = claims.about(layer, encoding.key)
     if claim is None:
         return layer
@@ -148,7 +162,7 @@ def _compressed(
         state.update(piece)
         size += len(piece)
     [read] = seen
-    # What comes from another process must be made of what pickle knows, which the default of annotations is not.
+    # The result may come from another process, and pickle does not support the default of `annotations`.
     descriptor = Descriptor(encoding.media_type, Digest("sha256:" + state.hexdigest()), size, annotations)
     remember(read, cache)
     if read.diff_id and encoding.compressor != "none":
@@ -208,7 +222,7 @@ def _counted(chunks: Iterator[bytes], count: Callable[[int], None]) -> Iterator[
 
 
 def _with_bytes(layer: Layer, made: Layer, encoding: LayerEncoding) -> Layer:
-    """The layer with what compressing it, or an equal layer, found out."""
+    """The layer with the digests and the stored form of `made`: the compressed layer, which is this one or equal."""
     assert made.stored is not None
     stored = made.stored
     if not isinstance(stored.blob, FileAt):

@@ -1,4 +1,4 @@
-"""Tasks on layers, in several processes: a layer at a time."""
+"""Tasks on layers, in several processes: each works on one layer at a time."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def by_position(layers: Sequence[Layer], tasks: Mapping[str, LayerTask]) -> dict
     """The tasks as those of a Crew, whose jobs are positions of layers."""
 
     def job(task: LayerTask, position: int, argument: Any, count: Counter) -> Layer:
-        # A blob may hold an open file, so it does not travel from one process to another.
+        # A blob may hold an open file, so it cannot be sent from one process to another.
         result = task(layers[position], argument, count)
         stored = None if result.stored is layers[position].stored else result.stored
         return attrs.evolve(result, blob=_NOTHING, origin=None, stored=stored)
@@ -68,10 +68,10 @@ def by_position(layers: Sequence[Layer], tasks: Mapping[str, LayerTask]) -> dict
 
 
 def with_results(layers: Sequence[Layer], results: Mapping[int, Layer]) -> tuple[Layer, ...]:
-    """The layers, with what tasks found out about those at some positions."""
-    found = list(layers)
+    """The layers, with the results of tasks on those at some positions."""
+    updated = list(layers)
     for position, result in results.items():
-        before = found[position]
+        before = updated[position]
         stored = result.stored or before.stored
-        found[position] = attrs.evolve(result, blob=before.blob, origin=before.origin, stored=stored)
-    return tuple(found)
+        updated[position] = attrs.evolve(result, blob=before.blob, origin=before.origin, stored=stored)
+    return tuple(updated)

@@ -26,7 +26,7 @@ _VERSION_PART = re.compile(r"(?<=.)-[0-9][^-]*")
 
 @attrs.frozen
 class Lock:
-    """An earlier plan: for each layer the names of its paths (`lock_names`). A lock without layers is not a plan yet."""
+    """An earlier plan: for each layer the names of its paths (`lock_names`). Without layers, there is no plan yet."""
 
     layers: tuple[tuple[str, ...], ...] = ()
 

@@ -20,7 +20,7 @@ from lamina.data.blob import Blob
 from lamina.data.budget import Budget
 from lamina.data.crc64 import Crc64
 from lamina.image.chunked import CHECKSUM, MAGIC, TABLE, TAR_SPLIT
-from lamina.image.chunked_documents import Names, NotChunked, metadata, padded
+from lamina.image.chunked_documents import Names, NotChunked, metadata, padding_size
 from lamina.image.layer import Layer
 from lamina.limits import COMPARED
 from lamina.oci.strict_json import Json
@@ -152,7 +152,7 @@ class _Comparison:
         if found is None:
             wrong(self.layer, f"lacks {entry.name!r:.100}")
         self._compare({key.lower(): value for key, value in expected.items()}, found[0])
-        self._padding = padded(entry.size)
+        self._padding = padding_size(entry.size)
         return _File(self.layer, entry.name, entry.size, found, self._frames)
 
     def _compare(self, tar: Json, table: Json) -> None:
