@@ -21,7 +21,10 @@ from tests.support.archives import to_json
 
 LINES = command_lines()
 
-QUICK = ("one_config_many_times", "v1_links_to_one_document", "links_of_a_layer", "implied_directories", "history")
+QUICK = (
+    *("one_config_many_times", "v1_links_to_one_document", "links_of_a_layer", "implied_directories", "history"),
+    *("diff_ids_of_a_layer", "layers_of_empty_lines", "tables_of_a_layer"),
+)
 """Constructs whose archives are made in no time; `make test-all` tries the others and all commands, too."""
 
 SMALL_FILE = 10_000
