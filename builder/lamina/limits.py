@@ -99,9 +99,6 @@ DATABASE_BYTES = 1 << 30
 PACKAGE_DEPENDENCIES = 500_000
 """Names on which the packages of an image depend, or which they provide: a package has ten."""
 
-PACKAGES = 50_000
-"""Packages in such a database: a full desktop has 3,000."""
-
 RPM_HEADER = 16 << 20
 """Bytes of one package's header in an RPM database: packages of 10,000 files have 2 MB."""
 
@@ -166,6 +163,12 @@ FILES_BYTES = Allowance("bytes of names and attributes of files", 16 << 20, 4, 2
 
 STEPS = Allowance("steps through directories and links", 2_000_000, 2, 32_000_000, "build on a smaller image")
 """Steps to find the places of files: one for each part of a path, and for each part of a link's target."""
+
+PACKAGES = Allowance("packages in its databases", 10_000, 1 / 32, 50_000, _HOSTILE)
+"""Packages of distributions in an image: a full desktop has 3,000, each of which takes some 100 bytes of an archive."""
+
+SEARCHED_DATA = Allowance("bytes of files in which references are searched for", 512 << 20, 200, 256 << 30, _HOSTILE)
+"""For all images that one command shows: each may have other store paths, which are searched for in the same files."""
 
 SEARCHED = Allowance("places in its files where a hash of a store path could begin", 8 << 20, 8, 1 << 30, _HOSTILE)
 """They are in rows of 32 and more of the letters and digits of hashes, where each place is looked at."""

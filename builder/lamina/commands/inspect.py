@@ -11,6 +11,7 @@ TYPE_CHECKING = False  # typing's own would import typing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lamina.data.budget import Meter
     from lamina.oci.strict_json import Json
     from lamina.report.contents import Contents
     from lamina.report.style import Style
@@ -36,11 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from lamina.data.budget import Meter
     from lamina.data.progress import Progress
     from lamina.image.cache import Cache
     from lamina.image.hashing import all_known
+    from lamina.limits import LAYER_MEMBERS
     from lamina.report.contents import all_contents
-    from lamina.report.references import searched
+    from lamina.report.references import Searches, searched
     from lamina.report.style import Style
 
     cache = Cache.of_user()
@@ -49,20 +52,22 @@ def run(options: argparse.Namespace) -> int:
             measured = all_known(images, cache, progress)
         found = all_contents(measured, cache=cache)
         if options.tree:
-            found = [searched(contents, cache=cache) for contents in found]
+            searches = Searches()
+            found = [searched(contents, cache=cache, searches=searches) for contents in found]
+        headers = Meter(LAYER_MEMBERS)
         if options.json:
-            print(json_text([_json(contents, options) for contents in found], sort_keys=True))
+            print(json_text([_json(contents, options, headers) for contents in found], sort_keys=True))
             return 0
         style = Style.of_output()
         for number, contents in enumerate(found):
             if number:
                 print()
-            for line in _lines(contents, options, style):
+            for line in _lines(contents, options, style, headers):
                 print(line)
     return 0
 
 
-def _json(contents: Contents, options: argparse.Namespace) -> Json:
+def _json(contents: Contents, options: argparse.Namespace, headers: Meter) -> Json:
     from lamina.report import views
     from lamina.report.describe import describe
 
@@ -72,16 +77,16 @@ def _json(contents: Contents, options: argparse.Namespace) -> Json:
     if options.tree or options.largest is not None:
         result["paths"] = views.paths_json(contents)[: options.largest]
     if options.files:
-        result["files"] = views.files_json(contents, options.files)
+        result["files"] = views.files_json(contents, options.files, headers)
     return result
 
 
-def _lines(contents: Contents, options: argparse.Namespace, style: Style) -> Iterator[str]:
+def _lines(contents: Contents, options: argparse.Namespace, style: Style, headers: Meter) -> Iterator[str]:
     from lamina.report import views
     from lamina.report.describe import describe, text
 
     if options.files:
-        yield from views.files_text(contents, options.files, style)
+        yield from views.files_text(contents, options.files, style, headers)
         return
     chosen = options.layers or options.tree or options.largest is not None
     yield text(describe(contents), style, layers=not chosen)

@@ -147,9 +147,11 @@ def members_of(
         return [reader.read(layer) for layer in layers]
 
 
-def every_file(layers: Iterable[Layer]) -> Iterator[tuple[int, File]]:
-    """Every member of all layers, in store paths or not, with the number of its layer, from 0. Raises BadInput."""
-    headers = Meter(LAYER_MEMBERS)
+def every_file(layers: Iterable[Layer], headers: Meter) -> Iterator[tuple[int, File]]:
+    """Every member of all layers, in store paths or not, with the number of its layer, from 0. Raises BadInput.
+
+    `headers` counts them, for all images that are shown.
+    """
     for number, layer in enumerate(layers):
         for path, kind, size, stored, link in _items(layer):
             headers.count(1, layer.budget, layer.where)

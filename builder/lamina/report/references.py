@@ -21,7 +21,7 @@ from lamina.data.progress import Progress
 from lamina.image.cache import Cache
 from lamina.image.contents import name_in_store
 from lamina.image.layer import Layer
-from lamina.limits import SEARCHED
+from lamina.limits import SEARCHED, SEARCHED_DATA
 from lamina.oci.digest import sha256
 from lamina.report.contents import Contents
 from lamina.report.members import STORE
@@ -33,7 +33,21 @@ from lamina.tar.whiteout import clean_path
 from lamina.tar.write import FILE
 
 
-def searched(contents: Contents, only: Collection[str] | None = None, cache: Cache | None = None) -> Contents:
+@attrs.define
+class Searches:
+    """What was found in layers. Images of one archive share it, with limits for all of them together."""
+
+    places: Meter = attrs.field(factory=lambda: Meter(SEARCHED))
+    data: Meter = attrs.field(factory=lambda: Meter(SEARCHED_DATA))
+    found: dict[tuple[object, str], dict[str, list[str]]] = attrs.field(factory=dict)
+
+
+def searched(
+    contents: Contents,
+    only: Collection[str] | None = None,
+    cache: Cache | None = None,
+    searches: Searches | None = None,
+) -> Contents:
     """The contents with the references of all store paths, or of `only` some: unknown ones are searched for.
 
     Reads every layer that has such a path, unless the cache has its references. Raises BadInput: a layer cannot
@@ -46,7 +60,7 @@ def searched(contents: Contents, only: Collection[str] | None = None, cache: Cac
     hashes = contents.by_hash()
     candidates = sha256("\0".join(sorted(contents.paths)).encode())
     found: dict[str, set[str]] = {path: set() for path in unknown}
-    places = Meter(SEARCHED)
+    searches = searches or Searches()
     with Progress("searching for references") as progress:
         for layer, described in zip(contents.image.layers, contents.layers, strict=True):
             if unknown.isdisjoint(held.path for held in described.paths):
@@ -54,7 +68,9 @@ def searched(contents: Contents, only: Collection[str] | None = None, cache: Cac
             key = key_of(layer, "references", among=candidates)
             remembered = cache.report(key).get("references") if cache and key else None
             if not _is_graph(remembered, contents.paths):
-                remembered = _search(layer, hashes, places, progress)
+                if (layer.identity, candidates) not in searches.found:
+                    searches.found[layer.identity, candidates] = _search(layer, hashes, searches, progress)
+                remembered = searches.found[layer.identity, candidates]
                 if cache and key:
                     cache.remember_report(key, {"references": remembered})
             for path, names in remembered.items():
@@ -64,11 +80,12 @@ def searched(contents: Contents, only: Collection[str] | None = None, cache: Cac
     return attrs.evolve(contents, paths={**contents.paths, **known})
 
 
-def _search(layer: Layer, hashes: Mapping[bytes, str], places: Meter, progress: Progress) -> dict[str, list[str]]:
+def _search(layer: Layer, hashes: Mapping[bytes, str], searches: Searches, progress: Progress) -> dict[str, list[str]]:
     """For each store path in the layer the store paths whose hashes occur in its files."""
     found: dict[str, set[str]] = {}
-    count = _counter(places, layer)
+    count = _counter(searches.places, layer)
     for member in _opened(layer):
+        searches.data.count(member.size, layer.budget, layer.where)
         if base := name_in_store(member.path, STORE):
             names = found.setdefault(f"/{STORE}/{base}", set())
             for data in member.pieces():

@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from lamina.data.budget import Meter
 from lamina.data.progress import counted, human
 from lamina.limits import SHOWN_FILES
 from lamina.oci.strict_json import Json
@@ -137,25 +138,25 @@ def _below(
             waiting += [(name, deeper) for name in sorted(below, key=name_of, reverse=True)]
 
 
-def found_files(contents: Contents, pattern: str) -> Iterator[tuple[int, File]]:
+def found_files(contents: Contents, pattern: str, headers: Meter) -> Iterator[tuple[int, File]]:
     """The files of all layers, in store paths or not, whose path or name matches the pattern, with their layer."""
     matches = re.compile(fnmatch.translate(pattern.lstrip("/"))).match
-    for layer, file in every_file(contents.image.layers):
+    for layer, file in every_file(contents.image.layers, headers):
         if matches(file.path) or matches(file.path.rpartition("/")[2]):
             yield layer, file
 
 
-def files_json(contents: Contents, pattern: str) -> list[Json]:
+def files_json(contents: Contents, pattern: str, headers: Meter) -> list[Json]:
     """Shape: `[{path, layer, kind, size, link}]`."""
     return [
         {"path": "/" + file.path, "layer": layer + 1, "kind": kind(file), "size": file.size, "link": file.link or None}
-        for layer, file in found_files(contents, pattern)
+        for layer, file in found_files(contents, pattern, headers)
     ][:SHOWN_FILES]
 
 
-def files_text(contents: Contents, pattern: str, style: Style) -> Iterator[str]:
+def files_text(contents: Contents, pattern: str, style: Style, headers: Meter) -> Iterator[str]:
     count = 0
-    for layer, file in found_files(contents, pattern):
+    for layer, file in found_files(contents, pattern, headers):
         count += 1
         link = f" -> {file.link}" if file.link else ""
         about = human(file.size) if kind(file) == "file" else kind(file)

@@ -8,28 +8,26 @@ from collections.abc import Mapping
 from lamina.report.sbom.bill import Part
 from lamina.report.sbom.files import FoundFile
 from lamina.report.sbom.licenses import listed
-from lamina.report.sbom.packages import Dependencies, Installed, checked, distribution, stanzas
+from lamina.report.sbom.packages import Counts, Installed, checked, distribution, stanzas
 from lamina.report.sbom.purl import purl
 
 _END_OF_NAME = re.compile(r"[<>=~@]")
 _KEPT = frozenset("PVALTUDpo")
 
 
-def apk_packages(file: FoundFile, release: Mapping[str, str], names: Dependencies) -> list[Installed]:
+def apk_packages(file: FoundFile, release: Mapping[str, str], counts: Counts) -> list[Installed]:
     """The packages in an `installed` file. Raises BadInput: the file is damaged."""
-    found = [fields for lines in stanzas(file) if "P" in (fields := _fields(lines))]
-    return [_installed(fields, file, release, names) for fields in found]
+    found = [fields for lines in stanzas(file, counts) if "P" in (fields := _fields(lines))]
+    return [_installed(fields, file, release, counts) for fields in found]
 
 
 def _fields(lines: list[str]) -> dict[str, str]:
     return {line[0]: line[2:].strip() for line in lines if line[1:2] == ":" and line[0] in _KEPT}
 
 
-def _installed(
-    fields: Mapping[str, str], file: FoundFile, release: Mapping[str, str], names: Dependencies
-) -> Installed:
+def _installed(fields: Mapping[str, str], file: FoundFile, release: Mapping[str, str], counts: Counts) -> Installed:
     lists = [fields.get(key, "") for key in ("D", "p")]
-    names.count(sum(text.count(" ") + 1 for text in lists if text), file.where)
+    counts.names(sum(text.count(" ") + 1 for text in lists if text), file)
     name, version = checked(fields["P"], fields.get("V", ""), file.where)
     vendor, distro = distribution(release, "alpine")
     ref = purl("apk", name, version, vendor, _qualifiers(fields, distro))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from lamina.image.layer import Layer
 from lamina.report.sbom.bill import Part
 from lamina.report.sbom.files import FoundFile, found_files
-from lamina.report.sbom.packages import Dependencies, Installed, linked
+from lamina.report.sbom.packages import Counts, Installed, linked
 
 _DPKG = "var/lib/dpkg/status"
 _DPKG_PARTS = "var/lib/dpkg/status.d/"
@@ -27,22 +27,22 @@ def distribution_packages(layers: Sequence[Layer]) -> tuple[list[Part], list[str
     """
     files = found_files(layers, _is_asked)
     release = _release(files)
-    names = Dependencies()
+    counts = Counts()
     packages: list[Installed] = []
     notes: list[str] = []
     for path, file in sorted(files.items()):
         if path == _DPKG or path.startswith(_DPKG_PARTS):
             from lamina.report.sbom.dpkg import dpkg_packages
 
-            packages += dpkg_packages(file, release, names)
+            packages += dpkg_packages(file, release, counts)
         elif path in _APK:
             from lamina.report.sbom.apk import apk_packages
 
-            packages += apk_packages(file, release, names)
+            packages += apk_packages(file, release, counts)
         elif path.endswith(_RPM):
             from lamina.report.sbom.rpm import rpm_packages
 
-            packages += rpm_packages(file, release)
+            packages += rpm_packages(file, release, counts)
         elif kind := _RPM_UNREADABLE.get(path.rpartition("/")[2]):
             notes.append(f"{file.where}: packages of this RPM database are not listed: its form is {kind}, not SQLite")
     return [part for kind in ("deb", "apk", "rpm") for part in linked(_of_kind(kind, packages))], notes

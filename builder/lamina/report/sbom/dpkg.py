@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from lamina.report.sbom.bill import Part
 from lamina.report.sbom.files import FoundFile
-from lamina.report.sbom.packages import Dependencies, Installed, checked, distribution, stanzas
+from lamina.report.sbom.packages import Counts, Installed, checked, distribution, stanzas
 from lamina.report.sbom.purl import purl
 
 _NAME = re.compile(r"\s*([A-Za-z0-9.+-]+)")
@@ -15,10 +15,10 @@ _KEPT = ("package", "version", "architecture", "status", "depends", "pre-depends
          "description")  # fmt: skip
 
 
-def dpkg_packages(file: FoundFile, release: Mapping[str, str], names: Dependencies) -> list[Installed]:
+def dpkg_packages(file: FoundFile, release: Mapping[str, str], counts: Counts) -> list[Installed]:
     """The packages in a `status` file that are installed. Raises BadInput: the file is damaged."""
-    found = [fields for lines in stanzas(file) if _is_installed(fields := _fields(lines))]
-    return [_installed(fields, file, release, names) for fields in found]
+    found = [fields for lines in stanzas(file, counts) if _is_installed(fields := _fields(lines))]
+    return [_installed(fields, file, release, counts) for fields in found]
 
 
 def _fields(lines: list[str]) -> dict[str, str]:
@@ -36,11 +36,9 @@ def _is_installed(fields: Mapping[str, str]) -> bool:
     return "package" in fields and fields.get("status", "install ok installed").split()[-1:] == ["installed"]
 
 
-def _installed(
-    fields: Mapping[str, str], file: FoundFile, release: Mapping[str, str], names: Dependencies
-) -> Installed:
+def _installed(fields: Mapping[str, str], file: FoundFile, release: Mapping[str, str], counts: Counts) -> Installed:
     lists = [fields.get(key, "") for key in ("provides", "pre-depends", "depends")]
-    names.count(sum(text.count(",") + text.count("|") + 1 for text in lists if text), file.where)
+    counts.names(sum(text.count(",") + text.count("|") + 1 for text in lists if text), file)
     name, version = checked(fields["package"], fields.get("version", ""), file.where)
     vendor, distro = distribution(release, "debian")
     ref = purl("deb", name, version, vendor, _qualifiers(fields, distro))

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import attrs
 
 from lamina.data.blob import Stream
-from lamina.data.budget import Meter
-from lamina.errors import BadInput
+from lamina.data.budget import Budget, Meter
 from lamina.image.layer import Layer
 from lamina.limits import LAYER_MEMBERS, PACKAGE_DATABASES, PACKAGES
 from lamina.tar.read import Entry, entries
@@ -23,6 +22,7 @@ class FoundFile:
     data: bytes
     layer: int
     where: str
+    budget: Budget | None = None
 
 
 def found_files(layers: Sequence[Layer], asked: Callable[[str], bool]) -> dict[str, FoundFile]:
@@ -34,7 +34,7 @@ def found_files(layers: Sequence[Layer], asked: Callable[[str], bool]) -> dict[s
     decided: set[str] = set()
     gone: set[str] = set()
     emptied: set[str] = set()
-    headers, size = Meter(LAYER_MEMBERS), Meter(PACKAGE_DATABASES)
+    headers, size, packages = Meter(LAYER_MEMBERS), Meter(PACKAGE_DATABASES), Meter(PACKAGES)
     for number, layer in reversed(list(enumerate(layers))):
         if layer.origin and layer.origin.kind == "store":
             continue
@@ -52,11 +52,11 @@ def found_files(layers: Sequence[Layer], asked: Callable[[str], bool]) -> dict[s
                 own_gone.add(path)  # also hides what lower layers have below it
         visible = {path: entry for path, entry in members.items()
                    if path not in decided and not _is_hidden(path, gone, emptied)}  # fmt: skip
+        packages.count(len(members.keys() - decided), layer.budget, layer.where)
         decided |= set(members)
-        if len(decided) > PACKAGES:
-            raise BadInput(layer.where, f"more than {PACKAGES} files of package databases", "no image has so many")
         files = {path: entry for path, entry in visible.items() if entry.kind == FILE}
-        found |= {path: FoundFile(data, number, f"{layer.where}({path})") for path, data in _data(layer, files, size)}
+        for path, data in _data(layer, files, size):
+            found[path] = FoundFile(data, number, f"{layer.where}({path})", layer.budget)
         gone |= own_gone
         emptied |= own_emptied
     return found

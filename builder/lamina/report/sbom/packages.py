@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import attrs
 
+from lamina.data.budget import Meter
 from lamina.errors import BadInput
 from lamina.limits import PACKAGE_DEPENDENCIES, PACKAGES
 from lamina.report.sbom.bill import Part
@@ -27,17 +28,14 @@ class Installed(NamedTuple):
     depends: Sequence[Sequence[str]] = ()
 
 
-def stanzas(file: FoundFile) -> Iterator[list[str]]:
+def stanzas(file: FoundFile, counts: Counts) -> Iterator[list[str]]:
     """The lines of each paragraph. Raises BadInput: there are too many."""
-    count = 0
     lines: list[str] = []
     for line in _lines(file.data.decode(errors="replace")):
         if line.strip():
             lines.append(line)
         elif lines:
-            count += 1
-            if count > PACKAGES:
-                raise BadInput(file.where, f"more than {PACKAGES} packages", "no image has so many")
+            counts.packages(file)
             yield lines
             lines = []
     if lines:
@@ -54,16 +52,21 @@ def _lines(text: str) -> Iterator[str]:
 
 
 @attrs.define
-class Dependencies:
-    """Counts the names that packages depend on or provide."""
+class Counts:
+    """Counts the packages of an image, and the names that they depend on or provide."""
 
-    _count: int = 0
+    _packages: Meter = attrs.field(factory=lambda: Meter(PACKAGES))
+    _names: int = 0
 
-    def count(self, number: int, where: str) -> None:
+    def packages(self, file: FoundFile) -> None:
+        """One more. Raises BadInput: no image has so many."""
+        self._packages.count(1, file.budget, file.where)
+
+    def names(self, number: int, file: FoundFile) -> None:
         """Raises BadInput: no image has so many."""
-        self._count += number
-        if self._count > PACKAGE_DEPENDENCIES:
-            raise BadInput(where, f"more than {PACKAGE_DEPENDENCIES} dependencies of packages", REMEDY)
+        self._names += number
+        if self._names > PACKAGE_DEPENDENCIES:
+            raise BadInput(file.where, f"more than {PACKAGE_DEPENDENCIES} dependencies of packages", REMEDY)
 
 
 def checked(name: str, version: str, where: str) -> tuple[str, str]:

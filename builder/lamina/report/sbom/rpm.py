@@ -12,11 +12,11 @@ from collections.abc import Mapping
 
 from lamina.data.sqlite import open_limited
 from lamina.errors import BadInput
-from lamina.limits import PACKAGES, RPM_HEADER
+from lamina.limits import RPM_HEADER
 from lamina.report.sbom.bill import Part
 from lamina.report.sbom.files import FoundFile
 from lamina.report.sbom.licenses import listed
-from lamina.report.sbom.packages import REMEDY, Installed, checked, distribution
+from lamina.report.sbom.packages import REMEDY, Counts, Installed, checked, distribution
 from lamina.report.sbom.purl import purl
 
 _NAME, _VERSION, _RELEASE, _EPOCH, _SUMMARY = 1000, 1001, 1002, 1003, 1004
@@ -28,7 +28,7 @@ _NUMBER, _TEXT, _TRANSLATED = 4, 6, 9
 _LONGEST = 4096
 
 
-def rpm_packages(file: FoundFile, release: Mapping[str, str]) -> list[Installed]:
+def rpm_packages(file: FoundFile, release: Mapping[str, str], counts: Counts) -> list[Installed]:
     """The packages in `rpmdb.sqlite`. Raises BadInput: the file is damaged."""
     parts: list[Part] = []
     try:
@@ -37,9 +37,10 @@ def rpm_packages(file: FoundFile, release: Mapping[str, str]) -> list[Installed]
             if len(kinds) != 1 or kinds[0][0] != "table" or "virtual" in str(kinds[0][1]).lower():
                 raise BadInput(file.where, "not an RPM database", REMEDY)
             total = 0
-            for count, (blob,) in enumerate(connection.execute("SELECT blob FROM Packages NOT INDEXED"), 1):
-                if count > PACKAGES or not isinstance(blob, bytes):
-                    raise BadInput(file.where, f"a row that is no package, or more than {PACKAGES} rows", REMEDY)
+            for (blob,) in connection.execute("SELECT blob FROM Packages NOT INDEXED"):
+                counts.packages(file)
+                if not isinstance(blob, bytes):
+                    raise BadInput(file.where, "a row that is no package", REMEDY)
                 total += len(blob)
                 if total > len(file.data):
                     raise BadInput(file.where, "an RPM database whose rows are longer than the file", REMEDY)
