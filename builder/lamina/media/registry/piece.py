@@ -33,9 +33,6 @@ _SENT_FROM_ITS_FILE = 1 << 20
 _WORTH_A_FILE = 64 << 10
 """Bytes from which on a piece in memory is a file. The kernel copies smaller ones for each client."""
 
-_HAS_FILES_IN_MEMORY = hasattr(os, "memfd_create")
-"""Linux has them, and macOS has not."""
-
 
 @attrs.frozen
 class HeldSpan:
@@ -86,15 +83,9 @@ class PieceMaker:
                 for chunk in span.chunks():
                     state.update(chunk)
             return HeldSpan.of(span)
-        if not _HAS_FILES_IN_MEMORY or limit < _WORTH_A_FILE:
-            buffer = bytearray(size)
-            return bytes(self._gathered(first, memoryview(buffer), state))
-        return self._in_memory(first, size, state)
-
-    def _in_memory(self, first: Piece, size: int, state: Hash | None) -> HeldSpan:
-        """A file in memory with this piece and others after it."""
-        file = io.FileIO(os.memfd_create("piece", os.MFD_CLOEXEC), "r+")
-        file.truncate(size)
+        file = _file_in_memory(size) if limit >= _WORTH_A_FILE else None
+        if file is None:
+            return bytes(self._gathered(first, memoryview(bytearray(size)), state))
         filled = self._gathered(first, memoryview(mmap.mmap(file.fileno(), size)), state)
         return HeldSpan(file, 0, len(filled), len(filled))
 
@@ -132,3 +123,13 @@ class PieceMaker:
 
 def _is_large(piece: Piece) -> bool:
     return isinstance(piece, Span) and piece.size >= _SENT_FROM_ITS_FILE
+
+
+def _file_in_memory(size: int) -> io.FileIO | None:
+    """A new file of zeros; None if there is none: on macOS, in some sandboxes, and with too many open files."""
+    try:
+        file = io.FileIO(os.memfd_create("piece", os.MFD_CLOEXEC), "r+")
+    except (AttributeError, OSError):
+        return None
+    file.truncate(size)
+    return file

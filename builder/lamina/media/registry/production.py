@@ -110,7 +110,10 @@ class _Maker:
         """The next piece. Raises BadInput."""
         if self._pieces is None:
             self._pieces = PieceMaker(self.blob.blob.part(self.position, self.blob.size - self.position))
-        piece = self._pieces.next(self.blob.size - self.position, self.state)
+        try:
+            piece = self._pieces.next(self.blob.size - self.position, self.state)
+        except OSError as error:
+            raise BadInput(self.blob.where, error.strerror or str(error), "allow more open files: ulimit -n") from None
         if piece is None:
             raise self._wrong(f"only {self.position} bytes of {self.blob.size}")
         self.position += len(piece)

@@ -24,7 +24,8 @@ SIZES = {"_PIECE": 64, "_SENT_FROM_ITS_FILE": 16, "_WORTH_A_FILE": 8}
 def small_pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, size in SIZES.items():
         monkeypatch.setattr(pieces_of_blobs, name, size)
-    monkeypatch.setattr(pieces_of_blobs, "_HAS_FILES_IN_MEMORY", request.param)
+    if not request.param:
+        monkeypatch.delattr(os, "memfd_create")
 
 
 @given(parts=st.lists(st.tuples(st.booleans(), st.integers(0, 150)), max_size=12), is_hashed=st.booleans())
