@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import ssl
@@ -67,10 +68,12 @@ class Registry:
         log.addHandler(_Log(on_error))
         self._server = _Server(self._respond, access_log=None, logger=log, keepalive_timeout=STALLED)
         self._socket: asyncio.Server | None = None
+        self._is_full = False
 
     async def start(self, address: Address, tls: ssl.SSLContext | None = None) -> Address:
         """Listen; returns the address, with the port that the system chose. Raises OSError: it is not free."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._report)
         self._socket = await loop.create_server(self._server, address.host, address.port, ssl=tls, backlog=512)
         return Address(*self._socket.sockets[0].getsockname()[:2])
 
@@ -80,6 +83,16 @@ class Registry:
             self._socket.close()
         await self._server.shutdown(0.1)
         self._readers.shutdown(wait=False, cancel_futures=True)
+
+    def _report(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Report what happens outside of requests. asyncio tries thousands of times to accept the same connection."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            if not self._is_full:
+                self._on_error(LaminaError("connections", str(error.strerror), "allow more open files: ulimit -n"))
+            self._is_full = True
+        elif not isinstance(error, ConnectionError):
+            self._on_error(LaminaError("a request", f"{context['message']}: {error!r}", "please report this fault"))
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         self._server.has_request(request.protocol)

@@ -221,6 +221,28 @@ def test_examples_of_pulls(image: Path) -> None:
         assert process.wait(10) == 0
 
 
+def test_more_connections_than_open_files(image: Path) -> None:
+    """One line, and afterwards clients are served as before."""
+    limited = ["bash", "-c", 'ulimit -n 40 && exec "$@"', "-", sys.executable, "-m", "lamina"]
+    words = [*limited, "serve", str(image), "--listen", "127.0.0.1:0", "--json"]
+    with (
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+        contextlib.ExitStack() as end,
+    ):
+        end.callback(process.kill)
+        assert process.stdout and process.stderr
+        host, _, port = json.loads(process.stdout.readline())["address"].rpartition(":")
+        with contextlib.ExitStack() as clients:
+            for _ in range(60):
+                clients.enter_context(socket.create_connection((host, int(port)), 10))
+            assert b"connections: Too many open files; allow more open files: ulimit -n" in process.stderr.readline()
+        client = Client(int(port))
+        manifest = json.loads(client("GET", f"/v2/{NAME}/manifests/1").body)
+        assert is_whole(client, manifest["layers"][0]["digest"])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0 and process.stderr.read() == b""
+
+
 MISTAKES = {
     "a port that is taken": (["--listen", "{taken}"], 1, "cannot listen: "),
     "no port": (["--listen", "localhost"], 2, "--listen: 'localhost' has no port; write PORT or HOST:PORT"),
