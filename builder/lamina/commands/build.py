@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--against",
         type=path,
         metavar="OLD",
-        help="leave out the layers of this image (a recipe, an archive or a layout), which every reader must have",
+        help="leave out the layers of this image (a recipe, archive or layout); OUT can be loaded only where it is",
     )
 
 

@@ -43,10 +43,10 @@ def run(options: argparse.Namespace) -> int:
     from lamina.report.check.rules import broken_rules
 
     path = Path(options.policy)
-    is_there = path.exists()
-    if not is_there and not options.accept:
+    has_policy = path.exists()
+    if not has_policy and not options.accept:
         raise BadInput(path, "no such file", "write a policy, or begin one with the present figures: --accept")
-    policy = read_policy(path) if is_there else Policy()
+    policy = read_policy(path) if has_policy else Policy()
     subject = _subject(options, policy)
     if options.accept:
         return _accept(path, subject)
@@ -70,7 +70,7 @@ def _subject(options: argparse.Namespace, policy: object) -> Subject:
     from lamina.data.progress import Progress
     from lamina.image.cache import Cache
     from lamina.image.hashing import known
-    from lamina.report.check import subject as of
+    from lamina.report.check import subject as subjects
     from lamina.report.check.policy import Policy
     from lamina.report.sbom.metadata import read_metadata
 
@@ -80,14 +80,14 @@ def _subject(options: argparse.Namespace, policy: object) -> Subject:
     reading = Progress(f"reading {options.image}")
     with selecting_by_name(), opened(options.image, options) as images, reading as progress:
         image = known(only(images, options.image), cache, progress)
-        subject = of.subject_of(image, policy, metadata, cache)
+        subject = subjects.subject_of(image, policy, metadata, cache)
         if options.against is None:
             return subject
-        lock = of.lock_at(options.against) if isinstance(options.against, Path) else None
+        lock = subjects.lock_at(options.against) if isinstance(options.against, Path) else None
         if lock is not None:
-            return of.after_lock(subject, lock, options.against)
+            return subjects.after_lock(subject, lock, options.against)
         with opened(options.against, options) as old:
-            return of.after_image(subject, known(only(old, options.against), cache, progress), cache)
+            return subjects.after_image(subject, known(only(old, options.against), cache, progress), cache)
 
 
 def _accept(path: Path, subject: Subject) -> int:

@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_format(parser)
     add_compressor(parser)
     add_layer_encoding(parser)
-    parser.add_argument("--again", action="store_true", help="also compress layers again that are compressed already")
+    parser.add_argument(
+        "--again", action="store_true", help="compress layers again, even if they are already compressed"
+    )
     add_annotations(parser)
     add_check(parser)
 

@@ -1,4 +1,4 @@
-"""Errors of the library, with the names of the options that the user wrote."""
+"""Adds the names of command-line options to errors of the library."""
 
 from __future__ import annotations
 

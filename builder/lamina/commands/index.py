@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="form of the output; an oci-layout is a directory; default: oci-archive",
     )
     add_layer_encoding(parser)
-    add_annotations(parser)
+    add_annotations(parser, "annotation of the index; descriptor:KEY=VALUE for the descriptor of the index")
 
 
 def run(options: argparse.Namespace) -> int:

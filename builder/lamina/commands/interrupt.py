@@ -25,7 +25,7 @@ def install() -> None:
 
 
 def exit_on_interrupt() -> None:
-    """From now on, when everything is done, Ctrl-C ends the program at once again."""
+    """From now on, Ctrl-C ends the program at once again, because the command has finished."""
     if signal.getsignal(signal.SIGINT) is _raise:
         signal.signal(signal.SIGINT, _exit)
 

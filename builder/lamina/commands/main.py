@@ -163,9 +163,10 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _replace_closed_streams() -> None:
-    """Where a shell closed a stream (`>&-`), Python has None, and the next file that is opened gets its number.
+    """If a shell closed a stream (`>&-`), Python has None for it, and the next opened file would get its number.
 
-    Then to print is an error, and messages for closed standard error do not go to standard output.
+    With the replacements, printing to closed standard output is an error, and messages for closed standard error are
+    dropped.
     """
     if sys.stdout is None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 1)
@@ -192,7 +193,7 @@ def _flush_messages() -> None:
 
 
 def _first_error(error: MemoryError) -> LaminaError:
-    """The error that the user has to know. Clearing up after it may need memory, too, and fail in its turn."""
+    """The error to report. Cleaning up after it may need memory, too, and raise the MemoryError."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, LaminaError):
@@ -202,5 +203,5 @@ def _first_error(error: MemoryError) -> LaminaError:
 
 
 def _discard(descriptor: int) -> None:
-    """Keep Python from writing the rest of a full stream once more when the process ends."""
+    """Redirect a full stream to /dev/null, so that Python does not write its buffer again when the process ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

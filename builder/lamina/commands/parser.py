@@ -24,13 +24,13 @@ class _NoColors:
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """As wide as the terminal. argparse asks for the width through shutil, which imports three decompressors."""
+    """Help as wide as the terminal. argparse itself gets the width from shutil, which imports three decompressors."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=columns() - 2)
 
     def add_argument(self, action: argparse.Action) -> None:
-        """argparse forgets that the names of commands are indented, and breaks the line after the longest of them."""
+        """argparse ignores the indentation of the commands' names, so it breaks the line after the longest name."""
         super().add_argument(action)
         if isinstance(action, argparse._SubParsersAction):
             self._action_max_length += self._indent_increment
@@ -53,7 +53,7 @@ def columns() -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """Takes no shortened options. Repeats arguments in errors only as far as they can be printed.
+    """A parser without abbreviated options. Its errors show arguments shortened and printable.
 
     `words` are the arguments of the requested command.
     """
@@ -64,7 +64,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=Formatter, allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
-        """Exit. An unknown option is named before what is missing, which may be that option's argument."""
+        """Exit with the error. An unknown option comes before missing arguments, since it may explain them."""
         if "arguments are required" in message:
             unknown = [word for word in self.words if self._is_unknown_option(word)]
             message = _unknown_arguments(unknown, self) if unknown else message
@@ -74,12 +74,12 @@ class Parser(argparse.ArgumentParser):
         return word.startswith("--") and word.partition("=")[0] not in (*self._option_string_actions, "--")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Exit, after `--help` and `--version` have been written. Raises OSError: they cannot be."""
+        """Exit after the text of `--help` or `--version` has been written. Raises OSError: it cannot be written."""
         sys.stdout.flush()
         super().exit(status, message)
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Write help, or raise OSError. A message for full standard error is lost, with all versions of Python."""
+        """Write help, or raise OSError. A message for full standard error is lost, as in all versions of Python."""
         if file is sys.stdout:
             file.write(message)
             return
@@ -161,7 +161,7 @@ def every_parser(commands: Sequence[Command], epilog: str = "") -> dict[str, Par
 
 
 def tasks_text(tasks: Sequence[tuple[str, str]]) -> str:
-    """A line for each task, with what it does behind it."""
+    """A line for each task, with a comment that describes it."""
     width = max((len(line) for line, _ in tasks), default=0)
     return "".join(f"\n  {line:<{width}}  # {text}" for line, text in tasks)
 
@@ -194,7 +194,7 @@ def _add_command(added: Any, command: Command, program: str, *, is_requested: bo
 
 
 def _check_first_word(parser: Parser, words: Sequence[str], commands: Sequence[str]) -> None:
-    """Exit with a hint unless the first word is an option of the parser. It is not a command."""
+    """Exit with a hint if the first word is not an option of the parser. (The caller has excluded commands.)"""
     if not words:
         parser.error("give a command; `lamina help` lists them")
     first = words[0]
@@ -214,7 +214,7 @@ def _unknown_arguments(words: Sequence[str], parser: Parser) -> str:
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """The nearest name, as the end of a message; empty if none is near."""
+    """The most similar name as the end of a message; empty if none is similar."""
     from difflib import get_close_matches  # only for errors
 
     names = list(names)
@@ -227,6 +227,7 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
 
 
 def path(text: str) -> Path:
+    """A path. Raises ArgumentTypeError: it is a reference with `://`, and no such file exists."""
     from pathlib import Path  # 3 ms, which `--version` has no use for
 
     if not os.path.lexists(text):
@@ -246,6 +247,7 @@ _STORES_OF_SKOPEO = ("containers-storage", "docker-daemon")
 
 
 def owner(text: str) -> int:
+    """The number of a user or a group."""
     number = int(text)
     if 0 <= number < 1 << 32:
         return number
@@ -316,9 +318,11 @@ def add_layer_encoding(
     parser.add_argument("--layer-level", type=int, metavar="N", help=levels)
 
 
-def add_annotations(parser: argparse.ArgumentParser) -> None:
+def add_annotations(
+    parser: argparse.ArgumentParser,
+    text: str = "annotation of the manifest; descriptor:KEY=VALUE for the descriptor in the index",
+) -> None:
     """Add `--annotation`, for OCI formats."""
-    text = "annotation of the manifest; descriptor:KEY=VALUE for the descriptor in the index"
     parser.add_argument("--annotation", type=_key_and_value, action="append", metavar="KEY=VALUE", help=text)
 
 
@@ -342,5 +346,5 @@ def json_text(value: object, indent: int | None = 2, sort_keys: bool = False) ->
 
 
 def sourcing(shell: str, script: str) -> list[str]:
-    """The words that make a shell run the commands in the file `script`."""
+    """The command line with which a shell runs the commands in the file `script`."""
     return [shell, "-euc", 'source "$1"', "script", os.path.abspath(script)]

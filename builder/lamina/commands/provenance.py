@@ -12,7 +12,7 @@ _BUILDER = "urn:lamina:builder:unspecified"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
     add_layer_encoding(parser)
-    text = "URI of who builds, such as the address of a CI system; default: " + _BUILDER
+    text = "URI of the builder, such as the address of a CI system; default: " + _BUILDER
     parser.add_argument("--builder-id", type=_uri, default=_BUILDER, metavar="URI", help=text)
     parser.add_argument("--derivation", metavar="PATH", help="the derivation that built the recipe (*.drv)")
     text = "file for the statement; default: standard output"

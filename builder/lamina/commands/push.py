@@ -10,6 +10,7 @@ from lamina.commands.parser import add_image, add_layer_encoding, add_platform, 
 
 if TYPE_CHECKING:
     from lamina.errors import LaminaError
+    from lamina.media.oci_content import OciContent
     from lamina.media.registry.push import Destinations, Pushed
     from lamina.media.registry.skopeo import Access
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_platform(parser)
     add_layer_encoding(parser)
     add_access(parser)
-    text = "neither read nor write the digest map in the registry, which spares machines without a cache to read layers"
+    text = "neither read nor write the digest map, with which machines without a cache need not read unchanged layers"
     parser.add_argument("--no-digest-map", action="store_true", help=text)
     parser.add_argument("--dry-run", action="store_true", help="show what would be uploaded, and push nothing")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -58,7 +59,7 @@ def _pushed(options: argparse.Namespace, destinations: Destinations) -> tuple[li
     from lamina.image.encoding import layer_encoding
     from lamina.media.absent import require_all_layers
     from lamina.media.oci_content import oci_content
-    from lamina.media.registry.push import add_map, planned, push
+    from lamina.media.registry.push import planned
     from lamina.recipe.open import open_everything
 
     has_map = not options.no_digest_map
@@ -86,17 +87,21 @@ def _pushed(options: argparse.Namespace, destinations: Destinations) -> tuple[li
         plans = planned(content, destinations.names, destinations.manifests())
         if options.dry_run:
             return plans, read
-        results = []
-        for plan in plans:
-            access = destinations.access
-            if plan.is_unchanged:
-                if is_map_missing:
-                    add_map(content, plan.name, access, _unstored_map)
-                results.append(plan)
-                continue
-            with Progress(f"pushing to {plan.name.familiar}", plan.uploaded) as progress:
-                results.append(push(content, plan.name, access, progress, _unstored_map, has_map=has_map))
-        return results, read
+        access = destinations.access
+        return [_carried_out(plan, content, access, has_map=has_map, needs_map=is_map_missing) for plan in plans], read
+
+
+def _carried_out(plan: Pushed, content: OciContent, access: Access, *, has_map: bool, needs_map: bool) -> Pushed:
+    """Push to one destination; returns the result. If the image is there already, only add a missing digest map."""
+    from lamina.data.progress import Progress
+    from lamina.media.registry.push import add_map, push
+
+    if plan.is_unchanged:
+        if needs_map:
+            add_map(content, plan.name, access, _unstored_map)
+        return plan
+    with Progress(f"pushing to {plan.name.familiar}", plan.uploaded) as progress:
+        return push(content, plan.name, access, progress, _unstored_map, has_map=has_map)
 
 
 def _unused_map(error: LaminaError) -> None:

@@ -7,7 +7,7 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_mutually_exclusive_group()
-    kinds.add_argument("--layers", action="store_true", help="make the layers of buildLayer instead")
+    kinds.add_argument("--layers", action="store_true", help="make the result of buildLayer instead")
     kinds.add_argument("--database", action="store_true", help="make the layer with Nix' database instead")
     parser.add_argument("-o", "--output", required=True, metavar="OUT")
 

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "directories",
         nargs="*",
         metavar="DIR",
-        help="files for the root directory, on top of the base; later over earlier",
+        help="files for the root directory, on top of the base; a later DIR replaces files of an earlier one",
     )
     parser.add_argument("-o", "--output", required=True, metavar="OUT")
     parser.add_argument(

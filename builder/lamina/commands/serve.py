@@ -16,13 +16,13 @@ _PORT = 5000
 """The port that docker-registry has by default."""
 
 _SHOWN = 3
-"""Images for which the commands to pull them are printed."""
+"""How many names have their pull commands printed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "recipes, archives or OCI layouts; all their images are served"
     parser.add_argument("image", nargs="+", type=path, metavar="IMAGE", help=text)
-    parser.add_argument("--as", dest="name", metavar="NAME:TAG", help="serve the only image under this name")
+    parser.add_argument("--as", dest="name", metavar="NAME:TAG", help="serve a single image under this name")
     parser.add_argument(
         "--listen",
         default=f"127.0.0.1:{_PORT}",
@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="serve over TLS with this certificate (PEM)")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key; default: in the file of --tls-cert")
     add_platform(parser)
-    add_layer_encoding(parser)
+    text = "how layers are compressed, unless they are already; default: what the recipe says, or none"
+    add_layer_encoding(parser, text)
     add_check(parser)
     parser.add_argument("--json", action="store_true", help="print the address and the images as JSON, in one line")
 

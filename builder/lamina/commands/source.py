@@ -1,4 +1,4 @@
-"""IMAGE of the commands that also take `docker://` references, and how these are opened."""
+"""The argument IMAGE of commands that also take `docker://` references, and how to open these."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HELP = "a recipe, an archive, an OCI layout, or docker://NAME:TAG in a registry
 
 
 def source(text: str) -> Path | str:
-    """A path, or a reference as it is."""
+    """A path, or the text of a `docker://` reference."""
     return text if text.startswith(_SCHEME) and not os.path.lexists(text) else path(text)
 
 
@@ -29,8 +29,10 @@ def add_source(parser: argparse.ArgumentParser, name: str = "image", metavar: st
 
 
 def add_registry(parser: argparse.ArgumentParser) -> None:
-    """Add the options with which a reference is opened."""
-    parser.add_argument("--platform", metavar="ARCH", help="of several platforms, this one; default: this machine's")
+    """Add the options for opening a reference."""
+    parser.add_argument(
+        "--platform", metavar="ARCH", help="select one of several platforms, such as arm64; default: this machine's"
+    )
     parser.add_argument(
         "--no-tls-verify", action="store_true", help="allow HTTP and unknown certificates for docker://"
     )

@@ -312,6 +312,18 @@ def test_help_has_an_example(command: CommandOfLamina, lamina: Command) -> None:
         assert done.returncode == 0 and f"example: lamina {command.name} " in done.stdout.decode()
 
 
+@pytest.mark.parametrize(
+    ("command", "default"), [("serve", "what the recipe says, or none"), ("push", "what the recipe says, or gz")]
+)
+def test_help_names_the_default_of_layer_compressor(command: str, default: str, lamina: Command) -> None:
+    assert default in " ".join(lamina(command, "--help").stdout.decode().split())
+
+
+def test_help_of_index_says_what_gets_an_annotation(lamina: Command) -> None:
+    text = lamina("index", "--help").stdout.decode()
+    assert "annotation of the index; descriptor:KEY=VALUE" in " ".join(text.split())
+
+
 def test_help_lists_the_commands(lamina: Command) -> None:
     said = {lamina(*words).stdout for words in (["--help"], ["-h"], ["help"])}
     assert len(said) == 1
