@@ -138,11 +138,11 @@ TABLES = Allowance("bytes in its tables of contents", 16 << 20, 16, 4 << 30, _HO
 """The tables of all zstd:chunked layers of an archive: a member takes up to 400 bytes, and 40 in the layer."""
 
 TABLE_LINES = Allowance("lines of tar-split data", 120_000, 1 / 8, 30_000_000, _HOSTILE)
-"""Of all these layers together: a member has two."""
+"""Lines of tar-split data of all these layers together: a member has two."""
 
 COMPARED = Allowance("bytes to compare with its tables of contents", 512 << 20, 200, 256 << 30, _HOSTILE)
 """Tars that are read a second time, and the stored bytes of tables and tar-split data. Two manifests may refer to
-different tables of one layer; one of its own for each of a thousand manifests is hostile.
+different tables of one layer, but a thousand manifests with different tables are hostile.
 """
 
 DOCUMENT_VALUES = Allowance("values in its documents", 200_000, 1 / 4, 8_000_000, _HOSTILE)
@@ -171,7 +171,7 @@ SEARCHED_DATA = Allowance("bytes of files in which references are searched for",
 """For all images that one command shows: each may have other store paths, which are searched for in the same files."""
 
 SEARCHED = Allowance("places in its files where a hash of a store path could begin", 8 << 20, 8, 1 << 30, _HOSTILE)
-"""They are in rows of 32 and more of the letters and digits of hashes, where each place is looked at."""
+"""Each place is looked at in a run of 32 or more letters and digits that hashes can have."""
 
 PACKAGE_DATABASES = Allowance("bytes of package databases", 4 << 20, 8, 64 << 20, _HOSTILE)
 """The package databases of distributions in an image: dpkg writes 2 kB for each package, RPM some 30 kB."""
@@ -186,8 +186,10 @@ HISTORY = 5000
 """Entries in the history of an image; one has two or three for each layer."""
 
 UNPACKED_FRAME = 2 << 10
-"""Bytes for which each frame of zstd data, member of gzip data or stream of other data counts, beside its content: an
-empty one has 9 bytes, and starting a decoder takes as long as 2 KiB. A zstd:chunked layer has a frame for each file.
+"""Bytes that each frame of zstd data, member of gzip data or stream of other data counts as, beside its content.
+
+An empty frame has 9 bytes, and starting a decoder takes as long as decompressing 2 KiB. A zstd:chunked layer has a
+frame for each file.
 """
 
 UNPACKED_WINDOW = 192 << 20

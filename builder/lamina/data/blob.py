@@ -131,7 +131,7 @@ class Source:
 
 
 Place = tuple[Source, int, int]
-"""A file that is open, and a part of it: its start and its size."""
+"""A part of an open file: the file, the start of the part, and its size."""
 
 
 @attrs.frozen(eq=False)

@@ -73,13 +73,13 @@ _STARTS = {
 """The first bytes by which docker, podman and containerd recognize compressed data; the last are skippable frames."""
 
 
-_ASKED = (
+_COMPRESSED_STARTS = (
     *_STARTS,
     *(b"]\0\0", b"\x1f\x9d", b"LZIP", b"PK\3\4", b"PK\5\6", b"\4\x22M\x18", b"\3\x21L\x18", b"\2\x21L\x18"),
 )
-"""How all data begins that libmagic calls compressed. It is asked about nothing else.
+"""The first bytes of all data that libmagic calls compressed. It does not see other data.
 
-4 kB of empty lines take it 70 ms, and an archive may have thousands of such layers.
+It takes 70 ms for 4 kB of empty lines, and an archive may have thousands of such layers.
 """
 
 
@@ -92,7 +92,7 @@ def detect(blob: Blob, where: object) -> str | None:
     head = Stream(blob).read(4096)
     if not any(head):
         return None  # an empty tar; libmagic has no type for zeros
-    magic = _type(head[:512]) if head.startswith(_ASKED) else ""
+    magic = _type(head[:512]) if head.startswith(_COMPRESSED_STARTS) else ""
     if head.startswith(_ZIP) and not _is_tar(head):
         magic = "application/zip"
     elif _is_zlib(head) and not _is_tar(head):

@@ -29,7 +29,7 @@ bytes are looked at only there: at a few places in a megabyte."""
 _RUN = re.compile(rb"[%b]{32,}" % _ALPHABET)
 _CHUNK = 1 << 20
 _FEW = 500
-"""Hashes that are found faster one after the other than by looking at each place of a long run."""
+"""Up to this number of hashes, searching for each of them is faster than looking at each place of a long run."""
 
 
 class RootFiles(NamedTuple):
