@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "builder"))
 
-from lamina.image.hashing import known
+from lamina.image.hashing import with_digests
 from lamina.image.layer import hashed
 from lamina.recipe.open import open_image
 
@@ -44,7 +44,7 @@ def main(step: str, recipe: str, out: str = "") -> None:
         return build(recipe, out)
     image = open_image(Path(recipe))
     if step == "digests":
-        known(image, None)
+        with_digests(image, None)
     elif step == "walk":
         sum(layer.blob.size or 0 for layer in image.layers)
     elif step in ("read", "hash"):

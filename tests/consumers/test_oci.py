@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from lamina.image.hashing import known
+from lamina.image.hashing import with_digests
 from lamina.image.image import Image
 from lamina.image.index import index_of
 from lamina.media.oci_content import oci_content
@@ -60,7 +60,7 @@ def saved(image: Image, path: Path, compressor: str, form: str = "oci-archive") 
 
 
 def config_digest(image: Image) -> str:
-    return sha256(known(image, None).document())
+    return sha256(with_digests(image, None).document())
 
 
 def manifest_digest(image: Image, compressor: str) -> str:

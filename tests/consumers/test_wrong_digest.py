@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lamina.image.cache import Cache
-from lamina.image.hashing import known
+from lamina.image.hashing import with_digests
 from lamina.oci.digest import sha256
 from lamina.recipe.open import open_image
 from tests.support.builds import COMMAND
@@ -45,7 +45,7 @@ def image(name: str, store: Store, tmp_path: Path) -> Path:
 
 def spoil(image: Path, cache: Path) -> None:
     """Remember another digest for the layer of the recipe."""
-    [layer] = known(open_image(image), None).layers
+    [layer] = with_digests(open_image(image), None).layers
     assert layer.key and layer.size
     Cache(cache / "lamina").remember(layer.key, sha256(os.urandom(32)), layer.size)
 

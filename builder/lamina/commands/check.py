@@ -69,7 +69,7 @@ def _subject(options: argparse.Namespace, policy: object) -> Subject:
     from lamina.commands.errors import selecting_by_name
     from lamina.data.progress import Progress
     from lamina.image.cache import Cache
-    from lamina.image.hashing import known
+    from lamina.image.hashing import with_digests
     from lamina.report.check import subject as subjects
     from lamina.report.check.policy import Policy
     from lamina.report.sbom.metadata import read_metadata
@@ -79,7 +79,7 @@ def _subject(options: argparse.Namespace, policy: object) -> Subject:
     metadata = read_metadata(options.metadata) if options.metadata else None
     reading = Progress(f"reading {options.image}")
     with selecting_by_name(), opened(options.image, options) as images, reading as progress:
-        image = known(only(images, options.image), cache, progress)
+        image = with_digests(only(images, options.image), cache, progress)
         subject = subjects.subject_of(image, policy, metadata, cache)
         if options.against is None:
             return subject
@@ -87,7 +87,7 @@ def _subject(options: argparse.Namespace, policy: object) -> Subject:
         if lock is not None:
             return subjects.after_lock(subject, lock, options.against)
         with opened(options.against, options) as old:
-            return subjects.after_image(subject, known(only(old, options.against), cache, progress), cache)
+            return subjects.after_image(subject, with_digests(only(old, options.against), cache, progress), cache)
 
 
 def _accept(path: Path, subject: Subject) -> int:

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from lamina.data.progress import Progress
     from lamina.image.cache import Cache
-    from lamina.image.hashing import all_known
+    from lamina.image.hashing import all_with_digests
     from lamina.report import difference
     from lamina.report.compare import compare
     from lamina.report.contents import contents_of
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     with opened(options.old, options) as old, opened(options.new, options) as new:
         chosen = [only(old, options.old), only(new, options.new)]
         with Progress("reading layers") as progress:
-            measured = all_known(chosen, cache, progress)
+            measured = all_with_digests(chosen, cache, progress)
         before, after = (contents_of(image, files=True, cache=cache) for image in measured)
         comparison = compare(before, after)
         cost = update(comparison, options.layer_compressor)

@@ -72,9 +72,9 @@ def _in_archive(item: Image | ImageIndex, options: argparse.Namespace, progress:
     """The digests in a universal archive. Raises BadUsage: a layer compressor, or an image for several platforms."""
     from lamina.image.cache import Cache
     from lamina.image.encoding import layer_encoding
-    from lamina.image.hashing import known
+    from lamina.image.hashing import with_digests
     from lamina.media.write import only_plain
     from lamina.report.digests import plain_digests
 
     image = only_plain(item, "universal", layer_encoding(options.layer_compressor, options.layer_level))
-    return plain_digests(known(image, Cache.of_user(), progress))
+    return plain_digests(with_digests(image, Cache.of_user(), progress))

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from lamina.data.budget import Meter
     from lamina.data.progress import Progress
     from lamina.image.cache import Cache
-    from lamina.image.hashing import all_known
+    from lamina.image.hashing import all_with_digests
     from lamina.limits import LAYER_MEMBERS
     from lamina.report.contents import all_contents
     from lamina.report.references import Searches, searched
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     cache = Cache.of_user()
     with opened(options.image, options) as images:
         with Progress("reading layers") as progress:
-            measured = all_known(images, cache, progress)
+            measured = all_with_digests(images, cache, progress)
         found = all_contents(measured, cache=cache)
         if options.tree:
             searches = Searches()

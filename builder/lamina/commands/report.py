@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     from lamina.commands.errors import selecting_by_name
     from lamina.data.destination import open_output
     from lamina.image.cache import Cache
-    from lamina.image.hashing import known
+    from lamina.image.hashing import with_digests
     from lamina.report.compare import compare
     from lamina.report.contents import contents_of
     from lamina.report.page.data import page_data
@@ -32,13 +32,13 @@ def run(options: argparse.Namespace) -> int:
 
     cache = Cache.of_user()
     with selecting_by_name(), opened(options.image, options) as images:
-        contents = contents_of(known(only(images, options.image), cache), files=True, cache=cache)
+        contents = contents_of(with_digests(only(images, options.image), cache), files=True, cache=cache)
         contents = searched(contents, cache=cache)
         if options.against is None:
             data = page_data(contents)
         else:
             with opened(options.against, options) as old:
-                before = contents_of(known(only(old, options.against), cache), files=True, cache=cache)
+                before = contents_of(with_digests(only(old, options.against), cache), files=True, cache=cache)
                 comparison = compare(before, contents)
                 data = page_data(contents, comparison, update(comparison))
     with open_output(options.output) as out:

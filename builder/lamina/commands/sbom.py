@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from lamina.data.progress import Progress
     from lamina.errors import printable
     from lamina.image.cache import Cache
-    from lamina.image.hashing import known
+    from lamina.image.hashing import with_digests
     from lamina.report.sbom.collect import bill_of
     from lamina.report.sbom.metadata import read_metadata
     from lamina.report.sbom.write import bill_bytes, check_version
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     metadata = read_metadata(options.metadata) if options.metadata else None
     reading = Progress(f"reading {options.image}")
     with selecting_by_name(), opened(options.image, options) as images, reading as progress:
-        bill = bill_of(known(only(images, options.image), Cache.of_user(), progress), metadata)
+        bill = bill_of(with_digests(only(images, options.image), Cache.of_user(), progress), metadata)
     data = bill_bytes(bill, options.format, version)
     for note in bill.notes:
         print(printable(f"warning: {note}"), file=sys.stderr)

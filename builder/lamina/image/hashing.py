@@ -10,12 +10,12 @@ from lamina.image.image import Image, all_layers, with_layers
 from lamina.image.reading import layer_reader
 
 
-def known(image: Image, cache: Cache | None, progress: Counter = lambda _: None) -> Image:
+def with_digests(image: Image, cache: Cache | None, progress: Counter = lambda _: None) -> Image:
     """The image with all diff IDs and sizes. Raises BadInput: a layer cannot be read, or its digest is wrong."""
-    return all_known([image], cache, progress)[0]
+    return all_with_digests([image], cache, progress)[0]
 
 
-def all_known(images: Iterable[Image], cache: Cache | None, progress: Counter = lambda _: None) -> list[Image]:
+def all_with_digests(images: Iterable[Image], cache: Cache | None, progress: Counter = lambda _: None) -> list[Image]:
     """The images with all diff IDs and sizes: from the cache, or after one reading of the layer. Raises BadInput."""
     images = list(images)
     layers = all_layers(images)

@@ -8,7 +8,7 @@ import attrs
 
 from lamina.errors import BadInput
 from lamina.image.cache import Cache
-from lamina.image.hashing import all_known
+from lamina.image.hashing import all_with_digests
 from lamina.image.image import Image
 
 
@@ -18,7 +18,7 @@ def merged(images: Iterable[Image], cache: Cache | None = None) -> list[Image]:
     Raises BadInput: two different images have the same name, or a layer cannot be read.
     """
     found: dict[bytes, Image] = {}
-    for image in all_known(images, cache):
+    for image in all_with_digests(images, cache):
         document = image.document()
         first = found.get(document, image)
         found[document] = attrs.evolve(first, names=tuple(dict.fromkeys([*first.names, *image.names])))

@@ -16,7 +16,7 @@ from lamina.data.span import Piece
 from lamina.errors import BadInput, BadUsage, LaminaError
 from lamina.image.cache import Cache
 from lamina.image.encoding import LayerEncoding
-from lamina.image.hashing import known
+from lamina.image.hashing import with_digests
 from lamina.image.image import Image
 from lamina.media import universal
 from lamina.media.absent import Needed, absent_layers
@@ -75,7 +75,7 @@ def load(
 def _load(image: Image, client: Client, cache: Cache, encoding: LayerEncoding | None, *, check: bool) -> Loaded:
     client.survey(image)
     if encoding is None or encoding.compressor == "none":
-        return _load_form(PlainImage(known(image, cache), cache, check), client, cache)
+        return _load_form(PlainImage(with_digests(image, cache), cache, check), client, cache)
     if client.unpacks:
         remedy = "load it without a layer compressor; lamina push needs no daemon"
         raise LaminaError(client.name, client.unpacks, remedy)

@@ -19,7 +19,7 @@ from lamina.data.progress import Progress
 from lamina.data.span import Piece, as_chunks, put
 from lamina.errors import BadInput
 from lamina.image.cache import Cache, remember
-from lamina.image.hashing import all_known
+from lamina.image.hashing import all_with_digests
 from lamina.image.image import Image, all_layers, with_layers
 from lamina.image.layer import Layer, hashing
 from lamina.image.reading import layer_reader
@@ -100,7 +100,7 @@ def write(
             fill(images, arrange, out.file, progress, cache)
             return
         check = check or compressor != "none" or not out.is_pipe
-        pieces = stream(all_known(images, cache, progress), arrange, progress, cache, check=check)
+        pieces = stream(all_with_digests(images, cache, progress), arrange, progress, cache, check=check)
         if compressor == "none":
             for piece in pieces:
                 put(piece, out.file)
@@ -156,7 +156,7 @@ def stream(
 
     `check`: layers whose digests are remembered are hashed too. Raises BadInput.
     """
-    images = all_known(images, None)
+    images = all_with_digests(images, None)
     return stream_members(all_layers(images), arrange(images), progress, cache, check=check)
 
 

@@ -13,7 +13,7 @@ import attrs
 
 from lamina.errors import BadInput
 from lamina.image.cache import Cache
-from lamina.image.hashing import known
+from lamina.image.hashing import with_digests
 from lamina.image.image import Image, all_layers
 from lamina.media import universal
 from lamina.media.absent import NEEDED_IMAGE, NEEDED_MANIFEST
@@ -42,7 +42,7 @@ def write_thin(image: Image, old: Image, output: str, *, compressor: str = "none
         names = ", ".join(name.familiar for name in image.names)
         raise BadInput(image.where, f"has several names: {names:.200}", "choose one by its name, for podman's sake")
     cache = Cache.of_user()
-    image, old = known(image, None if check else cache), known(old, cache)
+    image, old = with_digests(image, None if check else cache), with_digests(old, cache)
     count = common_layers(image.diff_ids, [old.diff_ids])
     left_out = set(image.diff_ids[:count]) - set(image.diff_ids[count:])
     needed = ", ".join(name.familiar for name in old.names) or f"the image {sha256(old.document())}"

@@ -8,7 +8,7 @@ import shlex
 
 from lamina.data.progress import human
 from lamina.image.cache import Cache
-from lamina.image.hashing import known
+from lamina.image.hashing import with_digests
 from lamina.image.image import Image
 from lamina.oci.digest import sha256
 from lamina.oci.strict_json import Json
@@ -43,7 +43,7 @@ def inspect(
     """
     images = [source] if isinstance(source, Image) else open_images(source, platform=platform, name=name, tag=tag)
     cache = Cache.of_user()
-    measured = (known(image, cache) for image in images)
+    measured = (with_digests(image, cache) for image in images)
     return [describe(contents) for contents in all_contents(measured, cache=cache)]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from lamina.errors import BadInput
 from lamina.image.cache import Cache, recall
-from lamina.image.hashing import known
+from lamina.image.hashing import with_digests
 from lamina.media import universal
 from lamina.media.tarball import stream, write
 from lamina.oci.digest import sha256
@@ -87,11 +87,11 @@ def test_an_entry_that_is_damaged_is_none_and_is_written_anew(
     spoil: Callable[[Path], object], cache: Cache, store: Store
 ) -> None:
     fields = recipe(store_layer(store.add("one", {"f": b"x"})))
-    right = known(image_of(fields), cache)
+    right = with_digests(image_of(fields), cache)
     spoil(entry(cache))
     if os.geteuid() or spoil is not SPOILT["not to be read"]:
-        assert known(image_of(fields), None).diff_ids == right.diff_ids
-    again = known(image_of(fields), cache)
+        assert with_digests(image_of(fields), None).diff_ids == right.diff_ids
+    again = with_digests(image_of(fields), cache)
     assert [(layer.diff_id, layer.size) for layer in again.layers] == [(right.diff_ids[0], right.layers[0].size)]
     written = json.loads(entry(cache).read_text())
     assert (written["diffId"], written["size"]) == (right.diff_ids[0], right.layers[0].size)
@@ -100,9 +100,9 @@ def test_an_entry_that_is_damaged_is_none_and_is_written_anew(
 def test_a_digest_that_is_known_needs_no_look_at_the_store(cache: Cache, store: Store) -> None:
     path = store.add("one", {"f": b"x"})
     fields = recipe(store_layer(path))
-    seen = known(image_of(fields), cache)
+    seen = with_digests(image_of(fields), cache)
     shutil.rmtree(path)
-    again = known(image_of(fields), cache)
+    again = with_digests(image_of(fields), cache)
     assert [(layer.diff_id, layer.size) for layer in again.layers] == [
         (layer.diff_id, layer.size) for layer in seen.layers
     ]
@@ -110,18 +110,18 @@ def test_a_digest_that_is_known_needs_no_look_at_the_store(cache: Cache, store: 
 
 def test_a_size_that_is_wrong_is_an_error_and_no_other_image(cache: Cache, store: Store) -> None:
     fields = recipe(store_layer(store.add("one", {"f": b"x"})))
-    [layer] = known(image_of(fields), cache).layers
+    [layer] = with_digests(image_of(fields), cache).layers
     assert layer.key and layer.diff_id
     cache.remember(layer.key, layer.diff_id, 512)
     with pytest.raises(BadInput, match=r"has \d+ bytes more than when it was hashed"):
-        list(stream([known(image_of(fields), cache)], universal.arrange, lambda _: None))
+        list(stream([with_digests(image_of(fields), cache)], universal.arrange, lambda _: None))
 
 
 def test_where_none_can_be_kept_nothing_is_remembered(tmp_path: Path, store: Store) -> None:
     (tmp_path / "file").write_bytes(b"")
     cache = Cache(tmp_path / "file/cache")
     fields = recipe(store_layer(store.add("one", {"f": b"x"})))
-    assert known(image_of(fields), cache).diff_ids == known(image_of(fields), None).diff_ids
+    assert with_digests(image_of(fields), cache).diff_ids == with_digests(image_of(fields), None).diff_ids
 
 
 def test_what_was_learnt_before_an_error_is_kept(cache: Cache, tmp_path: Path, store: Store) -> None:
@@ -154,7 +154,7 @@ def test_two_builds_at_once_share_it(tmp_path: Path, store: Store) -> None:
     assert [build.exitcode for build in builds] == [0] * 8
     assert output.read_bytes() == alone
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")], "nothing is left over"
-    assert known(image_of(fields), cache).diff_ids == known(image_of(fields), None).diff_ids
+    assert with_digests(image_of(fields), cache).diff_ids == with_digests(image_of(fields), None).diff_ids
     assert cache.directory
     entries = [path for path in cache.directory.rglob("*") if path.is_file()]
     assert len(entries) == 12 and all(json.loads(path.read_text())["key"] for path in entries)

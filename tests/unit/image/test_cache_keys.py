@@ -15,7 +15,7 @@ import pytest
 
 from lamina.data.blob import Source
 from lamina.image.cache import Cache
-from lamina.image.hashing import known
+from lamina.image.hashing import with_digests
 from lamina.image.image import Image
 from lamina.oci.digest import Digest, sha256
 from lamina.report.verify import verify
@@ -60,10 +60,10 @@ def test_a_base_that_claims_the_layers_of_another(
 ) -> None:
     honest, false = bases(tmp_path, hostile)
     own = own_layer(kind, store, tmp_path)
-    known_of_false = known(image_of(recipe(own, base=false)), cache)
-    right = known(image_of(recipe(own, base=honest)), None)
+    known_of_false = with_digests(image_of(recipe(own, base=false)), cache)
+    right = with_digests(image_of(recipe(own, base=honest)), None)
     assert known_of_false.diff_ids[0] == right.diff_ids[0], "it claims the base of the other"
-    assert known(image_of(recipe(own, base=honest)), cache).diff_ids == right.diff_ids
+    assert with_digests(image_of(recipe(own, base=honest)), cache).diff_ids == right.diff_ids
 
 
 def test_a_base_that_keeps_the_store_elsewhere(cache: Cache, store: Store, tmp_path: Path) -> None:
@@ -75,7 +75,9 @@ def test_a_base_that_keeps_the_store_elsewhere(cache: Cache, store: Store, tmp_p
         layers = (tar_of([folder(place), Piece(first, link=place)]),)
         archive = save(docker_save([sample(layers=layers)]), tmp_path / f"{place}.tar")
         images.append(image_of(recipe(store_layer(path), base=base(archive))))
-    assert [known(image, cache).diff_ids for image in images] == [known(image, None).diff_ids for image in images]
+    assert [with_digests(image, cache).diff_ids for image in images] == [
+        with_digests(image, None).diff_ids for image in images
+    ]
 
 
 def test_a_base_with_parts_of_a_store_path(cache: Cache, store: Store, tmp_path: Path) -> None:
@@ -90,7 +92,9 @@ def test_a_base_with_parts_of_a_store_path(cache: Cache, store: Store, tmp_path:
         pieces = [*above, folder(inside), folder(f"{inside}/{place}"), Piece(f"{inside}/d", link=place)]
         archive = save(docker_save([sample(layers=(tar_of(pieces),))]), tmp_path / f"{place}.tar")
         images.append(image_of(recipe(store_layer(path), base=base(archive))))
-    assert [known(image, cache).diff_ids for image in images] == [known(image, None).diff_ids for image in images]
+    assert [with_digests(image, cache).diff_ids for image in images] == [
+        with_digests(image, None).diff_ids for image in images
+    ]
 
 
 def linking(store: Store) -> tuple[str, Path]:
@@ -109,12 +113,12 @@ def test_files_behind_links_are_a_part_of_the_key(is_named: bool, cache: Cache, 
         named = [{"kind": "store", "paths": [info]}] if is_named else []
         return image_of(recipe(*named, root_layer(tree)))
 
-    first = known(image("sha256:" + "1" * 52), cache)
+    first = with_digests(image("sha256:" + "1" * 52), cache)
     assert (image("sha256:" + "1" * 52).layers[-1].key is not None) == is_named
     (library / "lib/f").write_bytes(b"two")
-    second = known(image("sha256:" + "2" * 52), cache)
+    second = with_digests(image("sha256:" + "2" * 52), cache)
     assert first.diff_ids[-1] != second.diff_ids[-1]
-    assert second.diff_ids == known(image("sha256:" + "2" * 52), None).diff_ids
+    assert second.diff_ids == with_digests(image("sha256:" + "2" * 52), None).diff_ids
 
 
 @pytest.mark.parametrize("target", ["../{lib}/lib", "{store}/{lib}/link", "{store}/{lib}/../{lib}/lib/"])
@@ -122,27 +126,27 @@ def test_links_to_links(target: str, cache: Cache, store: Store) -> None:
     library = Path(store.add("lib", {"lib/f": b"one", "link": Link("lib")}))
     link = Link(target.format(lib=library.name, store=store.directory))
     fields = recipe(root_layer(store.add("tree", {"lib": link})))
-    first = known(image_of(fields), cache)
+    first = with_digests(image_of(fields), cache)
     (library / "lib/f").write_bytes(b"two")
-    assert known(image_of(fields), cache).diff_ids != first.diff_ids
+    assert with_digests(image_of(fields), cache).diff_ids != first.diff_ids
 
 
 def test_a_tree_that_is_a_link(cache: Cache, store: Store) -> None:
     real = Path(store.add("real", {"f": b"one"}))
     store.path("tree").symlink_to(real)
     fields = recipe(root_layer(store.path("tree")))
-    first = known(image_of(fields), cache)
+    first = with_digests(image_of(fields), cache)
     (real / "f").write_bytes(b"two")
-    assert known(image_of(fields), cache).diff_ids != first.diff_ids
+    assert with_digests(image_of(fields), cache).diff_ids != first.diff_ids
 
 
 def test_a_link_that_led_nowhere_when_it_was_hashed(cache: Cache, store: Store) -> None:
     late = store.path("late")
     tree = store.add("tree", {"lib": Link(str(late))})
     fields = recipe(root_layer(tree))
-    first = known(image_of(fields), cache)
+    first = with_digests(image_of(fields), cache)
     make_tree(late, {"f": b"x"})
-    assert known(image_of(fields), cache).diff_ids != first.diff_ids
+    assert with_digests(image_of(fields), cache).diff_ids != first.diff_ids
 
 
 def test_one_path_with_two_hashes_is_not_believed(store: Store) -> None:
@@ -158,7 +162,7 @@ def stale(store: Store, tmp_path: Path) -> Callable[[], tuple[Path, dict[str, st
 
     def make() -> tuple[Path, dict[str, str], Digest]:
         fields = recipe(store_layer(store.add("one", {"f": b"x" * 200_000})))
-        [layer] = known(image_of(fields), None).layers
+        [layer] = with_digests(image_of(fields), None).layers
         assert layer.key and layer.size and layer.diff_id
         Cache(tmp_path / "home/lamina").remember(layer.key, sha256(b"another"), layer.size)
         return write_recipe(fields, tmp_path), {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "home")}, layer.diff_id

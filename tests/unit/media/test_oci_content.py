@@ -16,7 +16,7 @@ from lamina.errors import BadInput
 from lamina.image.annotate import annotated, parse_annotations
 from lamina.image.cache import Cache
 from lamina.image.encoding import LayerEncoding
-from lamina.image.hashing import known
+from lamina.image.hashing import with_digests
 from lamina.image.image import Image
 from lamina.image.index import ImageIndex, index_of
 from lamina.media import universal
@@ -61,7 +61,7 @@ def layer_digests(content: OciContent) -> list[str]:
 
 def test_plain_layers_have_the_manifest_of_the_universal_archive(tmp_path: Path) -> None:
     """So a push with plain layers has the digest under which containerd knows the loaded image."""
-    image = known(image_of(KINDS["store_and_root"](tmp_path)), None)
+    image = with_digests(image_of(KINDS["store_and_root"](tmp_path)), None)
     content = content_of(image)
     manifest = sha256(universal.manifest(image))
     assert content.documents[manifest].data == universal.manifest(image)
@@ -103,7 +103,7 @@ def test_a_second_time_no_file_is_read(tmp_path: Path) -> None:
 
 def test_a_wrong_entry_of_the_cache_is_noticed_when_the_layer_is_read(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache")
-    image = known(image_of(KINDS["one_layer"](tmp_path)), cache)
+    image = with_digests(image_of(KINDS["one_layer"](tmp_path)), cache)
     [layer] = image.layers
     assert layer.diff_id
     cache.remember_compressed(layer.diff_id, GZIP.key, Descriptor("", sha256(b"other"), 5))

@@ -12,7 +12,7 @@ import pytest
 
 from lamina.errors import BadInput
 from lamina.image.cache import Cache
-from lamina.image.hashing import known
+from lamina.image.hashing import with_digests
 from lamina.image.image import Image
 from lamina.image.layer import Layer
 from lamina.image.nar import nar_size
@@ -195,9 +195,9 @@ def test_digests_of_one_base_are_not_taken_for_those_of_another(tmp_path: Path) 
     own = root_layer(tree(tmp_path, {"bin/app": b"x"}))
     plain = below(make_tree(tmp_path / "plain", {}), [folder("bin")])
     images = [image_of(recipe(own, base=base_files)) for base_files in (below(tmp_path), plain)]
-    first, second = (known(image, cache).diff_ids[-1] for image in images)
+    first, second = (with_digests(image, cache).diff_ids[-1] for image in images)
     assert first != second
-    assert [known(image, None).diff_ids[-1] for image in images] == [first, second]
+    assert [with_digests(image, None).diff_ids[-1] for image in images] == [first, second]
 
 
 TREES: dict[str, Tree] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lamina.image.hashing import known
+from lamina.image.hashing import with_digests
 from lamina.media.daemon import STORES
 from lamina.report.compare import Comparison, compare
 from lamina.report.contents import Contents, contents_of
@@ -36,7 +36,7 @@ class Versions:
         fields = recipe(*layers, **changes)
         if references is not None:
             fields["references"] = references
-        return contents_of(known(image_of(fields), None), files=True)
+        return contents_of(with_digests(image_of(fields), None), files=True)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def image(tmp_path: Path, *layers: bytes, **changes: Any) -> Contents:
         file = tmp_path / f"layer-{len(list(tmp_path.iterdir()))}.tar"
         file.write_bytes(layer)
         paths.append(tar_layer(file))
-    return contents_of(known(image_of(recipe(*paths, **changes)), None), files=True)
+    return contents_of(with_digests(image_of(recipe(*paths, **changes)), None), files=True)
 
 
 def test_versions_rebuilds_additions(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_nothing_in_an_image_steers_a_terminal_or_a_page(tmp_path: Path) -> None
     path = tmp_path / "layer.tar"
     path.write_bytes(layer)
     fields = recipe(tar_layer(path), config={"Labels": {evil: evil}, "Cmd": [evil]})
-    before, after = (contents_of(known(image_of(item), None), files=True) for item in (recipe(), fields))
+    before, after = (contents_of(with_digests(image_of(item), None), files=True) for item in (recipe(), fields))
     found = compare(before, after)
     cost = update(found)
     for text in (difference_text(found, cost, Style()), difference_markdown(found, cost)):

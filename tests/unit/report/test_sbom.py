@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.errors import BadInput, BadUsage
-from lamina.image.hashing import known
+from lamina.image.hashing import with_digests
 from lamina.recipe.open import open_image, open_images
 from lamina.report.sbom.bill import License
 from lamina.report.sbom.collect import bill_of
@@ -53,7 +53,7 @@ def metadata_of(fields: dict[str, Any], directory: Path, **about: Any) -> Path:
 def bill_json(
     fields: dict[str, Any], metadata: Path | None = None, format: str = "cyclonedx", version: str = "1.7"
 ) -> Any:
-    bill = bill_of(known(image_of(fields), None), read_metadata(metadata) if metadata else None)
+    bill = bill_of(with_digests(image_of(fields), None), read_metadata(metadata) if metadata else None)
     return checked(bill_bytes(bill, format, version))
 
 
@@ -118,7 +118,7 @@ def test_the_bytes_depend_on_the_content_alone(
     fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch, format: str, version: str
 ) -> None:
     def made() -> bytes:
-        return bill_bytes(bill_of(known(image_of(fields), None)), format, version)
+        return bill_bytes(bill_of(with_digests(image_of(fields), None)), format, version)
 
     first = made()
     assert made() == first
@@ -170,7 +170,7 @@ def test_values_that_no_document_may_have_are_left_out(fields: dict[str, Any], t
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_images_of_other_tools(shape: Shape, tmp_path: Path) -> None:
     path = save(shape([sample()]), tmp_path / "it.tar")
-    bill = bill_of(known(open_image(path), None))
+    bill = bill_of(with_digests(open_image(path), None))
     document = checked_cyclonedx(bill_bytes(bill, "cyclonedx", "1.6"))
     assert len(properties(document["metadata"]["component"])) == 4  # image ID, architecture, two layers
 
@@ -181,7 +181,7 @@ def test_every_kind_of_image(kind: Any, tmp_path: Path) -> None:
     fields = kind(tmp_path)
     sources = [write_recipe(fields, tmp_path)]
     sources += [archive_of(fields, tmp_path / f"{layout}.tar", layout) for layout in ("universal", "classic")]
-    bills = [bill_of(known(open_images(path)[0], None)) for path in sources]
+    bills = [bill_of(with_digests(open_images(path)[0], None)) for path in sources]
     checked_cyclonedx(bill_bytes(bills[0], "cyclonedx", "1.7"))
     assert len({(bill.image_id, bill.diff_ids) for bill in bills}) == 1
 
