@@ -84,7 +84,7 @@ WE_REFUSE = (
     ),
     Reason(
         "we refuse",
-        "calls itself .* what leads to it",
+        "has the media type .* in its descriptor",
         "A document whose own media type is not that of its descriptor, which readers take for different things",
         readers="skopeo oci|podman|docker 26, containerd",
     ),

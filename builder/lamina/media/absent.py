@@ -1,4 +1,4 @@
-"""Layers that an archive leaves out, because the program that loads it has another image with them.
+"""Layers that an archive leaves out, because the daemon that loads it has them from another image.
 
 Such an archive names the other image in the annotations of `index.json`, and contains that image's manifest. Only a
 layer of that manifest may be absent.
@@ -27,12 +27,12 @@ NEEDED_MANIFEST = "lamina.needs.manifest"
 """The annotation with the digest of the manifest whose layers may be absent."""
 
 NEEDED_IMAGE = "lamina.needs.image"
-"""The annotation with what the user calls the image of that manifest."""
+"""The annotation with the name of that manifest's image, for messages."""
 
 
 @attrs.frozen(eq=False)
 class Needed:
-    """The image that must be there when the archive is loaded: its name, its manifest, and the sizes of its layers."""
+    """The image that the daemon must have when the archive is loaded: name, manifest, and sizes of the layers."""
 
     where: str
     name: str
@@ -61,15 +61,15 @@ class Absent(Blob):
         raise self.error()
 
     def error(self) -> BadInput:
-        """What is wrong if somebody needs the layer."""
+        """The error for a command that needs the layer."""
         what = f"the archive leaves out this layer of {self.needed.name}"
         return BadInput(self.where, what, "use the whole image")
 
 
 def needed_image(members: Members) -> Needed | None:
-    """The image that an archive needs beside it; None for an archive that is complete by itself. Raises BadInput.
+    """The image with the layers that an archive leaves out; None if the archive is complete. Raises BadInput.
 
-    A docker archive may have another `index.json`, or one that is damaged, which Docker does not read.
+    If `index.json` cannot be read, the archive counts as complete: Docker does not read this file.
     """
     where = f"{members.where}(index.json)"
     try:
@@ -98,7 +98,7 @@ def absent_layers(image: Image) -> dict[Digest, Absent]:
 
 
 def require_all_layers(item: Image | ImageIndex) -> None:
-    """Raises BadInput: a layer is absent. For what gives layers to others long after it has begun."""
+    """Raises BadInput: a layer is absent. For commands that would find this out only after they begin to send."""
     for image in all_images([item]):
         for absent in absent_layers(image).values():
             raise absent.error()

@@ -1,4 +1,4 @@
-"""Choosing one image where a medium holds several."""
+"""Choosing one image in a file that contains several."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from lamina.oci.reference import make_reference, parse_reference
 class Candidate:
     """An image in a file: its names as the file spells them, and how to read it.
 
-    `tags` are those of `names` that are tags alone: Skopeo, buildah, umoci and oras write such into OCI layouts.
-    `read_index` reads all platforms of an image that has several.
+    `tags` are the `names` that are only a tag. Skopeo, buildah, umoci and oras write such names into OCI layouts.
+    `read_index` reads all platforms of an image for several platforms.
     """
 
     names: tuple[str, ...]
@@ -48,7 +48,7 @@ def choose_candidate(candidates: Sequence[Candidate], name: str | None, tag: str
 
 
 def matching(candidates: Sequence[Candidate], name: str | None, tag: str | None, where: object) -> list[Candidate]:
-    """The images that have the name and the tag, at least one. Raises BadInput when none matches."""
+    """The images that have the name and the tag, at least one. Raises BadInput if none matches."""
     if not candidates:
         raise BadInput(where, "contains no image", "give an archive with an image in it")
     found = [candidate for candidate in candidates if _fits(candidate, name, tag)]
@@ -68,11 +68,11 @@ def _fits(candidate: Candidate, name: str | None, tag: str | None) -> bool:
         return True
     if name is None and tag in candidate.tags:
         return True
-    return any(_is(text, name, tag) for text in candidate.names)
+    return any(_is_same_name(text, name, tag) for text in candidate.names)
 
 
-def _is(text: str, name: str | None, tag: str | None) -> bool:
-    """Whether a written name is the one asked for, in whichever of its spellings both are."""
+def _is_same_name(text: str, name: str | None, tag: str | None) -> bool:
+    """Whether `text` is the requested name. `redis` and `docker.io/library/redis` are the same name."""
     try:
         written = parse_reference(text, text)
         requested = make_reference(name, tag or written.tag, name) if name else written

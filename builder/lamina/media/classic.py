@@ -1,6 +1,6 @@
 """The classic archive: the form that docker save had from 1.10 to 24.
 
-For tools that follow Docker's image spec v1.2 literally and follow no links: every layer is the regular member
+For tools that implement only Docker's image spec v1.2, and do not follow links. Every layer is the regular member
 `<id>/layer.tar`, even if the same layer occurs twice in an image.
 """
 

@@ -61,7 +61,7 @@ def load(
 
     Raises BadUsage: an unknown daemon; LaminaError: the client is not installed, does not answer, or refuses the
     image, or its store keeps no compressed layers; BadInput: a layer cannot be read, its digest is wrong, or the
-    archive leaves it out and the daemon has not got it.
+    archive leaves it out and the daemon does not have it.
     """
     cache = cache or Cache.of_user()
     if not isinstance(daemon, str):

@@ -1,8 +1,8 @@
 """Reading docker archives: what docker save, podman save, Skopeo and nixpkgs' dockerTools write.
 
 Everything starts from `manifest.json` (Docker image spec v1.2): a list with, for each image, the path of its
-config, its names and the paths of its layers, bottom first. Those paths may be symbolic links: docker save writes a
-repeated layer so, and Skopeo its `<id>/layer.tar`. The layers may be compressed, whatever they are called.
+config, its names and the paths of its layers, bottom first. Those paths may be symbolic links: docker save uses
+links for repeated layers, and Skopeo for `<id>/layer.tar`. The layers may be compressed, whatever their names are.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def candidates(members: Members) -> list[Candidate]:
     where = f"{members.where}({MANIFEST})"
     found = []
     value = read_document(members, MANIFEST, DOCKER_ARCHIVE)
-    items = expect([] if value is None else value, list, "manifest.json", where)  # null is a list of nothing for Go
+    items = expect([] if value is None else value, list, "manifest.json", where)  # Go reads null as an empty list
     if len(items) > IMAGES:
         raise BadInput(where, f"{len(items)} images", f"at most {IMAGES} are read")
     for item in items:
@@ -75,7 +75,7 @@ def _image(members: Members, fields: Json, where: str) -> Image:
 
 
 def _stored(path: str, packed: FileRange, tar: Blob) -> Stored | None:
-    """A compressed layer as it came, if its path has its digest, as in the archives of Docker from 25 on."""
+    """The compressed layer, if its path contains its digest, as in archives of Docker 25 and later; else None."""
     named = _NAMED_BY_DIGEST.fullmatch(path)
     if tar is packed or named is None or path.endswith(".json"):
         return None
@@ -83,7 +83,7 @@ def _stored(path: str, packed: FileRange, tar: Blob) -> Stored | None:
 
 
 def _check_digest(path: str, data: bytes, where: str) -> None:
-    """Raises BadInput when the path of a config has a digest in it that is not the digest of its bytes."""
+    """Raises BadInput: the path of a config contains a digest that is not the digest of its bytes."""
     named = _NAMED_BY_DIGEST.fullmatch(path)
     if named and hex_of(sha256(data)) != named[1]:
         raise BadInput(where, f"the config's bytes have the digest {sha256(data)}", "the archive is damaged")

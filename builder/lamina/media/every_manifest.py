@@ -1,6 +1,6 @@
-"""Everything that an OCI layout lists: each manifest of each index, for all platforms, and what is absent.
+"""Everything that an OCI layout lists: each manifest of each index, for all platforms, and what is missing.
 
-Readers choose one image by the machine on which they run. Who judges a layout has to look at all of them.
+Readers choose one image for the machine on which they run. `lamina verify` checks all of them.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class Listed:
     indexes: list[Digest] = attrs.field(factory=list)
 
     def add(self, other: Listed) -> None:
-        """Take over what another entry for the same blob says."""
+        """Add the names and indexes of another entry for the same blob."""
         self.names += [name for name in other.names if name not in self.names]
         self.nested = self.nested and other.nested
         self.indexes += other.indexes
 
     @property
     def shown(self) -> str:
-        """What a user calls it."""
+        """The text for messages: names, platform and digest."""
         platform = self.descriptor.platform or {}
         parts = [str(platform[key]) for key in ("os", "architecture", "variant") if platform.get(key)]
         return " ".join([*dict.fromkeys(self.names), *(["/".join(parts)] if parts else []), self.descriptor.digest])
@@ -73,7 +73,7 @@ class Contents:
 
 
 def contents(members: Members) -> Contents:
-    """Walk through all indexes. Raises BadInput: `index.json` cannot be read, or lists more than any layout."""
+    """Walk through all indexes. Raises BadInput: `index.json` cannot be read, or lists too much."""
     found, documents, problems = _walk(members)
     images: list[tuple[Listed, Callable[[], Image]]] = []
     others: list[Listed] = []
@@ -108,7 +108,7 @@ def contents(members: Members) -> Contents:
 
 
 def _walk(members: Members) -> tuple[list[Listed], list[tuple[str, Json]], list[str]]:
-    """All that is no index, in the order in which it is listed, each once; the indexes; and what is wrong with them."""
+    """What is listed and is not an index, in order, each once; the indexes; and the problems of the indexes."""
     found: dict[Digest, Listed] = {}
     indexes: list[tuple[str, Json]] = []
     problems: list[str] = []
@@ -138,7 +138,7 @@ def _walk(members: Members) -> tuple[list[Listed], list[tuple[str, Json]], list[
 
 
 def _grouped(entries: Iterable[Listed], members: Members) -> list[Listed]:
-    """Each blob once, with the names of all entries. Raises BadInput when there are more than in any layout."""
+    """Each blob once, with the names of all entries. Raises BadInput: there are too many."""
     found: dict[Digest, Listed] = {}
     for each in entries:
         known = found.setdefault(each.descriptor.digest, each)

@@ -1,6 +1,6 @@
 """The files of an image from elsewhere: members of an archive, or files in a directory.
 
-Both answer the same questions by name. Names come from hostile JSON, so a name that leaves the archive is refused here.
+Both are looked up by name. Names come from JSON that may be hostile, so names that leave the archive are refused here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Documents:
     _known: dict[object, tuple[bytes, Any]] = attrs.field(factory=dict)
 
     def read(self, blob: FileRange, shape: Shape, where: str, *, each_use: bool = False) -> tuple[bytes, Any]:
-        """The bytes of a document and its value. With `each_use` it counts each time, and not only when it is parsed.
+        """The bytes of a document and its value. With `each_use`, its size counts for the budget each time.
 
         Raises BadInput; also when all documents of the archive together are too large.
         """
@@ -63,20 +63,20 @@ class Members(Protocol):
 
     @property
     def where(self) -> str:
-        """What errors call the archive or the directory."""
+        """The name of the archive or the directory in errors."""
 
     @property
     def budget(self) -> Budget:
-        """How much it may ask for."""
+        """The memory and time that reading it may still cost."""
 
     @property
     def documents(self) -> Documents:
-        """Its JSON documents, as far as they were read."""
+        """The JSON documents that were read so far."""
 
     def __contains__(self, name: str) -> bool: ...
 
     def path_of(self, digest: Digest) -> str:
-        """The name of the file that has the blob."""
+        """The name of the file with the blob."""
 
     def blob(self, name: str) -> FileRange:
         """The bytes of the file `name`. Raises BadInput: no such file, or the name leaves the archive."""
@@ -90,7 +90,7 @@ def read_document(members: Members, name: str, shape: Shape) -> Any:
 def clean_name(name: str, where: str) -> str:
     """The name without `./` and doubled slashes.
 
-    Raises BadInput when it leaves the archive, or goes up again: whether `a/../b` is `b` depends on what `a` is.
+    Raises BadInput: it leaves the archive, or contains `..`: if `a` is a link, `a/../b` is not `b`.
     """
     if len(name) > MEMBER_NAME:
         raise BadInput(where, f"a name of {len(name)} characters", _HOSTILE)
@@ -103,7 +103,7 @@ def clean_name(name: str, where: str) -> str:
 
 
 def linked_name(name: str, link: str, where: str) -> str:
-    """The name of what a symbolic link refers to; `name` is the link's own. Raises BadInput as `clean_name` does."""
+    """The name of a symbolic link's target. `name` is the name of the link. Raises BadInput as `clean_name` does."""
     directories = [part for part in posixpath.dirname(name).split("/") if part]
     steps = [part for part in link.split("/") if part not in ("", ".")]
     up = next((at for at, part in enumerate(steps) if part != ".."), len(steps))
@@ -114,7 +114,7 @@ def linked_name(name: str, link: str, where: str) -> str:
 
 @attrs.frozen(eq=False)
 class Archive:
-    """A tar, indexed in place. `compression` is what it was stored in as a whole, before it was unpacked."""
+    """An indexed tar. `compression` is that of the whole archive before it was decompressed, or None."""
 
     source: Source
     entries: dict[str, Entry]
@@ -137,7 +137,7 @@ class Archive:
         return FileRange(self.source, entry.offset, entry.size)
 
     def _file(self, name: str) -> Entry:
-        """The regular file that `name` is, or that it refers to through links as `tar -x` would make them."""
+        """The regular file `name`, or the one to which it refers through links, followed as `tar -x` follows them."""
         clean = clean_name(name, self.where)
         for _ in range(LINKS):
             entry = self._entry(clean, name)
@@ -206,8 +206,8 @@ def index_archive(source: Source, budget: Budget, compression: str | None = None
 
 
 def _check_parents(found: dict[str, Entry], where: str) -> None:
-    """Raises BadInput for a member below a file or a link: who unpacks `a/b` below a link `a` writes somewhere else."""
-    names = sorted(f"{name}/" for name in found)  # what is below a name comes right behind it
+    """Raises BadInput: a member is below a file or a link. If `a` is a link, unpacking `a/b` would write elsewhere."""
+    names = sorted(f"{name}/" for name in found)  # members below a name come directly after it
     for name, following in itertools.pairwise(names):
         if following.startswith(name) and found[name[:-1]].kind != DIRECTORY:
             what = f"the member {following[:-1]!r:.100} is below {name[:-1]!r:.100}, which is no directory"

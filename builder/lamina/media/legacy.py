@@ -1,7 +1,7 @@
 """The legacy v1 files of an image archive: `<id>/VERSION` and `<id>/json` for each layer, and `repositories`.
 
-Docker before 1.10 reads them (graph/load.go); Mesos (image_tar_puller.cpp, docker/spec.cpp) and old programs that push
-images still do. IDs are derived from content, because Mesos keeps layers by ID and never removes them
+Docker before 1.10 reads them (graph/load.go). So do Mesos (image_tar_puller.cpp, docker/spec.cpp) and old programs that
+push images. IDs are derived from content, because Mesos keeps layers by ID and never removes them
 (store.cpp): an ID depends on the layer, on all layers below it and, for the top layer, on the config.
 """
 

@@ -1,4 +1,4 @@
-"""An image as a daemon gets it; with plain layers, unless `loadable_compressed` makes it."""
+"""The form in which an image is sent to a daemon: here with plain layers, in `loadable_compressed` with others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Loadable(Protocol):
 
 @attrs.frozen(eq=False)
 class PlainImage(Loadable):
-    """The universal archive without its v1 files; all digests and sizes are known.
+    """The universal archive without its v1 files. All digests and sizes must be known.
 
     `cache` and `check` are those of `stream_members`.
     """

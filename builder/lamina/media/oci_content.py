@@ -1,4 +1,4 @@
-"""Everything that an OCI repository needs of images: documents, layers as they are stored there, and names."""
+"""The content of an OCI repository with images: documents, layers as they are stored there, and names."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ from lamina.oci.reference import Reference
 class OciBlob:
     """A layer as a repository stores it.
 
-    `blob` makes the bytes whenever they are read; they are not compared with the descriptor. `layer` has the diff ID,
-    the size of the plain tar unless the layer came compressed, the key of the digest cache if Lamina makes the layer,
-    and its name in errors.
+    `blob` produces the bytes each time they are read, and does not compare them with the descriptor. `layer` has the
+    diff ID, the size of the plain tar unless the layer came compressed, the key of the digest cache if Lamina makes the
+    layer, and its name in errors.
     """
 
     descriptor: Descriptor
@@ -89,10 +89,10 @@ def oci_content(
 ) -> OciContent:
     """The content of a repository with these images and indexes.
 
-    Layers that came compressed keep their bytes, others are compressed as `encoding` says; None: as the image's recipe
-    asks for, or else with gzip. Digests come from the cache, or from reading the layer once. Layers that are read are
-    written compressed to the directory `spool`, if given; blobs then need it. `progress` counts the bytes that are
-    read. `claims` gets what another machine has found out about layers that would be read.
+    Layers that came compressed keep their bytes. Others are compressed as `encoding` says; if it is None, as the
+    image's recipe says, or else with gzip. Digests come from the cache, or from reading the layer once. Layers that are
+    read are written compressed to the directory `spool`, if given; blobs then need it. `progress` counts the bytes that
+    are read. `claims` returns the digests that another machine has computed for layers that would be read.
 
     Raises BadInput: a layer cannot be read, or its digest is wrong; LaminaError: this Python compresses to unusual
     bytes.

@@ -1,6 +1,6 @@
 """Documents and layers of OCI layouts, as a directory or in a tar (OCI image spec v1.1, image-layout.md).
 
-`index.json` lists manifests, or indexes of them with one for each platform. A manifest lists a config and layers.
+`index.json` lists manifests, or indexes with a manifest for each platform. A manifest lists a config and layers.
 Everything is in `blobs/`, under its digest. Skopeo's `dir:` has the same documents under other names.
 """
 
@@ -46,7 +46,7 @@ INDEXES_OF = (OCI_INDEX, DOCKER_INDEX)
 MANIFESTS_OF = (OCI_MANIFEST, DOCKER_MANIFEST)
 
 _LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
-"""How the media types of layers of images begin."""
+"""The beginnings of media types of images' layers."""
 
 _HOSTILE = "readers would differ: the image is hostile"
 
@@ -64,9 +64,9 @@ class Foreign(Blob):
 
 
 def is_image(manifest: Json) -> bool:
-    """Whether readers take the manifest for an image: artifacts, signatures and attestations are manifests, too.
+    """Whether the manifest is that of an image. Artifacts, signatures and attestations have manifests, too.
 
-    Without a valid media type of its config or of a layer it is an image: reading it gives the error.
+    If the media type of its config or of a layer is invalid, it counts as an image, and reading it raises the error.
     """
     config = manifest.get("config")
     kind = str(config.get("mediaType")) if isinstance(config, dict) else ""
@@ -88,7 +88,7 @@ def check_version(members: Members) -> None:
 
 
 def listed(members: Members) -> list[Descriptor]:
-    """What `index.json` lists; of Skopeo's `dir:`, the only manifest. Raises BadInput."""
+    """The entries of `index.json`; for Skopeo's `dir:`, its only manifest. Raises BadInput."""
     if isinstance(members, SkopeoDirectory):
         return [members.manifest]
     where = f"{members.where}({INDEX})"
@@ -98,7 +98,7 @@ def listed(members: Members) -> list[Descriptor]:
 
 
 def manifests_in(index: object, where: str) -> list[Descriptor]:
-    """What an index lists. Raises BadInput."""
+    """The entries of an index. Raises BadInput."""
     fields = expect(index, dict, "the index", where)
     if "layers" in fields or "config" in fields:
         raise BadInput(where, "an index that is a manifest too", _HOSTILE)
@@ -109,12 +109,12 @@ def manifests_in(index: object, where: str) -> list[Descriptor]:
 
 
 def descriptor_name(descriptor: Descriptor) -> str | None:
-    """The whole name, if the descriptor has it; else what some tools write in its place, which may be the tag alone."""
+    """The name in the descriptor: the complete one if there is one, else a name or a tag as other tools write it."""
     return descriptor.annotations.get(CONTAINERD_NAME) or descriptor.annotations.get(REF_NAME)
 
 
 def blob_where(members: Members, digest: Digest) -> str:
-    """What errors call a blob."""
+    """The name of a blob in errors."""
     return f"{members.where}({members.path_of(digest)})"
 
 
@@ -131,11 +131,11 @@ def read_linked(
 
 
 def read_manifest(members: Members, descriptor: Descriptor) -> Json:
-    """The manifest or the index to which a descriptor refers. Raises BadInput; also where readers see one as both."""
+    """The manifest or the index to which a descriptor refers. Raises BadInput, also if it could be read as both."""
     where = blob_where(members, descriptor.digest)
     document = read_linked(members, descriptor, MANIFEST)[1]
     if document.get("mediaType", descriptor.media_type) != descriptor.media_type:
-        what = f"calls itself {document['mediaType']!r:.80}, what leads to it {descriptor.media_type!r:.80}"
+        what = f"has the media type {document['mediaType']!r:.80}, but {descriptor.media_type!r:.80} in its descriptor"
         raise BadInput(where, what, _HOSTILE)
     if descriptor.media_type in MANIFESTS_OF and "manifests" in document:
         raise BadInput(where, "a manifest that is an index too", _HOSTILE)
@@ -176,7 +176,7 @@ def texts_in(document: Json) -> dict[str, str]:
 
 
 def own_annotations(descriptor: Descriptor) -> dict[str, str]:
-    """The annotations of a descriptor without names, which each writer writes itself."""
+    """The annotations of a descriptor, except the names, which Lamina writes itself."""
     return {key: value for key, value in descriptor.annotations.items() if key not in (CONTAINERD_NAME, REF_NAME)}
 
 

@@ -61,7 +61,7 @@ def _write_layout(
 
 
 def _place_blobs(blobs: Sequence[OciBlob], top: Path, progress: Counter) -> None:
-    """Give each layer that was compressed into the layout its name, and write the others."""
+    """Rename the layers that were compressed into the layout, and write the others."""
     others = []
     for each in blobs:
         path = top / blob_path(each.descriptor.digest)
@@ -76,7 +76,7 @@ def _place_blobs(blobs: Sequence[OciBlob], top: Path, progress: Counter) -> None
         _write_file(top / blob_path(each.descriptor.digest), _counted(each.checked.chunks(), count))
 
     _for_each(others, write, dict.fromkeys(range(len(others))), progress)
-    for left in (top / "blobs" / "sha256").glob("*.part"):  # of layers that have turned out to be equal
+    for left in (top / "blobs" / "sha256").glob("*.part"):  # of layers that are equal to others
         left.unlink()
 
 

@@ -41,10 +41,10 @@ from lamina.oci.strict_json import Json, items_of
 
 
 def candidates(members: Members, architecture: str, *, exact: bool = False) -> list[Candidate]:
-    """The images of a layout. An image that several entries name is one candidate; so are the platforms of one name.
+    """The images of a layout. Entries for the same image are one candidate, and so are the platforms of one name.
 
-    Artifacts, signatures and attestations beside the images are left out. Without `exact`, an image that is there for
-    another architecture only is taken. Raises BadInput.
+    Artifacts, signatures and attestations beside the images are left out. Without `exact`, an image that exists only
+    for another architecture is used. Raises BadInput.
     """
     check_version(members)
     entries = listed(members)
@@ -121,17 +121,17 @@ def _all_platforms(members: Members, entries: list[Descriptor], names: tuple[str
 
 @attrs.define(eq=False)
 class _Choice:
-    """The choice of one of the manifests that indexes list. `where` is what errors call the index."""
+    """The choice of one of the manifests that indexes list. `where` is the name of the index in errors."""
 
     members: Members
     where: str
     _seen: set[Digest] = attrs.field(factory=set)
 
     def of(self, entries: Sequence[Descriptor], architecture: str, exact: bool) -> Descriptor:
-        """The first manifest for Linux on the architecture whose blobs are all there.
+        """The first manifest for Linux on the architecture whose blobs all exist.
 
-        Without `exact`, one for another platform if its blobs are all there, and those of no other. Raises BadInput;
-        also if one before it is damaged, which other readers could take.
+        Without `exact`, if there is none, the only manifest for another platform whose blobs all exist. Raises
+        BadInput, also if a manifest before the chosen one is damaged, because other readers could use that.
         """
         manifests = list(self._manifests(entries, 0, None))
         if len(entries) == 1 and manifests == list(entries):
@@ -147,9 +147,9 @@ class _Choice:
         return for_platform(described, "linux", architecture, self.where)
 
     def _manifests(self, entries: Sequence[Descriptor], depth: int, platform: Json | None) -> Iterator[Descriptor]:
-        """What the entries lead to through indexes, in their order, each once.
+        """The manifests that the entries refer to, directly or through indexes, in order, each once.
 
-        What an index lists without a platform has that of the index.
+        An entry without a platform gets the platform of its index.
         """
         for entry in entries:
             if entry.digest in self._seen:
@@ -174,7 +174,7 @@ class _Choice:
             return False
 
     def _is_whole(self, descriptor: Descriptor) -> bool:
-        """Whether it is an image whose blobs are all there that are not kept elsewhere by design. Raises BadInput."""
+        """Whether it is an image, and all its blobs exist that are not kept elsewhere by design. Raises BadInput."""
         if descriptor.media_type not in MANIFESTS_OF or self.members.path_of(descriptor.digest) not in self.members:
             return False
         manifest = read_manifest(self.members, descriptor)
@@ -187,7 +187,7 @@ class _Choice:
 
 
 def _platform(members: Members, descriptor: Descriptor) -> Json | None:
-    """The platform of an entry: its own; of a manifest without one, that in its config, as for containerd."""
+    """The platform of an entry: its own, or else that in the manifest's config, as containerd does."""
     stated = descriptor.platform or {}
     if (stated.get("os") and stated.get("architecture")) or descriptor.media_type not in MANIFESTS_OF:
         return descriptor.platform
@@ -200,7 +200,7 @@ def _platform(members: Members, descriptor: Descriptor) -> Json | None:
 
 
 def _may_be_image(members: Members, entry: Descriptor) -> bool:
-    """Whether the entry refers to an index or an image. What cannot be read counts: reading it gives the error."""
+    """Whether the entry refers to an index or an image; also if it cannot be read, since reading raises the error."""
     if entry.media_type in INDEXES_OF or members.path_of(entry.digest) not in members:
         return True
     if entry.media_type not in MANIFESTS_OF:

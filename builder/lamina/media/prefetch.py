@@ -26,7 +26,7 @@ from lamina.oci.strict_json import Json, expect, parse_json
 from lamina.store.closure import split_store_path
 
 _TIMEOUT = 300
-"""Seconds for a manifest. Pulling takes as long as it takes."""
+"""Seconds for a manifest. Pulling has no time limit."""
 
 
 @attrs.frozen
@@ -113,7 +113,7 @@ def _manifest_digest(request: Request) -> Digest:
     words = ("inspect", "--raw", f"--tls-verify={_flag(request)}", f"docker://{name}")
     raw = Skopeo(*words, subject=name).result(_TIMEOUT)
     if request.digest and sha256(raw) != request.digest:
-        raise BadInput(name, f"the registry's manifest has the digest {sha256(raw)}", "ask another registry")
+        raise BadInput(name, f"the registry's manifest has the digest {sha256(raw)}", "use another registry")
     document = expect(parse_json(raw, name), dict, "the manifest", name)
     if "manifests" not in document:
         if document.get("mediaType", OCI_MANIFEST) not in (OCI_MANIFEST, DOCKER_MANIFEST) or "config" not in document:
@@ -129,8 +129,8 @@ def _manifest_digest(request: Request) -> Digest:
 def pull_layout(reference: str, directory: Path, *, platform: str | None = None, tls_verify: bool = True) -> Path:
     """Copy the image `docker://...` into a new OCI layout below the directory, its layers as the registry has them.
 
-    `platform` is the architecture, in Go's words; default: this machine's. Raises BadInput: not a name; LaminaError:
-    Skopeo is missing, or it failed.
+    `platform` is `ARCH` or `OS/ARCH` in Go's words, of which the architecture is used; default: this machine's. Raises
+    BadInput: not a name; LaminaError: Skopeo is missing, or it failed.
     """
     name = reference.removeprefix("docker://")
     Request.parse(name)

@@ -30,9 +30,9 @@ def open_members(path: Path) -> Members:
 
 
 def candidates(members: Members, architecture: str, *, exact: bool = False) -> list[Candidate]:
-    """Every image that there is. An archive that is both kinds is read as a docker archive.
+    """All images in the files. With `exact`, reading an image for another architecture raises BadInput.
 
-    With `exact`, an image for another architecture is an error when it is read. Raises BadInput.
+    Raises BadInput: there is no image, or a document cannot be read.
     """
     if is_docker_archive(members):
         found = docker_archive.candidates(members)
@@ -50,7 +50,7 @@ def _platforms(members: Members, architecture: str) -> list[Candidate]:
 
 
 def _exactly(candidate: Candidate, others: Callable[[], list[Candidate]], architecture: str, where: str) -> Candidate:
-    """The candidate if it is for the architecture, else the one of `others` that is and has the same names.
+    """A candidate that reads the image for the architecture: this one, or the one of `others` with the same names.
 
     A docker archive shows one platform of an image; the OCI layout in the same file may have the others.
     """
@@ -77,7 +77,7 @@ def is_docker_archive(members: Members) -> bool:
 
 
 def has_layout(members: Members) -> bool:
-    """Whether it is an OCI layout, or the like of Skopeo. podman and Skopeo need no `oci-layout`."""
+    """Whether it is an OCI layout, or a `dir:` of Skopeo. podman and Skopeo do not need the file `oci-layout`."""
     return isinstance(members, SkopeoDirectory) or oci_layout.INDEX in members
 
 

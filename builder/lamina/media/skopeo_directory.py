@@ -31,11 +31,11 @@ class SkopeoDirectory(Directory):
 
 
 def as_skopeo_directory(directory: Directory) -> SkopeoDirectory | None:
-    """The directory as one that Skopeo wrote; None for another one. Raises BadInput: its manifest cannot be read."""
+    """The directory if Skopeo wrote it as `dir:`, else None. Raises BadInput: its manifest cannot be read."""
     if MANIFEST not in directory or "index.json" in directory:
         return None
     blob = directory.blob(MANIFEST)
-    if not blob.source.read(0, 512).lstrip().startswith(b"{"):  # that of a docker archive is an array
+    if not blob.source.read(0, 512).lstrip().startswith(b"{"):  # in a docker archive it is an array
         return None
     where = f"{directory.where}({MANIFEST})"
     data, value = directory.documents.read(blob, spelling.MANIFEST, where)

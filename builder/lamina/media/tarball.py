@@ -28,7 +28,7 @@ from lamina.oci.digest import Digest
 from lamina.tar.write import DIRECTORY, END, SYMLINK, Member, header, padding, stored_size
 
 MTIME = 1
-"""Seconds since 1970 of every member: what Nix gives its files."""
+"""The time of every member, in seconds since 1970. It is the time that Nix gives files in the store."""
 
 
 @attrs.frozen
@@ -89,8 +89,8 @@ def write(
 ) -> None:
     """Write the images to the output that the user names: a file appears whole or not at all.
 
-    Layers whose digests are remembered are hashed too where that costs little: everywhere but into a pipe, into which
-    the system moves files by itself. With `check` there as well. `left_out` are the layers that `arrange` leaves out.
+    Layers whose digests are remembered are hashed again, except when writing to a pipe without `check`: the kernel can
+    move file data into a pipe, and hashing would read it. `left_out` are the layers that `arrange` leaves out.
 
     Raises BadInput: a layer cannot be read, or its digest is wrong; LaminaError: the output cannot be written.
     """
@@ -133,7 +133,7 @@ def fill(
             again = arrange(with_layers(images, reader.layers))
             if _shape(again) == _shape(members):
                 break
-            members = again  # two layers have turned out to be equal, so only one of them is stored
+            members = again  # two layers are equal, so only one of them is stored
             file.truncate(0)
     offset = 0
     for item in again:
@@ -182,7 +182,10 @@ def stream_members(
 
 
 def _checked(item: Layer, cache: Cache | None, *, check: bool) -> Iterator[Piece]:
-    """The layer's bytes. Those of a base are compared with their diff ID; of ours, whose digest we made, the length."""
+    """The layer's bytes. A base's layer is compared with its diff ID, a layer of Lamina's with its size only.
+
+    With `check`, a layer of Lamina's is compared with its diff ID, too.
+    """
     if not item.key:
         yield from hashing(item, lambda _: None)
     elif check:
@@ -226,5 +229,5 @@ def _offsets(members: Iterable[ArchiveMember]) -> dict[int, int]:
 
 
 def _shape(members: Iterable[ArchiveMember]) -> list[tuple[int, int]]:
-    """What must not differ between the first arrangement and the last."""
+    """The sizes and layers of the members, which must be equal in the first and the last arrangement."""
     return [(stored_size(item.member), -1 if item.layer is None else item.layer) for item in members]

@@ -40,7 +40,8 @@ def write_thin(image: Image, old: Image, output: str, *, compressor: str = "none
     """
     if len(image.names) > 1:
         names = ", ".join(name.familiar for name in image.names)
-        raise BadInput(image.where, f"has several names: {names:.200}", "choose one by its name, for podman's sake")
+        remedy = "choose one by its name: with several, podman needs all layers"
+        raise BadInput(image.where, f"has several names: {names:.200}", remedy)
     cache = Cache.of_user()
     image, old = with_digests(image, None if check else cache), with_digests(old, cache)
     count = common_layers(image.diff_ids, [old.diff_ids])

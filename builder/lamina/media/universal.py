@@ -1,4 +1,4 @@
-"""The universal archive: at once a docker archive, with the legacy v1 files, and an OCI image layout.
+"""The universal archive: a docker archive with the legacy v1 files, and an OCI image layout, in one tar.
 
 Every distinct layer is stored once, as a regular member named by its digest; everything else refers to it.
 `docs/design/archive.md` lists which reader needs which property.

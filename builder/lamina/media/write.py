@@ -41,8 +41,8 @@ def write(
 
     The file `output` appears whole or not at all; `-` is standard output. `format` is a key of `FORMATS`,
     `oci-archive`, or `oci-layout`, which is a directory. `compressor` (of the archive as a whole) is one of
-    `lamina.data.compressors.COMPRESSORS`. In the OCI formats, `layer_compressor` is `gz`, `zstd` or `none`, with a
-    `layer_level`; layers that are compressed already keep their bytes unless `compress_again`. Digests of layers are
+    `lamina.data.compressors.COMPRESSORS`. In the OCI formats, `layer_compressor` is one of `LAYER_COMPRESSORS` there,
+    with a `layer_level`; layers that came compressed keep their bytes unless `compress_again`. Digests of layers are
     remembered in the user's cache directory; with `check` every layer is hashed nevertheless.
 
     Raises BadUsage: an unknown format, compressor or level, or no image; BadInput: a layer cannot be read, a digest is

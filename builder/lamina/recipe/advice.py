@@ -1,4 +1,4 @@
-"""Warnings about images that are legal, and lack what most programs need."""
+"""Warnings about images that are valid, but lack files that most programs need."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BUNDLE = r"(?:nss-)?cacert(?:-|$)|ca-certificates(?:-|$)"
 
 
 def advice(recipe: Recipe) -> Iterator[str]:
-    """What the image lacks. Nothing about an image on a base, which may have all of it, or about an empty one.
+    """What the image lacks. Nothing for an image on a base, which may contain everything, or for an empty image.
 
     Raises BadInput: a layer of files cannot be read.
     """

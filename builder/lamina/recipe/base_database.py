@@ -1,7 +1,7 @@
-"""Reading the Nix database of a base image: which of its store paths Nix knows there, and what it knows about them.
+"""Reading the Nix database of a base image: its registered store paths, with their hashes and references.
 
-The file is from elsewhere, and SQLite is a large program: views, generated columns and shared pages make gigabytes of a
-few kilobytes. So nothing but two plain tables is read, without indexes, and rows, bytes and steps are counted.
+The file may be hostile: with views, generated columns and shared pages, SQLite can turn a few kilobytes into gigabytes.
+So only two plain tables are read, without indexes, and rows, bytes and steps are counted.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _TABLES = {"ValidPaths": {"id", "path", "hash", "narSize", "sigs", "ca"}, "Refs"
 """The columns that are read."""
 
 _TRIGGERS = {"DeleteSelfRefs"}
-"""That Nix makes itself; nothing is written here, so it does not run."""
+"""Triggers that Nix itself creates. They do not run, because nothing is written."""
 
 
 def registered_in(layers: Sequence[Layer], held: Iterable[str]) -> list[Registration]:
-    """What the database in the layers of an image says about those store paths (`HASH-NAME`) that are in the layers.
+    """The rows of an image's database for the store paths (`HASH-NAME`) in `held`, which are in its layers.
 
-    Nothing for an image without a database. A path that refers to one that is not in the layers is left out, because
-    Nix demands that all references are valid. Raises BadInput: the database is damaged, or is not a Nix database.
+    Empty for an image without a database. A path is left out if a path that it refers to is not in the layers, because
+    Nix requires that all references are valid. Raises BadInput: the database is damaged, or is not a Nix database.
     """
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "db.sqlite")
@@ -52,7 +52,7 @@ def registered_in(layers: Sequence[Layer], held: Iterable[str]) -> list[Registra
 
 
 def _closed(rows: dict[str, Registration]) -> dict[str, Registration]:
-    """Without the paths that refer to others, directly or not, that are not among them."""
+    """The rows without the paths that refer, directly or indirectly, to a path without a row."""
     referrers: dict[str, list[str]] = {}
     for path, row in rows.items():
         for target in row.references:
@@ -99,7 +99,10 @@ def _size(file: Path) -> int:
 
 
 def _valid_paths(connection: sqlite3.Connection, held: set[str], stored: int, where: str) -> dict[int, Registration]:
-    """Without references, by the numbers that these use. `stored` is the size of the database."""
+    """The rows of the held paths, without references, by row number, which the table Refs uses.
+
+    `stored` is the size of the database.
+    """
     rows: dict[int, Registration] = {}
     numbers: set[int] = set()
     query = "SELECT id, path, hash, narSize, sigs, ca FROM ValidPaths NOT INDEXED"
@@ -120,7 +123,7 @@ def _valid_paths(connection: sqlite3.Connection, held: set[str], stored: int, wh
 def _with_references(
     connection: sqlite3.Connection, rows: dict[int, Registration], where: str
 ) -> Iterable[Registration]:
-    """The same with their references. One to a path that is not among the rows has the empty text in its place."""
+    """The rows with their references. A reference to a path without a row is the empty string."""
     references: dict[int, set[str]] = {}
     query = "SELECT referrer, reference FROM Refs NOT INDEXED"
     for count, (referrer, reference) in enumerate(connection.execute(query), 1):
@@ -143,7 +146,7 @@ def _text(value: object) -> str | None:
 
 
 def _extract(layers: Sequence[Layer], name: str, target: Path) -> str | None:
-    """Copy a file out of an image. What errors call it, or None if the image does not show it. Raises BadInput."""
+    """Copy a file out of an image; returns its name for errors, or None if there is no such file. Raises BadInput."""
     parts = name.split("/")
     parents = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
     headers = Meter(LAYER_MEMBERS)

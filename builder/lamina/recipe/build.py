@@ -1,4 +1,4 @@
-"""From recipe to image: the base, the layers on top of it, the config of both."""
+"""From recipe to image: the base, the layers on top of it, and the config."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def image_on(recipe: Recipe, base: Image, base_files: BaseFiles | None) -> Image
 
 
 def _with_options(image: Image, options: OciOptions) -> Image:
-    """The image with what its recipe asks for in a registry. Raises BadInput: a level that the compressor lacks."""
+    """The image with the recipe's annotations and layer encoding. Raises BadInput: the compressor has no such level."""
     from lamina.image.annotate import parse_annotations
     from lamina.image.encoding import layer_encoding
 
@@ -120,7 +120,7 @@ def _title(infos: Sized) -> str:
 
 
 def _root_layer(requested: RootLayer, base_files: BaseFiles | None, known: NarHashes) -> Layer:
-    """The trees are looked at now: which files there are, and in which store paths, is a part of the key."""
+    """The layer of files at the root. Lists the trees' files now, because they are part of the layer's key."""
     where, weight, origin = "the layer of files at the root", _weight(requested.trees), Origin("root", requested.trees)
     try:
         items = _root_items(requested, base_files)
@@ -162,7 +162,7 @@ def _weight(infos: Iterable[PathInfo]) -> int:
 
 
 def _history(requested: RecipeLayer, created: str) -> Json:
-    """One line for `docker history`; names without hashes, so that it can be read."""
+    """One line for `docker history`, with names without hashes."""
     if isinstance(requested, StoreLayer):
         names = sorted({info.name for info in requested.paths})
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""

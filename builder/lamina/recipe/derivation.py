@@ -58,13 +58,13 @@ class Attributes(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """What the user called it: errors about what the user wrote start so."""
+        """The beginning of errors about the user's arguments: the name of the image."""
         names = (self.fields.get("image") or {}).get("names") or [{}]
         name = names[0].get("name") if isinstance(names[0], dict) else None
         return f'image "{name}"' if name else str(self.where)
 
     def info(self, path: str) -> PathInfo:
-        """The store path; of a path below one, its content is fixed by the store path's."""
+        """The store path with hash, size and references. A path below a store path has those of the store path."""
         known = self.graph.get(path) or self.graph.get(store_path_in(path) or "")
         if known is None:
             raise BadInput(self.where, f"the closure graph does not contain {path}", "the graph is damaged")
@@ -100,7 +100,7 @@ def make_database(path: Path) -> Iterator[bytes]:
 
     attributes = Attributes.read(path)
     recipe = _recipe(attributes)
-    there = {info.path for layer in recipe.layers if isinstance(layer, StoreLayer) for info in layer.paths}
+    own = {info.path for layer in recipe.layers if isinstance(layer, StoreLayer) for info in layer.paths}
     paths = {}
     if recipe.base:
         from lamina.image.contents import store_paths
@@ -109,10 +109,10 @@ def make_database(path: Path) -> Iterator[bytes]:
         base = open_base(recipe.base, recipe.architecture)
         held = set[str]().union(*store_paths(base.layers))
         paths = {row.path: row for row in registered_in(base.layers, held)}
-    paths |= {name: registration(attributes.info(name)) for name in there}
+    paths |= {name: registration(attributes.info(name)) for name in own}
     stamp = attributes.fields.get("storeStamp") or {}
     owner = Stamp(stamp.get("uid", attributes.number("uid")), stamp.get("gid", attributes.number("gid")))
-    roots = [name for name in strings(attributes.fields.get("registered"), "registered", path) if name in there]
+    roots = [name for name in strings(attributes.fields.get("registered"), "registered", path) if name in own]
     made = attributes.fields.get("made")
     return database_layer(paths.values(), owner, roots, Path(expect(made, str, "made", path)) if made else None)
 
@@ -123,7 +123,7 @@ def _recipe(attributes: Attributes) -> Recipe:
     image = expect(attributes.fields.get("image"), dict, "image", path)
     config = attributes.text("config")
     at_root = _at_root(attributes)
-    below = _siblings([_read_layers(Path(file)) for file in strings(attributes.fields.get("layers"), "layers", path)])
+    below = _joined([_read_layers(Path(file)) for file in strings(attributes.fields.get("layers"), "layers", path)])
     # The database lists packages in copyToRoot, so they are store paths of the image, too.
     registered = attributes.infos("registered")
     needed = (
@@ -164,7 +164,7 @@ def _at_root(attributes: Attributes) -> list[RecipeLayer]:
     listed = expect(attributes.fields.get("rules") or [], list, "rules", attributes.where)
     rules = tuple(parse_rule(rule, attributes.where) for rule in listed)
     keep, links = bool(attributes.fields.get("keepDirlinks")), bool(attributes.fields.get("links"))
-    # Only the image itself knows that there is no base, whose root directory would get another owner and mode.
+    # A base's root directory must keep its owner and mode. buildLayer does not know whether there will be a base.
     image = attributes.fields.get("image")
     top = image is not None and not image.get("base")
     return [RootLayer(tuple(trees), stamp, keep, links, rules, top)]
@@ -173,11 +173,11 @@ def _at_root(attributes: Attributes) -> list[RecipeLayer]:
 def _needed(
     attributes: Attributes, documents: list[PathInfo], at_root: list[RecipeLayer], paths: Iterable[PathInfo] = ()
 ) -> list[PathInfo]:
-    """The paths, and what the image's own pieces refer to, at any distance.
+    """The store paths of the image: `paths`, and everything that the documents and the files at the root depend on.
 
-    A piece itself is not shipped as a store path, since its content goes to another place of the image; unless
-    something in the image refers to it: a program that is copied to the root still looks for itself in the store, and
-    links to the files of a tree lead there.
+    The documents, trees and tars themselves are left out, since their content is elsewhere in the image, unless a store
+    path or a file in the image refers to them: a copied program may look for its own store path, and links to the files
+    of a tree refer to it.
     """
     start = {info.path for info in paths}
     pieces = list(documents)
@@ -191,8 +191,8 @@ def _needed(
 
 
 def _referred_to(attributes: Attributes, layer: RootLayer) -> set[str]:
-    """The store paths that the files at the root refer to. Says which files hide others that differ from them."""
-    from lamina.store.references import root_files  # an image without files at its root does without
+    """The store paths that the files at the root refer to. Warns about files that hide different files."""
+    from lamina.store.references import root_files  # only images with files at their root need it
 
     based = bool((attributes.fields.get("image") or {}).get("base"))
     files = root_files(layer.trees, attributes.graph, links=layer.links, keep_dirlinks=layer.keep_dirlinks, based=based)
@@ -204,10 +204,11 @@ def _referred_to(attributes: Attributes, layer: RootLayer) -> set[str]:
 
 
 _WARNINGS = 5
+"""Hidden files that are named; others are counted."""
 
 
 def _warn(attributes: Attributes, text: str) -> None:
-    """Once: the database of an image is made from the same attributes."""
+    """Print a warning once: the derivation of the database has the same attributes, and prints it."""
     if not attributes.fields.get("database"):
         print(printable(f"warning: {attributes.subject}: {text}"), file=sys.stderr)
 
@@ -274,7 +275,7 @@ def _time(attributes: Attributes, text: str, what: str) -> str:
         command = ["date", "--utc", f"--date={text}", "+%Y-%m-%dT%H:%M:%SZ"]
     import subprocess  # few images need it
 
-    # With structured attributes, what a derivation sets is no variable of its builder.
+    # With structured attributes, attributes of a derivation are not environment variables of its builder.
     env = os.environ | {"PATH": str(attributes.fields.get("PATH") or os.environ.get("PATH", ""))}
     try:
         return subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
@@ -283,7 +284,7 @@ def _time(attributes: Attributes, text: str, what: str) -> str:
         raise BadInput(attributes.subject, f"{what} is {shown(text)}", remedy) from None
 
 
-def _siblings(layers: list[list[RecipeLayer]]) -> list[RecipeLayer]:
+def _joined(layers: list[list[RecipeLayer]]) -> list[RecipeLayer]:
     """The layers of several derivations, bottom first. A store path stays in the first layer that contains it."""
     taken: set[str] = set()
     result: list[RecipeLayer] = []

@@ -15,11 +15,11 @@ NarHashes = Mapping[bytes, str]
 """The NAR hash of each store path that a recipe names."""
 
 _VERSION = 2
-"""Of keys."""
+"""Version of the keys."""
 
 
 def nar_hashes(layers: Iterable[RecipeLayer]) -> dict[bytes, str]:
-    """The NAR hashes in a recipe, without those of paths for which it has two."""
+    """The NAR hashes in a recipe, without paths for which it has two different ones."""
     found: dict[bytes, str] = {}
     ambiguous: set[bytes] = set()
     for layer in layers:
@@ -32,7 +32,7 @@ def nar_hashes(layers: Iterable[RecipeLayer]) -> dict[bytes, str]:
 
 
 def layer_key(layer: RecipeLayer, items: Sequence[Item] = (), **facts: object) -> str:
-    """The key of a layer. `items`: those of its members whose place the NAR hashes in the layer do not determine."""
+    """The key of a layer. `items` are the members whose path the NAR hashes in the layer do not determine."""
     fields = layer_json(layer)
     fields.pop("why", None)
     members = sha256("".join(map(_description, items)).encode())
@@ -40,16 +40,16 @@ def layer_key(layer: RecipeLayer, items: Sequence[Item] = (), **facts: object) -
 
 
 def _description(item: Item) -> str:
-    """Everything about a member but its data. `repr` of the member itself takes four times as long."""
-    it = item.member
-    return repr((it.name, it.kind, it.size, it.mode, it.uid, it.gid, it.mtime, it.link, it.device, it.xattrs))
+    """All fields of a member. `repr` of the member itself takes four times as long."""
+    m = item.member
+    return repr((m.name, m.kind, m.size, m.mode, m.uid, m.gid, m.mtime, m.link, m.device, m.xattrs))
 
 
 def root_key(layer: RootLayer, items: Sequence[Item], known: NarHashes) -> str | None:
-    """The key of files at the root; None if a file lies in a store path whose NAR hash the recipe does not have.
+    """The key of files at the root; None if a file is in a store path whose NAR hash the recipe does not have.
 
-    Symbolic links to directories lead to other store paths than the trees, and what is copied from there is not
-    determined by the NAR hash of a tree, which has only the link.
+    A symbolic link to a directory may lead out of the trees into another store path. The NAR hash of the tree covers
+    only the link, not the files that are copied from there.
     """
     owners: dict[bytes, bytes | None] = {}
     for item in items:
@@ -64,7 +64,7 @@ def root_key(layer: RootLayer, items: Sequence[Item], known: NarHashes) -> str |
 
 
 def _owner(directory: bytes, known: NarHashes) -> bytes | None:
-    """The path with a NAR hash in which the directory lies."""
+    """The path with a known NAR hash that contains the directory; None if there is none."""
     while directory not in known:
         above = os.path.dirname(directory)
         if above == directory:

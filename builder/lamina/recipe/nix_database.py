@@ -1,7 +1,7 @@
 """The layer with Nix' database of the store paths in the image, and garbage-collector roots that keep them.
 
-The database is written here because `nix-store --load-db` stores the time, and its file is not reproducible. The same
-paths in any order give the same bytes; the field of SQLite's header with the library's version is set to a fixed one.
+The database is written here because `nix-store --load-db` stores the current time, so its file is not reproducible. The
+same paths in any order give the same bytes. The field with the library's version in SQLite's header is a fixed value.
 The schema is number 10, which every Nix since 2.0 reads (libstore: schema.sql, local-store.cc).
 """
 
@@ -26,7 +26,7 @@ SCHEMA = b"10"
 
 _STATE = "nix/var/nix"
 DATABASE = f"{_STATE}/db/db.sqlite"
-"""Where Nix keeps it."""
+"""The path of the database."""
 
 _ROOTS = f"{_STATE}/gcroots/docker"
 
@@ -147,7 +147,7 @@ def database_layer(
 
 
 def _directories(layer: Path) -> dict[str, tarfile.TarInfo]:
-    """The directories of a layer of ours, by name."""
+    """The directories of a layer that Lamina wrote, by name."""
     with tarfile.open(layer) as archive:
         return {info.name: info for info in archive if info.isdir()}
 

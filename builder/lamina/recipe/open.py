@@ -64,7 +64,7 @@ def open_image(
 def open_all_platforms(
     path: str | os.PathLike[str], *, platform: str | None = None, name: str | None = None, tag: str | None = None
 ) -> list[Image | ImageIndex]:
-    """As `open_images`, but without a `platform` an image for several platforms comes with all of them.
+    """As `open_images`, but without `platform`, an image for several platforms is an `ImageIndex` with all of them.
 
     Raises BadInput as `open_images` does, and if an index lists an image that is missing.
     """
@@ -125,7 +125,7 @@ def build_image(recipe: Recipe | str | os.PathLike[str]) -> Image:
 
 
 def open_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """The recipe at `path`; `-` is standard input. Raises BadInput: something else, which the error names."""
+    """The recipe at `path`; `-` is standard input. Raises BadInput: it is not a recipe; the error says what it is."""
     path = Path(path)
     remedy = "give the JSON file that the attribute `recipe` of an image builds"
     if os.path.isdir(path):
@@ -162,7 +162,7 @@ def open_base(base: Base, architecture: str | None) -> Image:
 
 
 def open_base_files(base: Base, architecture: str | None, *, data: bool = False) -> tuple[Image, BaseFiles]:
-    """The base image, and the file system that it makes; `data`: with the content of its files. Raises BadInput."""
+    """The base image and its file system; with `data`, also the content of its files. Raises BadInput."""
     from lamina.image.base_files import BaseFiles
 
     image = open_base(base, architecture)

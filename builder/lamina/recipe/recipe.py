@@ -44,7 +44,10 @@ class StoreLayer(NamedTuple):
 
 
 class RootLayer(NamedTuple):
-    """A layer of trees at the root of the image, a later one over an earlier one, as copies or as links."""
+    """A layer of trees at the root of the image, as copies or as links. Later trees replace files of earlier ones.
+
+    With `top`, the layer has an entry for the root directory itself.
+    """
 
     trees: tuple[PathInfo, ...]
     stamp: Stamp = Stamp()
@@ -64,7 +67,7 @@ RecipeLayer = StoreLayer | RootLayer | TarLayer
 
 
 class OciOptions(NamedTuple):
-    """What an image has in a registry: how its layers are compressed (None: as Lamina chooses), its annotations."""
+    """The options of an image for OCI formats and registries. A compressor or level of None is Lamina's default."""
 
     layer_compressor: str | None = None
     layer_level: int | None = None
@@ -113,6 +116,7 @@ def starts_as_recipe(data: bytes) -> bool:
 
 
 def parse_recipe(value: object, where: object) -> Recipe:
+    """The recipe in a JSON value; `where` is its name in errors. Raises BadInput as `read_recipe` does."""
     fields = expect(value, dict, "a recipe", where)
     version = fields.get("version")
     if type(version) is not int or version != VERSION:
@@ -133,7 +137,7 @@ def parse_recipe(value: object, where: object) -> Recipe:
         listed = named(fields["references"], _store_paths(layers), where)
         layers = with_references(layers, listed)
     return Recipe(
-        names=tuple(dict.fromkeys(names)),  # one that stands twice is one
+        names=tuple(dict.fromkeys(names)),  # a repeated name counts once
         architecture=expect(fields.get("architecture"), str, "architecture", where),
         created=check_timestamp(fields.get("created"), "created", where),
         config=check_config(expect(fields.get("config"), dict, "config", where), where),
@@ -168,7 +172,7 @@ def _oci_json(oci: OciOptions) -> Json:
 
 
 def with_references(layers: Iterable[RecipeLayer], references: Mapping[str, tuple[str, ...]]) -> list[RecipeLayer]:
-    """The layers, whose store paths have these references."""
+    """The layers with these references of their store paths."""
 
     def completed(info: PathInfo) -> PathInfo:
         return info._replace(references=references.get(info.path, ()))
@@ -184,7 +188,7 @@ def _store_paths(layers: Iterable[RecipeLayer]) -> Iterator[PathInfo]:
 
 
 def recipe_json(recipe: Recipe) -> Json:
-    """The recipe as JSON: `parse_recipe` of it gives the recipe back."""
+    """The recipe as JSON, which `parse_recipe` reads."""
     references = {"references": numbered(_store_paths(recipe.layers))} if recipe.has_references else {}
     oci = {"oci": _oci_json(recipe.oci)} if recipe.oci else {}
     return {
@@ -238,7 +242,7 @@ def _name(item: Any, where: object) -> Reference:
 
 
 def parse_base(item: Any, where: object) -> Base:
-    """`base`. Raises BadInput."""
+    """The field `base`. Raises BadInput."""
     fields = expect(item, dict, "base", where)
     _only(fields, ("path", "name", "tag"), "base", where)
     for key in ("name", "tag"):

@@ -1,7 +1,8 @@
-"""References between the store paths of a recipe, as the recipe has them: numbers instead of names.
+"""References between the store paths of a recipe, in the form of the recipe: numbers instead of names.
 
-`references` has a string for each store path of the layers of kind `store`, in their order, each path once: the numbers
-of the paths to which it refers. A closure of 2,000 paths takes 60 kB so, and 1 MB with names.
+`references` has a string for each store path of the layers of kind `store`, in their order, each path once. The string
+contains the numbers of the paths to which it refers. A closure of 2,000 paths takes 60 kB in this form, and 1 MB with
+names.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _REMEDY = "the recipe is damaged: build it again"
 
 
 def numbered(infos: Iterable[PathInfo]) -> list[str]:
-    """The field `references`. References to paths that are not among these are left out."""
+    """The value of the field `references`. References to other paths than these are left out."""
     listed = {info.path: info for info in infos}
     number = {path: str(position) for position, path in enumerate(listed)}
     return [" ".join(number[name] for name in info.references if name in number) for info in listed.values()]

@@ -285,7 +285,7 @@ def test_a_manifest_that_calls_itself_something_else(itself: object, tmp_path: P
     refused(
         oci_layout([descriptor(manifest, "manifest.v1+json")], blobs),
         tmp_path / "it.tar",
-        f"calls itself {re.escape(repr(itself))}, what leads to it .*; readers would differ",
+        f"has the media type {re.escape(repr(itself))}, but .* in its descriptor; readers would differ",
     )
 
 
