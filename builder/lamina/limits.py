@@ -208,7 +208,7 @@ ERROR_BYTES = 64 << 10
 """Bytes that are read from the end of a program's error output."""
 
 ATTACHED_BYTES = 32 << 20
-"""Size of a document that `lamina attach` puts beside an image: the bill of materials of a large image has 10 MB."""
+"""Size of a document that `lamina attach` adds to an image: the bill of materials of a large image has 10 MB."""
 
 DIGEST_MAP_LAYERS = 10_000
 """Layers in the digest map beside an image in a registry: an index of 20 platforms may have 20 * LAYERS."""

@@ -61,7 +61,7 @@ class LayerEncoding:
         return None if self.compressor == CHUNKED else self.key
 
     def check_library(self) -> None:
-        """Raises LaminaError: the library gives other bytes here than elsewhere."""
+        """Raises LaminaError: the library does not compress to the same bytes as on other machines."""
         from lamina.data.block_compression import check_library  # 1.6 ms, which plain layers do not need
 
         check_library("zstd" if self.compressor == CHUNKED else self.compressor, self.actual_level)
@@ -72,7 +72,7 @@ DEFAULT_ENCODING = LayerEncoding()
 
 
 def layer_encoding(compressor: str | None, level: int | None, *, again: bool = False) -> LayerEncoding | None:
-    """The encoding that a user asks for; None without a compressor. Raises BadUsage: unknown, or a level alone."""
+    """The encoding that a user requests; None without a compressor. Raises BadUsage: unknown, or a level alone."""
     if compressor is None and level is not None:
         raise BadUsage("layer level", f"{level} without a compressor", "give the layer compressor, too")
     return None if compressor is None else LayerEncoding(compressor, level, again)

@@ -24,7 +24,7 @@ class Image:
     the names that are valid. `stored_names` are the names of an image that was read, as the file spells them; some may
     not be valid. `original` is the config document of an image that was read and not changed: the image's ID is the
     digest of these bytes, so they are written as they are. `manifest` is the manifest of an image that was read from an
-    OCI layout. `annotations` and `encoding` (of layers, in OCI formats) are those that a recipe asks for. `where` is
+    OCI layout. `annotations` and `encoding` (of layers, in OCI formats) are those that a recipe requests. `where` is
     the name of the config document in errors.
     """
 

@@ -17,7 +17,7 @@ from lamina.store.closure import PathInfo
 
 
 class Origin(NamedTuple):
-    """What a recipe says about a layer of its own: `kind` is "store", "root" or "tar".
+    """What a recipe says about a layer that it describes: `kind` is "store", "root" or "tar".
 
     `paths` are the store paths of which it is made, with their references if `has_references`. `reason` says why they
     share a layer.

@@ -52,7 +52,7 @@ class Extensions:
         """Add one header. Raises BadInput: it is damaged, or readers would differ."""
         self._check_place(kind, where)
         if not payload or any(padding):
-            what = "an empty header" if not payload else "a header with bytes behind its end"
+            what = "an empty header" if not payload else "a header with bytes after its end"
             raise BadInput(where, f"{what} before a tar member", _DIFFER)
         if kind == b"L":
             self.name = _long_name(payload, where)

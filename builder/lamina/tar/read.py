@@ -162,7 +162,8 @@ def _entry(block: bytes, kind: bytes, size: int, stream: Stream, extensions: Ext
         raise BadInput(where, f"the tar member {name!r:.100} ends with a slash, but is no directory", _DIFFER)
     _check_name(name, where)
     if len(link) > MEMBER_NAME or (not link and kind in (HARD_LINK, SYMLINK)):
-        raise BadInput(where, f"a tar member with a link of {len(link)} bytes", "no system takes it")
+        what = f"a tar member with a link of {len(link)} bytes"
+        raise BadInput(where, what, f"a link must have 1 to {MEMBER_NAME} bytes")
     if kind in (HARD_LINK, DIRECTORY):
         size = 0
     if kind == SPARSE:
@@ -196,4 +197,5 @@ def _check_name(name: bytes, where: object) -> None:
     if not name or b"\0" in name:
         raise BadInput(where, f"a tar member with the name {name!r:.100}", _DIFFER)
     if len(name) > MEMBER_NAME:
-        raise BadInput(where, f"a tar member with a name of {len(name)} bytes", "no system takes it")
+        what = f"a tar member with a name of {len(name)} bytes"
+        raise BadInput(where, what, f"a name must have at most {MEMBER_NAME} bytes")

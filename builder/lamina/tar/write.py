@@ -69,7 +69,7 @@ def _header_size(member: Member) -> int:
 
 
 def _written(member: Member) -> bytes:
-    """The name as it stands in the header. The root directory is the one without a name."""
+    """The name as it is written in the header. The root directory is the one without a name."""
     if not member.name:
         return b"./"
     return member.name + b"/" if member.kind == DIRECTORY else member.name
