@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=("oci-layout", "oci-archive", "universal"),
         default="oci-layout",
-        help="the digest in this form of the image; a push gives that of the OCI forms, and Docker with containerd's "
-        "store shows that of universal; default: oci-layout",
+        help="form of the image that has the digest; a pushed image has the digest of the OCI forms, and Docker with "
+        "containerd's store shows that of universal; default: oci-layout",
     )
     parser.add_argument(
         "-o", "--output", default="-", metavar="OUT", help="file for the digest; default: standard output"

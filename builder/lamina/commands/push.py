@@ -157,7 +157,7 @@ def add_access(parser: argparse.ArgumentParser) -> None:
 
 
 def access_of(options: argparse.Namespace) -> Access:
-    """What the options of `add_access` say."""
+    """The values of the options that `add_access` adds."""
     from lamina.media.registry.skopeo import Access
 
     return Access(options.authfile, options.dest_tls_verify, options.dest_cert_dir)

@@ -58,10 +58,10 @@ class Listed:
 
 @attrs.frozen(eq=False)
 class Contents:
-    """What a layout lists: images, each to be read; `others` that it has; their `blobs`; what is not checked.
+    """The contents of a layout: images with functions that read them, `others` that are not images, and their `blobs`.
 
-    `documents` are all indexes and manifests that could be read, by what errors call them. `problems` are those of
-    indexes, which hide what they list.
+    `unchecked` are lines about entries that are not checked. `documents` are all indexes and manifests that could be
+    read, with their names in errors. `problems` are errors in entries, whose images are then missing here.
     """
 
     images: tuple[tuple[Listed, Callable[[], Image]], ...]

@@ -81,7 +81,7 @@ def whole_name(text: str) -> str | None:
 
 
 def two_names(annotations: Mapping[str, str]) -> str | None:
-    """What is wrong with an index entry that has one name for containerd and another for podman and Skopeo."""
+    """The problem of an index entry with different names for containerd and for podman and Skopeo; else None."""
     names = {whole_name(annotations.get(key, "")) for key in (CONTAINERD_NAME, REF_NAME)} - {None}
     return f"one image is called {' and '.join(sorted(map(str, names)))}" if len(names) > 1 else None
 

@@ -156,7 +156,7 @@ class _Comparison:
         return _File(self.layer, entry.name, entry.size, found, self._frames)
 
     def _compare(self, tar: Json, table: Json) -> None:
-        """Everything but the content."""
+        """Compare everything except the content. Raises BadInput."""
         name = tar["name"]
         for key in sorted({*tar, *table} - _CONTENT):
             first, second = tar.get(key) or None, table.get(key) or None
@@ -261,7 +261,7 @@ class _File:
         self._index += 1
 
     def _stored(self, entry: Json, length: int) -> str:
-        """The digest of the bytes that a reader finds where the entry says."""
+        """The digest of the bytes at the place in the entry."""
         is_last = self._index + 1 == len(self.entries)
         end = self._end() if is_last else self.entries[self._index + 1].get("offset")
         found = self.frames.digest(entry.get("offset", 0), end, length)

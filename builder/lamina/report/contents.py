@@ -168,7 +168,7 @@ def _store_paths(image: Image, layers: tuple[LayerContents, ...]) -> dict[str, S
 
 
 def _registered(image: Image, paths: dict[str, StorePath]) -> dict[str, StorePath]:
-    """The paths, with what the image's own Nix database says about them. Raises BadInput: it is damaged."""
+    """The paths with hashes and references from the image's Nix database. Raises BadInput: it is damaged."""
     from lamina.recipe.base_database import registered_in  # sqlite, which few images need
 
     result = paths.copy()

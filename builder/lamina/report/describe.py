@@ -48,7 +48,7 @@ def inspect(
 
 
 def describe(contents: Contents) -> Json:
-    """What `inspect` says about one image."""
+    """The description of one image, as `inspect` returns it."""
     image = contents.image
     names = list(image.stored_names) or [name.qualified for name in image.names]
     layers = [

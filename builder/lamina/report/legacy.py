@@ -25,7 +25,7 @@ Stacks = Mapping[Digest, Sequence[Digest]]
 
 
 def check_v1_chains(members: Members, stacks: Stacks, images: Sequence[Named], known: Mapping[Place, Digest]) -> None:
-    """Each name must lead to the layers of an image, and of the image of that name if there is one.
+    """Each name must refer to a chain with the layers of an image: of the image of that name, if there is one.
 
     `known` has the digests of files that were read already. Docker 25 and later write digests of layers into
     `repositories` that no directory belongs to; such entries are ignored. Raises BadInput.
@@ -56,7 +56,7 @@ def check_v1_chains(members: Members, stacks: Stacks, images: Sequence[Named], k
 
 
 class _Top(NamedTuple):
-    """What the layers of an image are together: their number, and the chain ID of the highest."""
+    """All layers of an image: their number, and the chain ID of the top layer."""
 
     depth: int
     chain_id: Digest | None
@@ -67,7 +67,7 @@ class _Top(NamedTuple):
 
 
 class _Allowed(NamedTuple):
-    """What a v1 chain may be. It is made once for all names that are no names of images."""
+    """The allowed lengths and chain IDs of a v1 chain. Names without an image of that name share one `_Allowed`."""
 
     depths: frozenset[int]
     chain_ids: frozenset[Digest | None]
@@ -114,7 +114,7 @@ class _Chains:
         return self._depths.get(top, 0)
 
     def _check_version(self, identity: str) -> None:
-        """Raises BadInput: the version of the layer's JSON is another than that of Docker's image spec."""
+        """Raises BadInput: the version of the layer's JSON is not that of Docker's image spec."""
         name = f"{identity}/VERSION"
         where = f"{self.members.where}({name})"
         if name in self.members and read_all(self.members.blob(name), DOCUMENT_BYTES, where).strip() != b"1.0":

@@ -66,7 +66,7 @@ class Members:
 
 @attrs.define
 class Seen:
-    """What was read of layers, with common limits. Images of one archive share it: each layer is read once."""
+    """The members read so far, with common limits. The images of an archive share it, so each layer is read once."""
 
     headers: Meter = attrs.field(factory=lambda: Meter(LAYER_MEMBERS))
     kept: Meter = attrs.field(factory=lambda: Meter(FILES))

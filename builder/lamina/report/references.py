@@ -35,7 +35,7 @@ from lamina.tar.write import FILE
 
 @attrs.define
 class Searches:
-    """What was found in layers. Images of one archive share it, with limits for all of them together."""
+    """The references found so far. The images of an archive share it, and its limits are for all of them together."""
 
     places: Meter = attrs.field(factory=lambda: Meter(SEARCHED))
     data: Meter = attrs.field(factory=lambda: Meter(SEARCHED_DATA))

@@ -13,7 +13,7 @@ from lamina.oci.digest import Digest, hasher
 
 @attrs.define(eq=False)
 class StoredDigests:
-    """What was computed so far, by place and algorithm."""
+    """The digests computed so far, by place and algorithm."""
 
     _known: dict[object, Digest] = attrs.field(factory=dict)
 

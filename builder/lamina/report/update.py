@@ -130,7 +130,7 @@ class _Count(io.RawIOBase):
 
 
 def _packages(comparison: Comparison, layers: list[LayerUpdate]) -> Iterator[PackageCost]:
-    """What the new layers are made of, by package, the most expensive first."""
+    """The bytes of each package in the new layers, the largest first."""
     sizes: dict[str, int] = {}
     changed: set[str] = set()
     counted: set[str | None] = set()

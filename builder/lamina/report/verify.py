@@ -224,14 +224,15 @@ class _Check:
         return named
 
     def layers(self) -> None:
-        """Read every layer, and the blobs of what is no image, and compare their digests."""
+        """Read every layer, and every blob that does not belong to an image, and compare their digests."""
         for layer in self._layers.values():
             if isinstance(layer.blob, Foreign):
                 self.unchecked.append(f"{layer.where}: a layer that is kept elsewhere by design")
                 continue
             if isinstance(layer.blob, Absent):
                 self.absent = True
-                self.unchecked.append(f"{layer.where}: left out by design, for who has {layer.blob.needed.name}")
+                needed = layer.blob.needed.name
+                self.unchecked.append(f"{layer.where}: left out by design: the daemon must have {needed}")
                 continue
             with _noted(self.problems):
                 if measured := self._measured(layer):
@@ -254,7 +255,7 @@ class _Check:
     def _measured(self, layer: Layer) -> Layer | None:
         """The layer with its size, its digests compared; None if the problems have the error of these bytes already.
 
-        The same bytes are read once, whatever images say about them. Raises LaminaError.
+        The same bytes are read once, even if several images contain them. Raises LaminaError.
         """
         identity = layer.identity
         if identity not in self._results:

@@ -113,7 +113,7 @@ def tree_text(contents: Contents, style: Style) -> Iterator[str]:
 
 
 def root_text(root: Root) -> str:
-    """What a root is called."""
+    """The title of a root."""
     if root.kind == "config":
         return f"config: {root.where}"
     return f"{root.where} (layer {(root.layer or 0) + 1})" if root.kind == "file" else f"{root.where} lists"

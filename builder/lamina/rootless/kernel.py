@@ -93,7 +93,7 @@ def event_message(thread: int) -> int:
 
 @attrs.frozen
 class Trap:
-    """What the kernel reports with SIGSYS (sigaction(2)). `mark` is the filter's number, `audit` the processor's."""
+    """The data of a SIGSYS signal (sigaction(2)). `mark` is the filter's number, `audit` the processor's."""
 
     by_filter: bool
     mark: int
@@ -143,7 +143,7 @@ def read_string(thread: int, address: int, limit: int = 4096) -> bytes:
 
 
 def program_header(program: bytes, address: int) -> bytes:
-    """struct sock_fprog for a seccomp filter that lies at an address."""
+    """struct sock_fprog for a seccomp filter at an address."""
     return struct.pack("@HP", len(program) // 8, address)
 
 

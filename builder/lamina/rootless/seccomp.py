@@ -149,7 +149,7 @@ def parse_filter(data: bytes) -> Filter:
 def decide(
     filters: Iterable[Filter], machine: Machine, number: int, pc: int, arguments: Sequence[int]
 ) -> tuple[int, int]:
-    """What the filters together answer to a call: the action and its 16 bits of data (seccomp(2))."""
+    """The common result of the filters for a call: the action and its 16 bits of data (seccomp(2))."""
     words = [argument & (1 << 64) - 1 for argument in (*arguments, 0, 0, 0, 0, 0, 0)[:6]]
     data = struct.pack("=iIQ6Q", number, machine.audit, pc, *words)
     answers = [_run(program, data) for program in filters]

@@ -114,7 +114,7 @@ def test_verify_reads_what_is_there_and_lists_what_is_not(update: Path, capsys: 
     assert main(["verify", str(update)]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith("sound: 1 image, 1 layer,")
-    assert len(out) == 3 and all(line.endswith("left out by design, for who has app:1") for line in out[1:])
+    assert len(out) == 3 and all(line.endswith("left out by design: the daemon must have app:1") for line in out[1:])
     assert main(["verify", str(update), "--for", "docker"]) == 1
     assert (
         "leaves out layers, so what consumers need cannot be checked; check the whole image" in capsys.readouterr().err
