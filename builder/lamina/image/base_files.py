@@ -16,7 +16,7 @@ from lamina.data.compression import spool
 from lamina.errors import BadInput
 from lamina.image.image import Image
 from lamina.image.nar import nar_size
-from lamina.image.rootfs import Node, Work, merged, part_of
+from lamina.image.rootfs import Node, Work, part_of, root_of
 from lamina.limits import PATH_LINKS
 from lamina.store.closure import PathInfo
 from lamina.store.tree import Item
@@ -37,7 +37,7 @@ class BaseFiles:
     def of(cls, base: Image, where: str, *, data: bool = False) -> BaseFiles:
         """Read the headers of every layer; with `data`, also the content of files. Raises BadInput: one is corrupt."""
         budget = base.layers[0].budget if base.layers else None
-        return cls(merged(base.layers, data=data), where, Work(where, budget))
+        return cls(root_of(base.layers, data=data), where, Work(where, budget))
 
     def contains(self, info: PathInfo) -> bool:
         """Whether the base contains the complete store path: its files have the NAR size that Nix knows."""

@@ -26,7 +26,7 @@ from lamina.image.chunked_documents import Names, NotChunked, file_line, metadat
 from lamina.limits import CHUNKED_TABLE
 from lamina.oci.digest import sha256
 from lamina.oci.strict_json import Json
-from lamina.tar.parts import Head, parts
+from lamina.tar.parts import Headers, parts
 from lamina.tar.read import Entry
 
 CHECKSUM = "io.github.containers.zstd-chunked.manifest-checksum"
@@ -216,7 +216,7 @@ class _Writer:
 
     def _pieces(self, chunks: Iterable[bytes]) -> Iterator[_Piece]:
         for part in parts(chunks, "the layer"):
-            if isinstance(part, Head):
+            if isinstance(part, Headers):
                 if self._chunk:
                     yield self._cut()
                 self._end_file()
@@ -255,25 +255,25 @@ class _Writer:
                 self._state.update(data)
         return _Piece(data, self._file is not None)
 
-    def _begin(self, head: Head) -> None:
+    def _begin(self, headers: Headers) -> None:
         """A member, or the end of the tar, begins."""
         self._file = None
         if self.problem:
             return
-        if head.entry is None:
-            is_end = head.raw == bytes(len(head.raw))
-            self.problem = head.problem or ("" if is_end else "bytes after the last member")
-            self._zeros += len(head.raw)
+        if headers.entry is None:
+            is_end = headers.raw == bytes(len(headers.raw))
+            self.problem = headers.problem or ("" if is_end else "bytes after the last member")
+            self._zeros += len(headers.raw)
             return
-        self.see(head.entry)
+        self.see(headers.entry)
         try:
-            fields = metadata(head.entry, head.raw[self._padding :])
-            self._names.add(head.entry.name)
+            fields = metadata(headers.entry, headers.raw[self._padding :])
+            self._names.add(headers.entry.name)
         except NotChunked as error:
             self.problem = str(error)
             return
-        size = head.entry.size
-        self._line(segment(head.raw, self._lines))
+        size = headers.entry.size
+        self._line(segment(headers.raw, self._lines))
         self._file = _File(fields, -(-size // CHUNK))
         self._members.append(self._file)
         self._crc, self._padding = Crc64(), padding_size(size)

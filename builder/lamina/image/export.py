@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from lamina.errors import BadUsage
 from lamina.image.image import Image
-from lamina.image.rootfs import File, Node, merged
+from lamina.image.rootfs import File, Node, root_of
 from lamina.tar.write import DIRECTORY, END, FILE, HARD_LINK, SYMLINK, Member, dotted_header, padding
 
 
@@ -21,7 +21,7 @@ def export(image: Image, mtime: int) -> Iterator[bytes]:
     """
     if mtime < 0:
         raise BadUsage("mtime", f"{mtime} is before 1970", "give seconds since 1970: a tar header has no earlier time")
-    root = merged(image.layers)
+    root = root_of(image.layers)
     yield dotted_header(_member(b"", root.file, mtime))
     first: dict[File, bytes] = {}
     for path, node in root.walk():

@@ -99,7 +99,7 @@ class Work:
         self._steps.count(count, self.budget, self.where)
 
 
-def merged(layers: Iterable[Layer], *, data: bool = True) -> Node:
+def root_of(layers: Iterable[Layer], *, data: bool = True) -> Node:
     """The root of the file system that the layers make; the lowest layer is the first.
 
     With `data`, a layer that is not a part of a file, such as a compressed one, is copied into a file without a name.

@@ -25,7 +25,7 @@ from lamina.image.layer import Layer
 from lamina.limits import COMPARED
 from lamina.oci.strict_json import Json
 from lamina.report.chunked_read import Line, Range, documents, lines, members, unpacked, wrong
-from lamina.tar.parts import Head, parts
+from lamina.tar.parts import Headers, parts
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -118,7 +118,7 @@ class _Comparison:
         """Raises BadInput."""
         file: _File | None = None
         for part in parts(self._tar(), self.layer.where):
-            if not isinstance(part, Head):
+            if not isinstance(part, Headers):
                 assert file
                 file.add(part)
                 continue
@@ -140,11 +140,11 @@ class _Comparison:
             self.budget.spend(COMPARED, len(chunk), self.layer.where)
             yield chunk
 
-    def _member(self, head: Head) -> _File:
-        entry = head.entry
+    def _member(self, headers: Headers) -> _File:
+        entry = headers.entry
         assert entry
         try:
-            expected = metadata(entry, head.raw[self._padding :])
+            expected = metadata(entry, headers.raw[self._padding :])
             self._names.add(entry.name)
         except NotChunked as error:
             wrong(self.layer, f"cannot describe {entry.name!r:.100}: {error}")

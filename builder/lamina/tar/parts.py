@@ -10,7 +10,7 @@ from lamina.errors import BadInput
 from lamina.tar.read import Entry, entries_in
 
 
-class Head(NamedTuple):
+class Headers(NamedTuple):
     """The bytes between the data of one member and that of the next: padding, and all headers of `entry`.
 
     `entry` is None for bytes after the last member. `problem` says why these bytes could not be read as headers; then
@@ -22,8 +22,8 @@ class Head(NamedTuple):
     problem: str = ""
 
 
-Part = Head | bytes | memoryview
-"""Bytes are data of the member whose head came last."""
+Part = Headers | bytes | memoryview
+"""Bytes are data of the member whose headers came last."""
 
 
 def parts(chunks: Iterable[bytes], where: object) -> Iterator[Part]:
@@ -44,11 +44,11 @@ def parts(chunks: Iterable[bytes], where: object) -> Iterator[Part]:
             entry, problem = None, str(error)
         if entry is None:
             break
-        yield Head(stream.recorded(), entry)
+        yield Headers(stream.recorded(), entry)
         yield from stream.data(entry.offset + entry.size - stream.position)
-    yield Head(stream.recorded(), None, problem)
+    yield Headers(stream.recorded(), None, problem)
     for rest in stream.rest():
-        yield Head(bytes(rest), None, problem)
+        yield Headers(bytes(rest), None, problem)
 
 
 class _Recording(Stream):

@@ -14,7 +14,7 @@ from lamina.errors import BadInput
 from lamina.image.export import export
 from lamina.image.image import Image
 from lamina.image.layer import Layer, hashed
-from lamina.image.rootfs import Node, merged
+from lamina.image.rootfs import Node, root_of
 from lamina.limits import Allowance
 from lamina.oci.digest import Digest
 from lamina.recipe.open import open_image
@@ -47,7 +47,7 @@ def data(root: Node, name: str) -> bytes:
 )
 def test_one_layer(layers: list[Content], expected: list[str]) -> None:
     """A whiteout takes nothing from its own layer, wherever it stands."""
-    assert names(merged([layer(*layers)])) == expected
+    assert names(root_of([layer(*layers)])) == expected
 
 
 @pytest.mark.parametrize(
@@ -68,20 +68,20 @@ def test_one_layer(layers: list[Content], expected: list[str]) -> None:
 )
 def test_over_another_layer(upper: list[Content], expected: list[str]) -> None:
     lower = layer(folder("d"), "d/x", folder("d/e"), "d/e/y", link("l", "d"))
-    assert names(merged([lower, layer(*upper)])) == expected
+    assert names(root_of([lower, layer(*upper)])) == expected
 
 
 def test_a_link_of_the_same_layer_is_followed() -> None:
-    root = merged(
+    root = root_of(
         [layer(folder("usr"), folder("usr/lib"), link("lib", "usr/lib"), ("lib/x", b"1"), link("up", "../.."))]
     )
     assert names(root) == ["lib", "up", "usr", "usr/lib", "usr/lib/x"]
-    inside = merged([layer(folder("a"), link("a/up", "../../../.."), ("a/up/x", b"1"), link("abs", "/a"), "abs/y")])
+    inside = root_of([layer(folder("a"), link("a/up", "../../../.."), ("a/up/x", b"1"), link("abs", "/a"), "abs/y")])
     assert names(inside) == ["a", "a/up", "a/y", "abs", "x"]
 
 
 def test_hard_links_are_one_file() -> None:
-    root = merged([layer(("a", b"1")), layer(hard("b", "a"), ("a", b"2"))])
+    root = root_of([layer(("a", b"1")), layer(hard("b", "a"), ("a", b"2"))])
     assert (data(root, "a"), data(root, "b")) == (b"2", b"1")
 
 
@@ -103,14 +103,14 @@ def test_hard_links_are_one_file() -> None:
 )
 def test_what_no_layer_may_hold(contents: list[Content], said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        merged([layer(*contents)])
+        root_of([layer(*contents)])
 
 
 def test_deleting_again_and_again_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lamina.image.rootfs.FILES", Allowance("files", 1000, 0, 1000, ""))
-    merged([layer(*(f"d/{n}" for n in range(100)), *["d/.wh..wh..opq"] * 8)])
+    root_of([layer(*(f"d/{n}" for n in range(100)), *["d/.wh..wh..opq"] * 8)])
     with pytest.raises(BadInput, match="more than 1000 files"):
-        merged([layer(*(f"d/{n}" for n in range(100)), *["d/.wh..wh..opq"] * 9)])
+        root_of([layer(*(f"d/{n}" for n in range(100)), *["d/.wh..wh..opq"] * 9)])
 
 
 def test_a_layer_that_occurs_twice_is_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,10 +125,10 @@ def test_a_layer_that_occurs_twice_is_compared_once(tmp_path: Path, monkeypatch:
         return hashed(each)
 
     monkeypatch.setattr("lamina.image.rootfs.hashed", counted)
-    assert names(merged(layers)) == ["file-a"]
+    assert names(root_of(layers)) == ["file-a"]
     assert len(read) == 1
     with pytest.raises(BadInput, match="the config says diff ID"):
-        merged([layers[0], attrs.evolve(layers[1], diff_id=Digest("sha256:" + "a" * 64))])
+        root_of([layers[0], attrs.evolve(layers[1], diff_id=Digest("sha256:" + "a" * 64))])
 
 
 def exported(layers: Sequence[Layer], target: Path) -> tarfile.TarFile:

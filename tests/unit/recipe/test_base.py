@@ -16,7 +16,7 @@ from lamina.image.hashing import with_digests
 from lamina.image.image import Image
 from lamina.image.layer import Layer
 from lamina.image.nar import nar_size
-from lamina.image.rootfs import Node, merged
+from lamina.image.rootfs import Node, root_of
 from tests.support import trees
 from tests.support.archives import Piece, docker_save, folder, sample, tar_of
 from tests.support.layers import hard
@@ -55,11 +55,11 @@ def tree(tmp_path: Path, content: Tree, name: str = "tree") -> Path:
 
 def upper(image: Image) -> dict[str, Node]:
     """What the layer on the base has, by name."""
-    return {path.decode(): node for path, node in merged([image.layers[-1]]).walk()}
+    return {path.decode(): node for path, node in root_of([image.layers[-1]]).walk()}
 
 
 def everything(image: Image) -> dict[str, Node]:
-    return {path.decode(): node for path, node in merged(image.layers).walk()}
+    return {path.decode(): node for path, node in root_of(image.layers).walk()}
 
 
 def test_files_land_where_the_link_leads(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ TREES: dict[str, Tree] = {
 def test_the_size_of_a_nix_archive(content: Tree, tmp_path: Path, store: Store) -> None:
     """As Nix itself makes it, where there is one."""
     path = store.add("tree", content)
-    root: Node = merged(image_of(recipe(store_layer(path))).layers)
+    root: Node = root_of(image_of(recipe(store_layer(path))).layers)
     for part in path.encode().strip(b"/").split(b"/"):
         root = root.children[part]
     assert nar_size(root) == trees.nar_size(path)

@@ -9,7 +9,7 @@ import pytest
 
 from lamina.data.blob import Bytes
 from lamina.image.layer import Layer
-from lamina.image.rootfs import merged
+from lamina.image.rootfs import root_of
 from lamina.rootless.changes import changes
 from lamina.rootless.records import Records
 from lamina.rootless.unpack import unpack
@@ -40,7 +40,7 @@ def make_again(directory: Path, aside: Path, *, same_number: bool) -> None:
 @pytest.mark.parametrize("same_number", [True, False])
 def test_files_that_were_made_again_are_compared_by_content(same_number: bool, tmp_path: Path) -> None:
     """Directories with and without what they had, files, and a directory in the place of one."""
-    base = merged([Layer.of(Bytes(tar_of(BASE)), "the base")])
+    base = root_of([Layer.of(Bytes(tar_of(BASE)), "the base")])
     top = tmp_path / "root"
     unpacked = unpack(base, top, Records())
     for name in ("e/in", "empty"):
