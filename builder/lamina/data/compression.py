@@ -90,17 +90,15 @@ def detect(blob: Blob, where: object) -> str | None:
     docker and podman decide by the first bytes alone.
     """
     head = Stream(blob).read(4096)
-    if not any(head):
-        return None  # an empty tar; libmagic has no type for zeros
-    magic = _type(head[:512]) if head.startswith(_COMPRESSED_STARTS) else ""
+    media_type = _media_type(head[:512]) if head.startswith(_COMPRESSED_STARTS) else ""
     if head.startswith(_ZIP) and not _is_tar(head):
-        magic = "application/zip"
+        media_type = "application/zip"
     elif _is_zlib(head) and not _is_tar(head):
-        magic = "application/zlib"
-    if magic in _UNKNOWN_KINDS:
+        media_type = "application/zlib"
+    if media_type in _UNKNOWN_KINDS:
         remedy = "images are plain, gzip, bzip2, xz or zstd"
-        raise BadInput(where, f"{_UNKNOWN_KINDS[magic]} data", remedy)
-    kind = _KINDS.get(magic)
+        raise BadInput(where, f"{_UNKNOWN_KINDS[media_type]} data", remedy)
+    kind = _KINDS.get(media_type)
     start = next((name for start, name in _STARTS.items() if head.startswith(start)), None)
     if (start and start != kind) or (kind and _is_tar(head)):
         what = f"data that begin like {start or kind} and are {'a tar' if _is_tar(head) else kind or 'something else'}"
@@ -128,8 +126,8 @@ def _is_tar(head: bytes) -> bool:
 
 
 @functools.lru_cache(1000)
-def _type(head: bytes) -> str:
-    """The media type. It may take libmagic a millisecond, and an archive may have the same layer thousands of times."""
+def _media_type(head: bytes) -> str:
+    """The media type that libmagic finds. It may take a millisecond, and many layers of an archive may begin alike."""
     return str(_magic().from_buffer(head))
 
 

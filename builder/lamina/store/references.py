@@ -134,7 +134,7 @@ def file_data(source: bytes) -> Iterator[bytes]:
 
 
 def hashes_in(data: bytes, hashes: Mapping[bytes, str], count: Callable[[int], None] = lambda _: None) -> set[bytes]:
-    """Those of the hashes that occur in the data. `count` gets the number of places that are looked at one by one."""
+    """Those of the hashes that occur in the data. `count` gets the number of places where a hash could begin."""
     found = set[bytes]()
     samples = data[::_STEP].translate(_KINDS) + b"\0"
     start = samples.find(_SAMPLES)
