@@ -10,4 +10,4 @@ from lamina.media.clients.docker import Docker
 from lamina.media.clients.podman import Podman
 
 CLIENTS: dict[str, Callable[[], Client]] = {"docker": Docker, "podman": Podman, "containerd": Containerd}
-"""By the name of the daemon. A client sends its first questions to the daemon when it is made."""
+"""The clients by the name of the daemon. A client starts its first queries when it is created."""

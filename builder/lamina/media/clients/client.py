@@ -1,7 +1,7 @@
 """Docker, podman and containerd through their own clients, so that contexts and DOCKER_HOST work as for the user.
 
-A client takes 20 to 60 ms for an answer, so everything is asked as early as it can be, and waited for as late. This
-module imports little: the first questions are at work while the rest of Lamina is imported.
+A client needs 20 to 60 ms for an answer. So each query starts as early as possible, and its answer is read as late as
+possible. This module imports little, so that the first queries run while the rest of Lamina is imported.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ class Client(Protocol):
     """The command that reads an archive from its standard input."""
 
     remedy: str
-    """Where the user finds more about a load that failed."""
+    """What the user can do to learn more about a failed load."""
 
     unpacks: str | None
-    """Why compressed layers would be lost: what the store does with them. None if it keeps them. Known after `survey`.
-    """
+    """Why the store does not keep compressed layers; None if it keeps them. Known after `survey`."""
 
     repeated: set[Digest]
     """Diff IDs of layers that the daemon has and still needs again; known after `held_layers`."""
@@ -43,7 +42,7 @@ class Client(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def survey(self, image: Image) -> None:
-        """Start the questions that `holds` and `held_layers` need, as far as they need no digest.
+        """Start the queries for `holds` and `held_layers` that need no digest.
 
         Raises LaminaError: the daemon does not answer.
         """
@@ -63,20 +62,20 @@ class Client(Protocol):
     def holds(self, image: Image, manifest: bytes) -> bool:
         """Whether the daemon has exactly this image under all its names, complete and ready to run.
 
-        `manifest` is the one that it is sent with.
+        `manifest` is the manifest with which the image is sent.
         """
 
     def held_layers(self, image: Image, cache: Cache) -> set[Digest]:
-        """The digests, in manifests, of layers that need not be sent, which stay until the client's end."""
+        """The digests of layers that need not be sent. The daemon keeps these layers until the client ends."""
 
 
-class AskingClient:
-    """A context at whose end no question is left at work, and what was replaced has no name of ours any more.
+class CommandClient:
+    """Runs the commands of a client. At the end of the context, queries are stopped, and temporary names are removed.
 
-    containerd moves a name to the new image and then unpacks that image. Meanwhile it may collect snapshots that only
-    the old image used, and that the new one is to be unpacked on ("parent snapshot does not exist"): of images with a
-    hundred layers, one import in two failed with ctr, and one in forty with Docker on containerd's store. So the old
-    image gets another name until the load is finished.
+    containerd moves a name to the new image, and then unpacks that image. Meanwhile it may delete snapshots that only
+    the old image used, and that the new image needs ("parent snapshot does not exist"). With images of a hundred
+    layers, one import in two failed with ctr, and one in forty with Docker on containerd's store. So the old image gets
+    another name until the load is finished.
     """
 
     name: str
@@ -85,13 +84,13 @@ class AskingClient:
     """The command that gives the image with the first name a second name."""
 
     untag: tuple[str, ...] = ()
-    """The command that removes names; images that containers use lose nothing else by it."""
+    """The command that removes names. Images that containers use stay."""
 
     version: tuple[str, ...] = ()
     """A command that succeeds only if the daemon answers."""
 
     address: str = ""
-    """Where the user sets the daemon's address."""
+    """The settings with the daemon's address."""
 
     remedy: str = ""
 
@@ -133,12 +132,12 @@ class AskingClient:
 
 
 def _kept_as(name: str) -> str:
-    """The same for every load of a name, so that the next load removes it if this one is killed."""
+    """The temporary name: the same for every load of a name, so the next load removes it if this one is killed."""
     return f"lamina.invalid/being-replaced:{sha256(name.encode())[7:19]}"
 
 
 def identities(image: Image, manifest: bytes) -> set[str]:
-    """What an image's ID may be: the config's digest, or with a containerd store the manifest's."""
+    """The possible IDs of an image: the config's digest, or with a containerd store the manifest's."""
     return {sha256(image.document()), sha256(manifest)}
 
 
@@ -149,8 +148,8 @@ class StoredImage(NamedTuple):
     diff_ids: list[Digest]
 
 
-class InspectingClient(AskingClient):
-    """Docker and podman: their images are inspected, by name and all of them."""
+class InspectingClient(CommandClient):
+    """Docker and podman, which can inspect images by name, and all of them."""
 
     name: str
 
@@ -186,7 +185,7 @@ class InspectingClient(AskingClient):
         return self.ask(self.name, "image", "inspect", *names)
 
     def _images(self, question: Question) -> list[StoredImage]:
-        """The images in the answer that can be understood.
+        """The images in the answer that can be parsed.
 
         If one image is missing, or podman cannot inspect one (such as a manifest list), the client prints all others
         and fails.

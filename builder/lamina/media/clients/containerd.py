@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamina.errors import BadUsage
-from lamina.media.clients.client import AskingClient, digests
+from lamina.media.clients.client import CommandClient, digests
 from lamina.media.clients.process import Question
 from lamina.oci.digest import Digest, sha256
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lamina.image.image import Image
 
 
-class Containerd(AskingClient):
+class Containerd(CommandClient):
     """containerd: its store finds blobs by digest. CONTAINERD_ADDRESS and CONTAINERD_NAMESPACE are ctr's variables."""
 
     name = "containerd"
@@ -31,7 +31,7 @@ class Containerd(AskingClient):
         self._named: list[Question] = []
 
     def survey(self, image: Image) -> None:
-        self._named = self._ask_for_names(image)
+        self._named = self._request_names(image)
 
     def as_sent(self, image: Image) -> Image:
         if not image.names:
@@ -42,9 +42,9 @@ class Containerd(AskingClient):
         pass
 
     def holds(self, image: Image, manifest: bytes) -> bool:
-        """Whether the names lead to our manifest, with all blobs there and unpacked."""
+        """Whether all names refer to this manifest, its blobs exist, and the image is unpacked."""
         digest = sha256(manifest)
-        answers = [question.full_answer() for question in self._named or self._ask_for_names(image)]
+        answers = [question.full_answer() for question in self._named or self._request_names(image)]
         self._named = []
         if any(answer and answer.status for answer in answers):
             self.check_running()
@@ -54,7 +54,7 @@ class Containerd(AskingClient):
         self.keep(image)
         return set(digests(self._blobs.answer() or ""))
 
-    def _ask_for_names(self, image: Image) -> list[Question]:
+    def _request_names(self, image: Image) -> list[Question]:
         return [self.ask("ctr", "images", "check", f"name=={name.qualified}") for name in image.names]
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lamina.image.image import Image
 
 _LIST_REQUEST = b"GET /images/json?manifests=1 HTTP/1.0\r\nHost: docker\r\nConnection: close\r\n\r\n"
-"""Asks the daemon for its images, and from API 1.47 (Docker 27) on for the manifests of each image."""
+"""Requests the list of images, and from API 1.47 (Docker 27) on also the manifests of each image."""
 
 
 class StoredManifest(NamedTuple):
@@ -35,7 +35,7 @@ _MISSING = StoredManifest(complete=False, unpacked=None)
 class Docker(InspectingClient):
     """Docker of any generation, with its classic store or containerd's.
 
-    With containerd's store, an image may lack blobs, or not be unpacked, and is listed all the same.
+    containerd's store also lists images that lack blobs or are not unpacked.
     """
 
     name = "docker"
@@ -60,7 +60,7 @@ class Docker(InspectingClient):
         self._info = None
         self._containerd = "io.containerd.snapshotter" in (info or "")
         if self._containerd:
-            self._list = self._ask_for_list()
+            self._list = self._request_list()
         else:
             self.unpacks = "its classic image store unpacks layers and keeps no compressed ones"
 
@@ -75,7 +75,7 @@ class Docker(InspectingClient):
     def finish(self, image: Image) -> None:
         self._loaded = True
         if self._containerd:
-            self._list = self._ask_for_list()
+            self._list = self._request_list()
 
     def holds(self, image: Image, manifest: bytes) -> bool:
         return super().holds(image, manifest) and (not self._containerd or self._usable(sha256(manifest)))
@@ -95,7 +95,7 @@ class Docker(InspectingClient):
         return set(image.diff_ids[:count]) - above
 
     def _in_containerd(self, images: list[StoredImage], cache: Cache) -> set[Digest]:
-        """The layers of complete images whose manifest we wrote: of others the store may have compressed blobs only."""
+        """The layers of complete images that Lamina loaded. Of others, the store may have compressed blobs only."""
         manifests = self._listed()
         complete = [stored.id for stored in images if manifests is None or manifests.get(stored.id, _MISSING).complete]
         return {diff_id for identity in complete for diff_id in cache.layers_of_manifest(identity)}
@@ -113,12 +113,12 @@ class Docker(InspectingClient):
         # Some snapshotters report no size for small layers. After a load, its own report counts.
         return self._loaded or stored.unpacked > 0
 
-    def _ask_for_list(self) -> Question:
-        """Asked over the client's connection: no command of the client prints which blobs are there."""
+    def _request_list(self) -> Question:
+        """Request the list over the client's connection, because no command of the client prints which blobs exist."""
         return self.ask("docker", "system", "dial-stdio", request=_LIST_REQUEST)
 
     def _listed(self) -> dict[Digest, StoredManifest] | None:
-        """The manifests by digest, from the last list that was asked for; None if the daemon gives no such list."""
+        """The manifests by digest, from the last list that was requested; None if the daemon has no such list."""
         if self._list:
             self._manifests = _stored_manifests(self._list.answer() or "")
             self._list = None

@@ -1,6 +1,6 @@
-"""Run the programs that speak to a daemon: ask a question while Lamina goes on, or feed an archive.
+"""Runs the clients of daemons: queries that run in the background, and loads that read an archive.
 
-Answers are input: they are read up to a limit, and a program that does not end is stopped.
+Answers may be hostile: they are read up to a limit, and a program that does not end is stopped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lamina.data.span import Piece
 
 _TIMEOUT = 120
-"""Seconds for a question; loading takes as long as it takes."""
+"""Seconds for a query. Loading has no time limit."""
 
 _NO_REASON = ("time=", "level=", "Run '", "See '", "Usage:")
 """Beginnings of lines that clients print to standard error beside the reason: log lines, and hints at `--help`."""
@@ -35,14 +35,14 @@ class Answer(NamedTuple):
     errors: str
 
     def reason(self) -> str:
-        """Why the client failed, in its own words and on one line: not only the last of its lines."""
+        """The client's own error, on one line: all lines of it, without log lines and hints."""
         lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
         reasons = [line for line in lines if not line.startswith(_NO_REASON)] or lines or self.output.split("\n")[-1:]
         return " ".join(reasons).strip() or f"it failed with exit status {self.status} and printed no reason"
 
 
 class Question:
-    """A client that is asked something while Lamina goes on. Raises NoClient.
+    """A query: a command of a client that runs in the background. Raises NoClient.
 
     `request` is written to its standard input, which stays open until the answer is complete.
     """

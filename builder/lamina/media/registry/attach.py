@@ -19,7 +19,7 @@ from lamina.media.registry.referrers import (
     listed_referrers,
 )
 from lamina.media.registry.repositories import artifact, entry_of
-from lamina.media.registry.skopeo import Access, answered_manifest, asked_manifest
+from lamina.media.registry.skopeo import Access, received_manifest, request_manifest
 from lamina.oci.digest import Digest, parse_digest, sha256
 from lamina.oci.documents import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Descriptor
 from lamina.oci.reference import Reference, parse_reference
@@ -69,14 +69,14 @@ def attach(
 ) -> Attached:
     """Put a document beside an image. Nothing is sent if the list of referrers has it already.
 
-    Without `has_fallback` the artifact alone is pushed: the registry makes the list.
+    Without `has_fallback`, only the artifact is pushed: the registry itself lists it.
 
     Raises RemoteFailure: the registry refuses; BadInput: it has no such image, or something else under that name;
     LaminaError: Skopeo is too old for the list.
     """
     if has_fallback:
         _check_skopeo()
-    found = answered_manifest(asked_manifest(subject.text, access))
+    found = received_manifest(request_manifest(subject.text, access))
     if found is None:
         raise BadInput(subject.text, "the registry has no such image", "push it first: lamina push")
     described = _descriptor(found, subject)
@@ -88,7 +88,7 @@ def attach(
         copy_documents(documents, digest, place, access, "--all")
         return Attached(described.digest, digest, False)
     fallback = fallback_tag(subject.name, described.digest)
-    listed = listed_referrers(answered_manifest(asked_manifest(fallback, access)), fallback)
+    listed = listed_referrers(received_manifest(request_manifest(fallback, access)), fallback)
     if any(entry.get("digest") == digest for entry in listed):
         return Attached(described.digest, digest, True)
     copy_documents(documents, digest, place, access, "--all")

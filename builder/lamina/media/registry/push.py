@@ -1,6 +1,6 @@
 """Pushes images: Skopeo uploads from a private registry on the loopback, which makes the layers while they are sent.
 
-The registry is asked for the manifest first. If it has ours under the tag, nothing else is done.
+The manifest under the tag is requested first. If it is the one that would be pushed, nothing else is done.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from lamina.image.digest_map import Claimed, DigestMap, wrong_map
 from lamina.media.oci_content import OciContent
 from lamina.media.registry.production import WrongBytes
 from lamina.media.registry.repositories import Repository, repository_of
-from lamina.media.registry.shared_map import WORTH_ASKING, MapUpload, Report, read_maps
-from lamina.media.registry.skopeo import Access, Skopeo, answered_manifest, asked_manifest
+from lamina.media.registry.shared_map import MIN_UNREAD, MapUpload, Report, read_maps
+from lamina.media.registry.skopeo import Access, Skopeo, received_manifest, request_manifest
 from lamina.oci.digest import Digest, sha256
 from lamina.oci.documents import OCI_INDEX, Descriptor
 from lamina.oci.reference import Reference
@@ -45,7 +45,7 @@ class Pushed:
 
 @attrs.define(eq=False)
 class Destinations:
-    """The names that an image is pushed to. Each registry is asked at once what it has under them."""
+    """The names to which an image is pushed. The manifests under them are requested at once."""
 
     names: Sequence[Reference]
     access: Access
@@ -55,45 +55,45 @@ class Destinations:
     def __attrs_post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
             raise BadUsage("push", "the same name twice", "give each name once")
-        self._questions = [asked_manifest(name.qualified, self.access) for name in self.names]
+        self._questions = [request_manifest(name.qualified, self.access) for name in self.names]
 
     def manifests(self) -> list[bytes | None]:
         """The manifest under each name, if there is one. Raises RemoteFailure: a registry does not answer."""
         if self._manifests is None:
-            self._manifests = [answered_manifest(question) for question in self._questions]
+            self._manifests = [received_manifest(question) for question in self._questions]
         return self._manifests
 
     def digest_map(self, unread: int, report: Report) -> DigestMap | None:
-        """The digest maps beside what is under the names now, if that saves time: `unread` bytes would be read.
+        """The digest maps of the images under these names; None if too few bytes (`unread`) would be read without them.
 
-        None for several repositories, because a map of one would decide what the others get. `report` gets what is
-        wrong with a map. Raises RemoteFailure: a registry does not answer.
+        None for several repositories, because a map of one would determine what the others get. `report` gets the error
+        of a map. Raises RemoteFailure: a registry does not answer.
         """
-        if unread < WORTH_ASKING or len({name.qualified_name for name in self.names}) != 1:
+        if unread < MIN_UNREAD or len({name.qualified_name for name in self.names}) != 1:
             return None
         subjects = [sha256(manifest) for manifest in self.manifests() if manifest is not None]
         return read_maps(self.names[0], subjects, self.access, report)
 
     def end(self) -> None:
-        """Stop asking."""
+        """Stop the requests."""
         for question in self._questions:
             question.end()
 
 
 def planned(content: OciContent, names: Sequence[Reference], manifests: Sequence[bytes | None]) -> list[Pushed]:
-    """What pushes to these names would do at most, one after the other: `manifests` are under them now.
+    """The most that pushes to these names, one after the other, would upload. `manifests` are under the names now.
 
-    A layer needs no upload if the manifest that is there has it, or if an earlier push of these brings it. The registry
-    may have other layers too, in these repositories or in others that it mounts them from.
+    A layer needs no upload if the present manifest lists it, or if an earlier one of these pushes uploads it. The
+    registry may have more layers, in these repositories or in others from which it mounts them.
     """
     top = top_of(content)
-    there: dict[str, dict[str, set[str]]] = {}  # by registry and repository
+    present: dict[str, dict[str, set[str]]] = {}  # layers by registry and repository
     for name, manifest in zip(names, manifests, strict=True):
         listed = _listed(manifest, name.qualified) if manifest else set()
-        there.setdefault(name.registry, {}).setdefault(name.repository, set()).update(listed)
+        present.setdefault(name.registry, {}).setdefault(name.repository, set()).update(listed)
     plans = []
     for name, manifest in zip(names, manifests, strict=True):
-        repositories = there[name.registry]
+        repositories = present[name.registry]
         if manifest is not None and sha256(manifest) == top.digest:
             plans.append(Pushed(name, top.digest, True, 0, _size(content)))
         else:
@@ -181,7 +181,7 @@ def _cause(error: LaminaError, content: OciContent) -> LaminaError:
 
 def _check(name: Reference, digest: Digest, access: Access) -> None:
     """Raises LaminaError: the registry has something else under the name."""
-    found = answered_manifest(asked_manifest(name.qualified, access))
+    found = received_manifest(request_manifest(name.qualified, access))
     if found is None or sha256(found) != digest:
         there = sha256(found) if found is not None else "nothing"
         problem = f"the registry has {there} under this name after the push of {digest}"

@@ -1,6 +1,6 @@
-"""What is beside an image in a registry: the list of referrers under the fallback tag, read and written by Skopeo.
+"""The artifacts beside an image in a registry: their list under the fallback tag, read and written by Skopeo.
 
-Skopeo cannot ask the referrers API, so the list is under the fallback tag everywhere (OCI distribution spec v1.1,
+Skopeo cannot use the referrers API, so the list is under the fallback tag everywhere (OCI distribution spec v1.1,
 "Referrers Tag Schema").
 """
 
@@ -34,7 +34,7 @@ def keeps_artifact_types() -> bool:
 
 
 def fallback_tag(name: Reference, subject: Digest) -> str:
-    """The name of the list of what is beside the manifest `subject`."""
+    """The name of the list of the artifacts beside the manifest `subject`."""
     return f"{name.qualified_name}:sha256-{hex_of(subject)}"
 
 

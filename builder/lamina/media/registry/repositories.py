@@ -1,4 +1,4 @@
-"""What a registry serves: repositories with tags, documents, layers and referrers."""
+"""The content that a registry serves: repositories with tags, documents, layers and referrers."""
 
 from __future__ import annotations
 

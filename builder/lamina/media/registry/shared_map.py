@@ -24,7 +24,7 @@ from lamina.media.registry.referrers import (
     listed_referrers,
 )
 from lamina.media.registry.repositories import artifact, entry_of
-from lamina.media.registry.skopeo import Access, answered_manifest, asked_manifest
+from lamina.media.registry.skopeo import Access, received_manifest, request_manifest
 from lamina.oci.digest import Digest, belongs, parse_digest, sha256
 from lamina.oci.documents import Descriptor
 from lamina.oci.reference import Reference
@@ -34,8 +34,8 @@ MEDIA_TYPE = "application/vnd.lamina.digest-map.v1+json"
 NOTE = "lamina.digest-map"
 """The annotation by which an entry of the list is recognized: Skopeo 1.9 cannot copy entries with `artifactType`."""
 
-WORTH_ASKING = 8 << 20
-"""Bytes of unread layers from which on it takes less time to ask for the map than to compress them."""
+MIN_UNREAD = 8 << 20
+"""Bytes of unread layers. For fewer bytes, compressing them takes less time than requesting the map."""
 
 Report = Callable[[LaminaError], None]
 
@@ -58,13 +58,13 @@ def read_maps(name: Reference, subjects: Iterable[Digest], access: Access, repor
 def _read_map(name: Reference, subject: Digest, access: Access) -> DigestMap | None:
     """Raises BadInput: the list or the map is damaged; RemoteFailure: the registry does not answer."""
     where = fallback_tag(name, subject)
-    listed = listed_referrers(answered_manifest(asked_manifest(where, access)), where)
+    listed = listed_referrers(received_manifest(request_manifest(where, access)), where)
     entry = next((entry for entry in listed if _is_map(entry)), None)
     if entry is None:
         return None
     digest = parse_digest(entry.get("digest"), where)
     where = f"{name.qualified_name}@{digest}"
-    manifest = answered_manifest(asked_manifest(where, access))
+    manifest = received_manifest(request_manifest(where, access))
     if manifest is None:
         return None
     if sha256(manifest) != digest:
@@ -102,7 +102,7 @@ class MapUpload:
 
     @classmethod
     def of(cls, content: OciContent, subject: Descriptor, name: Reference, access: Access) -> MapUpload | None:
-        """None if there is nothing that a map could say."""
+        """None if the map would be empty."""
         found = DigestMap.of(blob.layer for blob in content.blobs.values())
         return cls(name, subject, found, access) if found.claims else None
 
@@ -112,13 +112,13 @@ class MapUpload:
         Nothing refers to the artifact yet, so this may happen before the image is there.
         """
         fallback = fallback_tag(self.name, self.subject.digest)
-        question = asked_manifest(fallback, self.access)
+        question = request_manifest(fallback, self.access)
         try:
             manifest, blobs = self._artifact()
         except BaseException:
             question.end()
             raise
-        listed = listed_referrers(answered_manifest(question), fallback)
+        listed = listed_referrers(received_manifest(question), fallback)
         digest = manifest.descriptor.digest
         if any(entry.get("digest") == digest for entry in listed):
             return None

@@ -18,7 +18,7 @@ from lamina.limits import DOCUMENT_BYTES, ERROR_BYTES
 from lamina.oci.reference import Reference, make_reference
 
 _TIMEOUT = 300
-"""Seconds for a manifest. Copying takes as long as it takes."""
+"""Seconds for a manifest. Copying has no time limit."""
 
 _FATAL = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
 _ABOUT = re.compile(r'^(?:Error parsing|initializing source|trying to reuse) [^":]*"?docker://[^"\s]*"?: ')
@@ -88,7 +88,7 @@ class RemoteFailure(LaminaError):
 
 
 class Skopeo:
-    """One run of Skopeo, which starts at once and goes on beside other work."""
+    """One run of Skopeo. It starts at once and runs in the background."""
 
     def __init__(self, *words: str, subject: str) -> None:
         self._subject = subject
@@ -105,7 +105,7 @@ class Skopeo:
             raise LaminaError("skopeo", "no such program", "install it, or: nix shell nixpkgs#skopeo") from None
 
     def result(self, timeout: float | None = None) -> bytes:
-        """What it prints. Raises RemoteFailure."""
+        """The output. Raises RemoteFailure."""
         try:
             status = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -128,12 +128,12 @@ class Skopeo:
         self._process.wait()
 
 
-def asked_manifest(name: str, access: Access) -> Skopeo:
-    """Ask a registry for the manifest or the index `HOST/NAME:TAG`."""
+def request_manifest(name: str, access: Access) -> Skopeo:
+    """Start the request for the manifest or the index `HOST/NAME:TAG`."""
     return Skopeo("inspect", "--raw", *access.words(), f"docker://{name}", subject=name)
 
 
-def answered_manifest(question: Skopeo) -> bytes | None:
+def received_manifest(question: Skopeo) -> bytes | None:
     """The manifest; None if the registry has none or refuses access. Raises RemoteFailure: there is no registry."""
     try:
         return question.result(_TIMEOUT)

@@ -1,1 +1,1 @@
-"""Policies: what an image may weigh, and what it must and must not contain."""
+"""Policies: how large an image may be, and what it must and must not contain."""

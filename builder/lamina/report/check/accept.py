@@ -18,7 +18,7 @@ dev-outputs = true
 secrets = true
 setuid = true
 """
-"""A policy for those who have none."""
+"""The policy that is written if there is none."""
 
 _TABLE = re.compile(r"\s*\[\s*budget\s*\]\s*(?:#.*)?")
 _NEXT = re.compile(r"\s*\[")
@@ -52,7 +52,7 @@ def _with(table: list[str], key: str, value: str) -> list[str]:
 
 
 def _check(before: str, after: str, wanted: Mapping[str, int], where: object) -> None:
-    """Nothing but the figures may differ, as TOML reads both texts."""
+    """Raises BadInput: the texts differ, as TOML, in more than the figures."""
     old = tomllib.loads(before)
     expected = {**old, "budget": {**old.get("budget", {}), **wanted}}
     try:

@@ -23,7 +23,7 @@ class Policy:
     """The rules; None, false and the empty tuple stand for no rule. Sizes are bytes.
 
     `forbidden_paths` are patterns of store path names without the hash, `forbidden_files` of files. `allowed` are
-    patterns of either, which no rule of the table `forbidden` is for.
+    patterns of both, to which the rules of the table `forbidden` do not apply.
     """
 
     size: int | None = None

@@ -35,7 +35,7 @@ RULES = {
     "license-forbidden": "a license that the policy forbids",
     "license-unknown": "a package whose license is not known",
 }
-"""Each rule, and what breaking it means."""
+"""Each rule, and the meaning of breaking it."""
 
 _COMPILERS = re.compile(
     r"(?:gcc|clang|llvm|rustc|cargo|ghc|go|binutils|tcc|openjdk|jdk|dmd|nim|zig|ocaml|fpc)"
@@ -70,8 +70,11 @@ class Broken:
 
 @attrs.frozen
 class Subject:
-    """An image with what rules look at. `update` is bytes, and the name of the package that costs most; None without
-    an image to compare with. `parts` are those of its bill of materials, if the policy has rules for licenses."""
+    """An image with the data that rules check.
+
+    `update` is the cost of an update in bytes, and the package that costs most; None without an image to compare with.
+    `parts` are those of its bill of materials, if the policy has rules for licenses.
+    """
 
     contents: Contents
     files: Mapping[str, SeenFile]
@@ -85,7 +88,7 @@ class Subject:
 
 
 def broken_rules(policy: Policy, subject: Subject) -> list[Broken]:
-    """What breaks the policy, in the order of the rules."""
+    """The broken rules, in the order of the policy."""
     return [*_budget(policy, subject), *_forbidden(policy, subject), *_required(policy, subject),
             *_licenses(policy, subject)]  # fmt: skip
 

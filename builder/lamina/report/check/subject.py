@@ -1,4 +1,4 @@
-"""An image with everything that the rules of a policy look at."""
+"""Collects the data of an image that the rules of a policy check."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from lamina.report.update import update
 def subject_of(image: Image, policy: Policy, metadata: Mapping[str, Package] | None, cache: Cache | None) -> Subject:
     """The subject without the cost of an update. All layers of the image have digests. Raises BadInput."""
     contents = contents_of(image, files=True, cache=cache)
-    asks_licenses = policy.licenses_allowed or policy.licenses_forbidden or not policy.unknown_licenses
-    parts = bill_of(image, metadata).parts if asks_licenses else ()
+    needs_licenses = policy.licenses_allowed or policy.licenses_forbidden or not policy.unknown_licenses
+    parts = bill_of(image, metadata).parts if needs_licenses else ()
     return Subject(contents, seen_files(image), parts=parts)
 
 
 def after_image(subject: Subject, old: Image, cache: Cache | None) -> Subject:
-    """With the cost for a puller that has the image `old`: compressed bytes, where the image has compressed layers."""
+    """The subject with the cost of an update from `old`. Layers that are compressed in the file count compressed."""
     cost = update(compare(contents_of(old, files=True, cache=cache), subject.contents))
     return attrs.evolve(subject, update=(cost.pull, cost.packages[0].name if cost.packages else ""))
 
 
 def after_lock(subject: Subject, lock: Lock, where: Path) -> Subject:
-    """With the cost for a puller that has the layers of a lock: the bytes of all layers of store paths that differ.
+    """The subject with the cost of an update from the layers of a lock: bytes of the layers of store paths that differ.
 
-    A lock has no hashes, so a layer counts as changed if its packages are others. Raises BadInput: the image has no
+    A lock has no hashes, so a layer counts as changed if it has other packages. Raises BadInput: the image has no
     recipe.
     """
     known = {frozenset(names) for names in lock.layers}
@@ -62,7 +62,7 @@ def _largest(layers: list[LayerContents]) -> str:
 
 
 def lock_at(path: Path) -> Lock | None:
-    """The lock at the path; None if something else is there. Raises BadInput: it is a damaged lock."""
+    """The lock at the path; None if the file is not a lock. Raises BadInput: it is a damaged lock."""
     if not path.is_file():
         return None
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What the page shows, as JSON values: layers, store paths with sizes and references, the config, a difference."""
+"""The data of the page, as JSON values: layers, store paths with sizes and references, the config, a difference."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def _store_parts(contents: Contents, metadata: Mapping[str, Package], vendored: 
 
 
 def _purl(known: StorePath, name: str, version: str, output: str) -> str:
-    """As syft writes it: the output and the hash of the store path tell parts of one package apart."""
+    """The package URL as syft writes it. The output and the hash of the store path distinguish parts of one package."""
     return purl("nix", name, version, qualifiers={"output": output, "outputhash": known.base[:_HASH]})
 
 
@@ -96,7 +96,7 @@ def _name(image: Image) -> tuple[str, str]:
 
 
 def _created(image: Image) -> str:
-    """The time that SOURCE_DATE_EPOCH requests, or that at which the image was created, so never the present one."""
+    """The time in SOURCE_DATE_EPOCH, or the time at which the image was created; never the current time."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     if epoch:
         if not re.fullmatch("[0-9]{1,11}", epoch):

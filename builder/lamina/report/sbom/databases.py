@@ -1,4 +1,4 @@
-"""The packages of a distribution in an image: which databases there are, and what they say."""
+"""The packages of a distribution in an image, from all package databases in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files with known names in an image: what its file system shows at a few paths, read with limits."""
+"""Reads files at a few known paths of an image's file system, with limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FoundFile:
 
 
 def found_files(layers: Sequence[Layer], asked: Callable[[str], bool]) -> dict[str, FoundFile]:
-    """The regular files whose path is asked for, as the image's file system shows them.
+    """The regular files at the requested paths, as the image's file system shows them.
 
     Layers that are made of store paths are not read. Raises BadInput: a layer cannot be read, or a file is too large.
     """

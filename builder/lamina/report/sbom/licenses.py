@@ -1,4 +1,4 @@
-"""Licenses: what a package says, as one SPDX license expression where that is possible."""
+"""The licenses of a package, as one SPDX license expression if that is possible."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WELL_KNOWN = frozenset((
 def expression(licenses: Sequence[License]) -> str:
     """An SPDX expression of all licenses; empty if one has no SPDX identifier.
 
-    A package with several is under all of them, as far as anybody knows: nixpkgs' lists do not say more.
+    A package with several licenses counts as being under all of them, because nixpkgs' lists do not say more.
     """
     ids = [item.spdx_id for item in licenses]
     if not ids or not all(ids):

@@ -1,4 +1,4 @@
-"""What Nix says about packages when it evaluates them: licenses, CPE, package URLs, and vendored packages.
+"""Metadata of packages that Nix finds when it evaluates them: licenses, CPE, package URLs, and vendored packages.
 
 `nix/lib/metadata.nix` writes the file. It lists more packages than the image contains: only those of the image count.
 """

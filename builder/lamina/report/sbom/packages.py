@@ -1,4 +1,4 @@
-"""What the package databases of distributions share: limits, names, and dependencies on what is installed."""
+"""Common code for the package databases of distributions: limits, names, and dependencies on installed packages."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class Counts:
     _names: int = 0
 
     def packages(self, file: FoundFile) -> None:
-        """One more. Raises BadInput: no image has so many."""
+        """Count one more package. Raises BadInput: there are too many."""
         self._packages.count(1, file.budget, file.where)
 
     def names(self, number: int, file: FoundFile) -> None:
-        """Raises BadInput: no image has so many."""
+        """Count the names. Raises BadInput: there are too many."""
         self._names += number
         if self._names > PACKAGE_DEPENDENCIES:
             raise BadInput(file.where, f"more than {PACKAGE_DEPENDENCIES} dependencies of packages", REMEDY)

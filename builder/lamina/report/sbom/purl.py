@@ -1,4 +1,4 @@
-"""Package URLs, as the specification of their canonical form has them (package-url.github.io, ECMA-427)."""
+"""Package URLs in their canonical form (package-url.github.io, ECMA-427)."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def _by_reference(names: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _identifier(part: Part) -> str:
-    """Letters, digits, dots and dashes are allowed; the digest tells refs apart that differ in other characters."""
+    """Letters, digits, dots and dashes are allowed; the digest distinguishes refs that differ in other characters."""
     base = part.ref.rpartition("/")[2] if part.kind == "store-path" else f"{part.kind}-{part.name}-{part.version}"
     digest = hashlib.sha256(part.ref.encode(errors="replace")).hexdigest()[:12]
     return f"SPDXRef-{_IDENTIFIER.sub('-', base)}" + ("" if part.kind == "store-path" else f"-{digest}")
