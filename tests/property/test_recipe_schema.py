@@ -95,6 +95,7 @@ def changed(place: tuple[Any, ...], change: str, value: Any) -> Any:
     return document
 
 
+SIMPLE_VALUES: list[Any] = [None, True, -1, 0, "", "x", [], {}, [None]]
 PLACES = [place for place in places(WHOLE) if place]
 VALUES = st.one_of(
     st.none(),
@@ -121,3 +122,14 @@ def test_schema_and_reader_refuse_a_wrong_value_of_every_field(place: tuple[Any,
     assert not validator().is_valid(document)
     with pytest.raises(BadInput):
         parse_recipe(document, "r")
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+def test_simple_values_at_each_place(place: tuple[Any, ...]) -> None:
+    for change in ("remove", "add", "replace"):
+        for value in SIMPLE_VALUES:
+            document = changed(place, change, value)
+            if not validator().is_valid(document):
+                with pytest.raises(BadInput):
+                    parse_recipe(document, "r")
+                    pytest.fail(f"{change} {value!r}")

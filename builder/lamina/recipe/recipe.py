@@ -155,10 +155,10 @@ def _oci(item: Any, where: object) -> OciOptions:
     fields = expect(item, dict, "oci", where)
     _only(fields, ("layerCompressor", "layerLevel", "annotations"), "oci", where)
     compressor, level = fields.get("layerCompressor"), fields.get("layerLevel")
-    if compressor not in (None, *LAYER_COMPRESSORS):
+    if "layerCompressor" in fields and compressor not in LAYER_COMPRESSORS:
         remedy = "write one of: " + ", ".join(LAYER_COMPRESSORS)
         raise BadInput(where, f"oci.layerCompressor is {compressor!r:.40}", remedy)
-    if level is not None and not 1 <= expect(level, int, "oci.layerLevel", where) <= 9:
+    if "layerLevel" in fields and not 1 <= expect(level, int, "oci.layerLevel", where) <= 9:
         raise BadInput(where, f"oci.layerLevel is {level}", "write a number from 1 to 9")
     annotations = expect(fields.get("annotations", {}), dict, "oci.annotations", where)
     for key, value in annotations.items():
