@@ -94,7 +94,12 @@ class Buildah(OnStorage):
         return self.directory / f"runc-{container}"
 
     def kill(self, container: str) -> None:
-        """A buildah that was killed leaves what it ran running; mostly there is nothing to do."""
+        """A buildah that was killed leaves what it ran running; mostly there is nothing to do.
+
+        If it was killed before it ran anything, there is no state, for which newer versions of runc fail.
+        """
+        if not self.runc_root(container).exists():
+            return
         runc: list[str | Path] = [*self.prefix, "runc", "--root", self.runc_root(container)]
         for identity in check([*runc, "list", "--quiet"]).split():
             check([*runc, "delete", "--force", identity])

@@ -12,8 +12,12 @@ from pathlib import Path
 
 
 def clear(directory: Path, prefix: tuple[str, ...] = ()) -> None:
-    """End every process that names `directory`, with its descendants, and unmount all that is below it."""
-    kill(processes(directory))
+    """End every process that names `directory`, with its descendants, and unmount all that is below it.
+
+    A monitor that sees its container end may start one more program before it ends itself.
+    """
+    while left := processes(directory):
+        kill(left)
     for target in sorted(mounts(directory, prefix), reverse=True):
         # Lazily: a mount that something still holds goes when it lets go. It may also have gone by itself meanwhile.
         subprocess.run([*prefix, "umount", "--lazy", target], check=False, capture_output=True, timeout=30)
