@@ -133,6 +133,15 @@ prepare_scanners() { prepare_optional consumers "syft and dive" "them"; }
 # playwright, which drives Debian's Chromium in the tests of `lamina report`.
 prepare_browser() { prepare_optional browser playwright "the browser"; }
 
+# The packages of a large closure, for a test of its reports: tests that run as root have no network.
+prepare_closure() {
+  if [[ ! -x .venv/bin/python ]] || ! have apt-get; then
+    say "no packages of a large closure: it takes apt and .venv; a test of reports skips it"
+    return
+  fi
+  .venv/bin/python -c 'from bench import closures; closures.download(["large"])'
+}
+
 # Programs of newer Debian releases, beside those of this machine.
 prepare_root() { # NAME SUITE PACKAGE...
   if ! have mmdebstrap || [[ $EUID != 0 ]]; then
@@ -163,6 +172,7 @@ if [[ ${1:-} == test* ]]; then
 fi
 if [[ ${1:-} =~ ^(test-all|browser)$ ]]; then prepare_browser; fi
 if [[ ${1:-} == test-all ]]; then
+  prepare_closure
   prepare_root forky forky "${forky_packages[@]}"
   prepare_root trixie-python trixie "${python_packages[@]}"
 fi

@@ -12,6 +12,7 @@ from lamina.report.contents import Contents, contents_of
 from lamina.report.graph import chain, distances
 from lamina.report.references import searched
 from tests.support.builds import nix, nix_builds
+from tests.support.needs import need
 from tests.support.selection import thorough
 
 EXAMPLE = "examples.web"
@@ -89,5 +90,6 @@ def test_why_agrees_with_nix(of_recipe: Contents) -> None:
 def test_why_agrees_with_nix_on_fifty_pairs_of_a_large_closure() -> None:
     from bench import closures
 
+    need("apt-get", "apt")
     closures.download(["large"])
     check_pairs(contents_of(open_image(closures.recipe("large", "1", "bench"))), 50)
