@@ -1,4 +1,4 @@
-"""Some unit tests with newer versions of Python, and a few builds with the Nix of Debian forky."""
+"""Unit tests and property tests with newer versions of Python, and a few builds with the Nix of Debian forky."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ import pytest
 from tests.support.builds import ROOT, environment, expression
 from tests.support.built_examples import Built
 from tests.support.consumers import roots
-from tests.support.consumers.base import Prefix, call, check, version_in
+from tests.support.consumers.base import SYSTEM_PATH, Prefix, call, check, version_in
 from tests.support.needs import absent, need_root
 from tests.support.walls import WALLS, attack, check_log
 
-TESTS = (
-    *("tests/unit/oci", "tests/unit/data/test_block_compression.py", "tests/unit/data/test_compression.py"),
-    *("tests/unit/recipe/test_nix_database.py", "tests/unit/report/test_page.py", "tests/property/test_compression.py"),
-    *("tests/unit/test_golden.py", "tests/unit/test_imports.py", "tests/unit/test_errors.py"),
-)
-"""What has differed between versions of Python, libmagic and Nix: times, JSON, imports, tables, bytes of layers."""
+PARTS = {
+    "documents": (
+        *("tests/unit/oci", "tests/unit/data/test_block_compression.py", "tests/unit/data/test_compression.py"),
+        *("tests/unit/recipe/test_nix_database.py", "tests/unit/report/test_page.py"),
+        *("tests/unit/test_golden.py", "tests/unit/test_imports.py", "tests/unit/test_errors.py"),
+    ),
+    "media": ("tests/unit/media",),
+    "property": ("tests/property",),
+    "rootless": ("tests/unit/rootless",),
+    "commands": ("tests/unit/commands",),
+}
+"""What has differed between versions of Python, libmagic and Nix, or may: times, JSON, imports, tables, bytes of
+layers, HTTP, processes, signals, and errors of the interpreter itself."""
 
 TIMEOUT = 1800
 STORE = ROOT / ".state/forky-store"
@@ -29,24 +36,43 @@ STORE = ROOT / ".state/forky-store"
 PYTHONS = {"3.13": "trixie-python", "3.14": "forky"}
 
 
+# In a place of its own, so that the module is not looked for where the command is run.
+COMMAND = """\
+#!/bin/sh
+exec python3 -P -m lamina "$@"
+"""
+
+
 @pytest.fixture
-def python(request: pytest.FixtureRequest) -> Iterator[Prefix]:
-    """The words that run a Python of that version, with the packages that the tests need."""
+def python(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Prefix]:
+    """The words that run a Python of that version, with the packages that the tests need, and `lamina` on PATH."""
     need_root()
     root = ROOT / ".state" / PYTHONS[request.param]
     if not roots.complete(root):
         absent(f"no root with Python {request.param} here: bash dev/setup.sh test-all")
+    command = tmp_path / "bin/lamina"
+    command.parent.mkdir()
+    command.write_text(COMMAND)
+    command.chmod(0o755)
     with roots.entered(root) as prefix:
-        settings = {"PYTHONPATH": f"{ROOT}/builder:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+        settings = {
+            "PYTHONPATH": f"{ROOT}/builder:{ROOT}",
+            "PYTHONPYCACHEPREFIX": str(tmp_path / "pycache"),
+            "LAMINA_COMMAND": str(command),
+            "PATH": f"{command.parent}:{SYSTEM_PATH}",
+            "CI": "false",  # the root lacks programs that some tests need
+        }
         yield (*prefix, "env", "-C", str(ROOT), *(f"{name}={value}" for name, value in settings.items()), "python3")
 
 
 @pytest.mark.usefixtures("newest")
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("python", PYTHONS, indirect=True)
-def test_python(python: Prefix, request: pytest.FixtureRequest) -> None:
+def test_python(python: Prefix, part: str, request: pytest.FixtureRequest) -> None:
     version = request.node.callspec.params["python"]
     assert check([*python, "--version"]).startswith(f"Python {version}.")
-    words = [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", str(os.cpu_count()), *TESTS]
+    options = ("-q", "-p", "no:cacheprovider", "-n", str(os.cpu_count()), "-m", "not thorough")
+    words = [*python, "-m", "pytest", *options, *PARTS[part]]
     done = call(words, timeout=TIMEOUT)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert "Exception ignored" not in done.stderr

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = ROOT / ".venv/bin/lamina"
+COMMAND = Path(os.environ.get("LAMINA_COMMAND", ROOT / ".venv/bin/lamina"))
+"""The program under test; with another Python than that of .venv, another one."""
 
 
 def environment(**changes: str) -> dict[str, str]:

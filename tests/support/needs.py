@@ -30,6 +30,12 @@ def need_module(name: str) -> None:
         absent(f"no module {name} here: pip install -e '.[dev]'")
 
 
+def need_writable(directory: str) -> None:
+    """The roots with Debian's newer versions of Python are read-only."""
+    if not os.access(directory, os.W_OK):
+        absent(f"{directory} cannot be written to here")
+
+
 def need_root() -> None:
     if os.geteuid():
         absent("this needs root here: run the tests as root")

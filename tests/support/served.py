@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -97,10 +97,23 @@ def layers_of(document: Document) -> list[dict[str, Any]]:
     return layers
 
 
+@contextmanager
+def process_of(words: Sequence[str | Path], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends with the block at the latest, also if a test fails in it."""
+    with subprocess.Popen(words, **options) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
 def certificate(directory: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1, and its key."""
+    """A certificate for 127.0.0.1, and its key. Python 3.13 wants authorities to say what their key is for."""
     key, cert = directory / "key.pem", directory / "cert.pem"
     words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     words += ["-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", "/CN=localhost"]
-    subprocess.run([*words, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    for extension in ("subjectAltName=IP:127.0.0.1", "keyUsage=critical,digitalSignature,keyCertSign"):
+        words += ["-addext", extension]
+    subprocess.run(words, check=True, capture_output=True)
     return cert, key

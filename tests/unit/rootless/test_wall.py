@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.builds import ROOT
 from tests.support.fake_root import need_namespaces
-from tests.support.needs import absent
+from tests.support.needs import absent, need_writable
 
 WAYS_OUT = ROOT / "tests/support/ways_out.py"
 PYTHON = "/usr/bin/python3"
@@ -97,6 +97,7 @@ def victim(place: Place) -> Iterator[Path]:
     if os.geteuid():
         yield Path("/usr/bin/python3")
         return
+    need_writable("/usr/lib")
     path = Path("/usr/lib", place.directory.name)
     path.write_text("")
     os.chown(path, place.user, place.user)
@@ -157,6 +158,7 @@ def test_the_machine_is_read_only_for_scripts_without_a_root_of_their_own(place:
     """`fakeRootCommands` where Nix builds as root and has no sandbox: all but the directories of the build."""
     (place.directory / "script").write_text(MACHINE)
     (place.directory / "tree").mkdir()
+    need_writable("/var/lib")
     temporary = Path(tempfile.mkdtemp(dir="/var/lib"))
     try:
         words = ("fake-root", "tree", "/bin/bash", "script", "-o", "layer.tar")

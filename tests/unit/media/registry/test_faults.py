@@ -25,7 +25,17 @@ from lamina.media.registry.repositories import Repository, ServedBlob
 from lamina.oci.digest import Digest
 from tests.support.fixtures import Command
 from tests.support.recipes import recipe, store_layer, write_recipe
-from tests.support.served import LARGE, Client, Served, certificate, content_of, layers_of, served, top_manifest
+from tests.support.served import (
+    LARGE,
+    Client,
+    Served,
+    certificate,
+    content_of,
+    layers_of,
+    process_of,
+    served,
+    top_manifest,
+)
 from tests.support.trees import Store
 
 NAME = "library/app"
@@ -192,7 +202,7 @@ def test_the_command(image: Path, tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     words: list[str | Path] = [sys.executable, "-m", "lamina", "serve", image, "--listen", "0", "--json"]
     words += ["--tls-cert", cert, "--tls-key", key, "--as", "team/app:2"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with process_of(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout and process.stderr
         described = json.loads(process.stdout.readline())
         assert described["images"] == ["team/app:2"] and described["url"] == f"https://{described['address']}"
@@ -212,7 +222,7 @@ def test_the_command(image: Path, tmp_path: Path) -> None:
 
 def test_examples_of_pulls(image: Path) -> None:
     words: list[str | Path] = [sys.executable, "-m", "lamina", "serve", image, "--listen", "127.0.0.1:0"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+    with process_of(words, stdout=subprocess.PIPE) as process:
         assert process.stdout
         lines = [process.stdout.readline().decode() for _ in range(4)]
         address = lines[0].split()[2].removeprefix("http://").rstrip(";")
