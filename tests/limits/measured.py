@@ -22,11 +22,11 @@ line = process.stdout.readline() if serves else b""
 if line:
     served = json.loads(line)
     get = lambda path: urllib.request.urlopen(served["url"] + "/v2/" + path).read()
-    for image in served["images"][:5]:
-        name, _, tag = image.rpartition(":")
-        manifest = json.loads(get(name + "/manifests/" + tag))
-        for blob in {each["digest"] for each in [manifest["config"], *manifest["layers"]]}:
-            with contextlib.suppress(OSError, http.client.HTTPException):  # a wrong layer ends before its last byte
+    with contextlib.suppress(OSError, http.client.HTTPException):  # a wrong layer ends before its last byte
+        for image in served["images"][:5]:
+            name, _, tag = image.rpartition(":")
+            manifest = json.loads(get(name + "/manifests/" + tag))
+            for blob in {each["digest"] for each in [manifest["config"], *manifest["layers"]]}:
                 get(name + "/blobs/" + blob)
     process.send_signal(signal.SIGINT)
 _, status, used = os.wait4(process.pid, 0)

@@ -17,6 +17,7 @@ from lamina.tar.fields import parse_number
 from lamina.tar.write import BLOCK
 
 _DIGITS = re.compile(rb"[0-9]{1,18}")
+_NUMBERS = re.compile(rb"[0-9]{1,18}(?:\n[0-9]{1,18})*+")
 _OFFSET, _LENGTH = b"GNU.sparse.offset", b"GNU.sparse.numbytes"
 _VERSION_1 = ({b"major", b"minor", b"name", b"realsize"},)
 _VERSION_0 = ({b"size", b"numblocks", b"map", b"name"}, {b"size", b"numblocks", b"map"})
@@ -83,8 +84,10 @@ def _map_in_data(stream: Stream, size: int, where: object) -> tuple[list[int], i
         lines += blocks[-1].count(b"\n")
         if needed == 1 and lines:
             needed += 2 * _number(b"".join(blocks).partition(b"\n")[0], where)
-    numbers = b"".join(blocks).split(b"\n", needed)[1:needed]
-    return [_number(line, where) for line in numbers], len(blocks) * BLOCK
+    lines_of_map = b"".join(blocks).split(b"\n", needed)[1:needed]
+    if lines_of_map and not _NUMBERS.fullmatch(b"\n".join(lines_of_map)):
+        raise _bad(where)
+    return list(map(int, lines_of_map)), len(blocks) * BLOCK
 
 
 def _check_count(numbers: list[int], fields: dict[bytes, bytes], where: object) -> None:
