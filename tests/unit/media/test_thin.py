@@ -18,6 +18,7 @@ from lamina.media.thin import write_thin
 from lamina.oci.digest import blob_path
 from lamina.recipe.open import open_image
 from lamina.report.verify import verify
+from tests.support.needs import need
 from tests.support.recipes import image_of, recipe, root_layer, tar_layer, write_recipe
 
 GOLDEN = "24f383e6aec121e700813a81ec6a1df0685d0f383aa72983ba28af9a8c026921"
@@ -138,6 +139,8 @@ def test_verify_reads_what_is_there_and_lists_what_is_not(update: Path, capsys: 
 def test_who_needs_an_absent_layer_says_so(
     command: tuple[str, ...], update: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if command[0] == "push":
+        need("skopeo", "skopeo")
     output = tmp_path / "out"
     capsys.readouterr()
     assert (

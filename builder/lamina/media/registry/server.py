@@ -118,7 +118,7 @@ class Registry:
             if response is not None:
                 _abort(request)
             return _short(error_answer(404, "BLOB_UNKNOWN", "the blob cannot be read any more"))
-        return response or _short(answered)
+        return _short(answered) if response is None else response  # aiohttp 3.11 has responses that are false
 
     async def _pieces(self, answered: Answer) -> AsyncIterator[HeldPiece]:
         """The body. Raises BadInput: a blob cannot be read, or is wrong."""
