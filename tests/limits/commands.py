@@ -99,18 +99,18 @@ def _line(command: Command, options: list[str]) -> Line:
         for action in parser._actions:
             if action.required and not (action.option_strings and action.option_strings[0] in options):
                 result += [*action.option_strings[:1], *_value(action, image, directory)]
-        return [*result, *_further(command, image, directory)]
+        return [*result, *_further(command, directory)]
 
     return words
 
 
-def _further(command: Command, image: Path, directory: Path) -> list[object]:
+def _further(command: Command, directory: Path) -> list[object]:
     """Options without which the command would do less."""
     if command.name != "check":
         return []
     policy = directory / "policy.toml"
     policy.write_text(_POLICY)
-    return ["--policy", policy, "--against", image]
+    return ["--policy", policy]
 
 
 def _value(action: argparse.Action, image: Path, directory: Path) -> list[object]:
