@@ -6,7 +6,6 @@ member is never unpacked here. Its map is checked nevertheless, because some rea
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Sequence
 
@@ -98,12 +97,14 @@ def _check_count(numbers: list[int], fields: dict[bytes, bytes], where: object) 
 
 def _check_map(numbers: list[int], logical: bytes, stored: int, where: object) -> None:
     """Raises BadInput: parts overlap, are not sorted, or exceed the file; or in total they are not the stored bytes."""
-    whole = _number(logical, where)
+    end, whole = 0, _number(logical, where)
     if len(numbers) % 2:
         raise _bad(where)
-    offsets, lengths = numbers[::2], numbers[1::2]
-    ends = [0, *map(operator.add, offsets, lengths)]
-    if any(map(operator.lt, offsets, ends)) or max(ends) > whole or sum(lengths) != stored:
+    for offset, length in zip(numbers[::2], numbers[1::2], strict=True):
+        if offset < end or offset + length > whole:
+            raise _bad(where)
+        end = offset + length
+    if sum(numbers[1::2]) != stored:
         raise _bad(where)
 
 
