@@ -151,6 +151,9 @@ DOCUMENT_VALUES = Allowance("values in its documents", 200_000, 1 / 4, 8_000_000
 LAYER_MEMBERS = Allowance("members in its layers", 60_000, 1 / 8, 10_000_000, _HOSTILE)
 """Headers that are read in one operation. Compressed by the best tools a header takes some 15 bytes of an archive."""
 
+SPARSE_PARTS = 300_000
+"""Parts between holes, in the sparse members of one tar. GNU tar writes some 20 bytes for each of them."""
+
 LAYER_NAMES = Allowance("bytes of names in its layers", 16 << 20, 4, 256 << 20, _HOSTILE)
 """Names of members, in operations that keep them in memory: a million files have about 64 MiB."""
 

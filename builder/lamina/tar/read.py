@@ -15,7 +15,7 @@ from lamina.errors import BadInput
 from lamina.limits import MEMBER_NAME, TAR_EXTENSION
 from lamina.tar.extensions import KINDS, Extensions
 from lamina.tar.fields import check_block, check_sum_is_right, number, stored_name
-from lamina.tar.sparse import check_gnu_sparse, check_sparse_records
+from lamina.tar.sparse import SparseMaps
 from lamina.tar.write import BLOCK, BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK, XATTR, Member
 
 SPARSE = b"S"
@@ -58,14 +58,14 @@ def entries(archive: Blob, where: object) -> Iterator[Entry]:
 
 def entries_in(stream: Stream, where: object) -> Iterator[Entry]:
     """`entries` of a stream. The caller may read the data of an entry, or a part of it, before the next entry."""
-    extensions = Extensions()
+    extensions, maps = Extensions(), SparseMaps(stream)
     while block := _next_block(stream, where):
         kind = block[156:157]
         size = number(block[124:136], where)
         if kind in KINDS:
             extensions.add(kind, *_payload(stream, size, where), where)
             continue
-        entry = _entry(block, kind, size, stream, extensions, where)
+        entry = _entry(block, kind, size, maps, extensions, where)
         extensions = Extensions()
         yield entry
         end = entry.offset + entry.size
@@ -143,7 +143,7 @@ def _payload(stream: Stream, size: int, where: object) -> tuple[bytes, bytes]:
     return data[:size], data[size:]
 
 
-def _entry(block: bytes, kind: bytes, size: int, stream: Stream, extensions: Extensions, where: object) -> Entry:
+def _entry(block: bytes, kind: bytes, size: int, maps: SparseMaps, extensions: Extensions, where: object) -> Entry:
     stored = stored_name(block)
     name = stored if extensions.name is None else extensions.name
     link = block[157:257].partition(b"\0")[0] if extensions.link is None else extensions.link
@@ -167,10 +167,10 @@ def _entry(block: bytes, kind: bytes, size: int, stream: Stream, extensions: Ext
     if kind in (HARD_LINK, DIRECTORY):
         size = 0
     if kind == SPARSE:
-        check_gnu_sparse(block, stream, size, where)
-    start = stream.position
+        maps.check_gnu(block, size, where)
+    start = maps.stream.position
     if extensions.sparse:
-        kind, name = _pax_sparse(kind, name, size, stream, extensions, where)
+        kind, name = _pax_sparse(kind, name, size, maps, extensions, where)
     return Entry(name, kind, size, start, link, block, extensions.records)
 
 
@@ -182,12 +182,12 @@ def _old_kind(name: bytes, stored: bytes, where: object) -> bytes:
 
 
 def _pax_sparse(
-    kind: bytes, name: bytes, size: int, stream: Stream, extensions: Extensions, where: object
+    kind: bytes, name: bytes, size: int, maps: SparseMaps, extensions: Extensions, where: object
 ) -> tuple[bytes, bytes]:
     """The kind and the name of a sparse file, whose `path` is for readers that do not know sparse files."""
     if kind != FILE:
         raise BadInput(where, f"the tar member {name!r:.100} is sparse, and no file", _DIFFER)
-    check_sparse_records(extensions.sparse, stream, size, where)
+    maps.check_records(extensions.sparse, size, where)
     name = dict(extensions.sparse).get(b"GNU.sparse.name", name)
     _check_name(name, where)
     return SPARSE, name

@@ -105,17 +105,16 @@ def test_every_format_that_gnu_tar_writes(form: str, tmp_path: Path) -> None:
     assert (found[top + b"/soft"].kind, found[top + b"/soft"].link) == (SYMLINK, b"file")
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("--format=oldgnu",),
-        ("--format=gnu",),
-        ("--format=posix", "--sparse-version=0.0"),
-        ("--format=posix", "--sparse-version=0.1"),
-        ("--format=posix", "--sparse-version=1.0"),
-    ],
-    ids=" ".join,
-)
+SPARSE_FORMS = [
+    ("--format=oldgnu",),
+    ("--format=gnu",),
+    ("--format=posix", "--sparse-version=0.0"),
+    ("--format=posix", "--sparse-version=0.1"),
+    ("--format=posix", "--sparse-version=1.0"),
+]
+
+
+@pytest.mark.parametrize("options", SPARSE_FORMS, ids=" ".join)
 @pytest.mark.parametrize("islands", [1, 4, 5, 60], ids="{} islands".format)
 def test_what_comes_after_a_sparse_member_is_found(options: tuple[str, ...], islands: int, tmp_path: Path) -> None:
     """Islands of data past the fourth need blocks of their own in the old form."""
@@ -130,6 +129,24 @@ def test_what_comes_after_a_sparse_member_is_found(options: tuple[str, ...], isl
     assert len(data) < 1 << 20, "the file system made no holes, so there is nothing to see"
     last = index(data)[-1]
     assert (last.name, data[last.offset : last.offset + last.size]) == (b"b-after", b"after")
+
+
+@pytest.mark.parametrize("options", SPARSE_FORMS, ids=" ".join)
+def test_the_parts_of_all_sparse_members_are_counted(
+    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        with (tmp_path / name).open("wb") as file:
+            for number in range(30):
+                file.seek(number << 20)
+                file.write(b"island")
+    data = subprocess.run(
+        ["tar", *options, "--sparse", "-C", str(tmp_path), "-cf", "-", "a", "b"], check=True, capture_output=True
+    ).stdout
+    assert [entry.name for entry in index(data)] == [b"a", b"b"]
+    monkeypatch.setattr("lamina.tar.sparse.SPARSE_PARTS", 50)
+    with pytest.raises(BadInput, match="more than 50 parts of sparse members"):
+        index(data)
 
 
 SMALL = tar_of([Piece("d", directory=True), Piece("d/empty"), Piece("d/file", b"x" * 600), Piece("s", link="d")])
