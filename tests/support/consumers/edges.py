@@ -364,7 +364,7 @@ LAYER_DEPTH = Refusal(
     "moby layer/layer_store.go, maxLayerDepth",
 )
 WHOLE_PATHS = Refusal(
-    "counts what it has unpacked by paths from its own directory on, which are about 100 bytes longer than the image's",
+    "counts what it has unpacked by paths that begin with its own directory, about 100 bytes longer than the image's",
     r"lstat \S+/diff/deep/\S+: file name too long",
     "moby and containers/storage, pkg/directory, called by ApplyDiff of the driver overlay",
 )
