@@ -108,7 +108,8 @@ def without(wanted: Recipe, held: Recipe) -> Json:
     fields = recipe_json(wanted)
     new = [layer for layer in fields["layers"] if layer not in layers]
     assert new, "nothing was edited"
-    return {**fields, "layers": new, "names": [{"name": "only", "tag": "latest"}]}
+    others = {key: value for key, value in fields.items() if key != "references"}  # these are those of all paths
+    return {**others, "layers": new, "names": [{"name": "only", "tag": "latest"}]}
 
 
 def counted(consumer: Docker, setting: Setting) -> list[Amount]:
