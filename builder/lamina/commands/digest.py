@@ -13,13 +13,6 @@ from lamina.commands.parser import (
     json_text,
 )
 
-TYPE_CHECKING = False  # typing's own would import typing
-if TYPE_CHECKING:
-    from lamina.data.progress import Progress
-    from lamina.image.image import Image
-    from lamina.image.index import ImageIndex
-    from lamina.oci.strict_json import Json
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_image(parser)
@@ -44,37 +37,23 @@ def run(options: argparse.Namespace) -> int:
     from lamina.commands.errors import naming_layer_options, selecting_by_name, with_annotations
     from lamina.data.destination import write_text
     from lamina.data.progress import Progress
-    from lamina.recipe.open import open_everything
-
-    select = {"name": options.name, "tag": options.tag, "platform": options.platform}
-    with naming_layer_options(), selecting_by_name(), Progress(f"reading {options.image}") as progress:
-        item = with_annotations(open_everything(options.image, **select), options.annotation)
-        found = (
-            _in_archive(item, options, progress) if options.format == "universal" else _pushed(item, options, progress)
-        )
-    top = found.get("index") or found["manifest"]
-    write_text(options.output, json_text(found) if options.json else top["digest"])
-    return 0
-
-
-def _pushed(item: Image | ImageIndex, options: argparse.Namespace, progress: Progress) -> Json:
-    """The digests in an OCI layout, and in a registry after a push."""
-    from lamina.image.cache import Cache
-    from lamina.image.encoding import layer_encoding
-    from lamina.media.oci_content import oci_content
-    from lamina.report.digests import digests
-
-    encoding = layer_encoding(options.layer_compressor, options.layer_level)
-    return digests(oci_content([item], encoding, Cache.of_user(), progress))
-
-
-def _in_archive(item: Image | ImageIndex, options: argparse.Namespace, progress: Progress) -> Json:
-    """The digests in a universal archive. Raises BadUsage: a layer compressor, or an image for several platforms."""
     from lamina.image.cache import Cache
     from lamina.image.encoding import layer_encoding
     from lamina.image.hashing import with_digests
+    from lamina.media.oci_content import oci_content
     from lamina.media.write import only_plain
-    from lamina.report.digests import plain_digests
+    from lamina.recipe.open import open_everything
+    from lamina.report.digests import digests, plain_digests
 
-    image = only_plain(item, "universal", layer_encoding(options.layer_compressor, options.layer_level))
-    return plain_digests(with_digests(image, Cache.of_user(), progress))
+    select = {"name": options.name, "tag": options.tag, "platform": options.platform}
+    cache = Cache.of_user()
+    with naming_layer_options(), selecting_by_name(), Progress(f"reading {options.image}") as progress:
+        item = with_annotations(open_everything(options.image, **select), options.annotation)
+        encoding = layer_encoding(options.layer_compressor, options.layer_level)
+        if options.format == "universal":
+            found = plain_digests(with_digests(only_plain(item, options.format, encoding), cache, progress))
+        else:
+            found = digests(oci_content([item], encoding, cache, progress))
+    top = found.get("index") or found["manifest"]
+    write_text(options.output, json_text(found) if options.json else top["digest"])
+    return 0

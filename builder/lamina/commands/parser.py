@@ -227,23 +227,20 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
 
 
 def path(text: str) -> Path:
-    """A path. Raises ArgumentTypeError: it is a reference with `://`, and no such file exists."""
+    """A path. Raises ArgumentTypeError: no such file exists, and it is a place of an image as Skopeo spells it."""
     from pathlib import Path  # 3 ms, which `--version` has no use for
 
-    if not os.path.lexists(text):
+    if ":" in text and not os.path.lexists(text):
+        from lamina.oci.reference import FILE_TRANSPORTS, STORE_TRANSPORTS  # only for errors
+
         transport, _, rest = text.partition(":")
-        if transport in _FILES_OF_SKOPEO:
+        if transport in FILE_TRANSPORTS:
             raise argparse.ArgumentTypeError(f"{text} is Skopeo's spelling; give the path alone: {rest}")
-        if "://" in text or transport in _STORES_OF_SKOPEO:
+        if "://" in text or transport in STORE_TRANSPORTS:
             raise argparse.ArgumentTypeError(
                 f"{text} is not a file; copy it to one first, for example with skopeo copy"
             )
     return Path(text)
-
-
-_FILES_OF_SKOPEO = ("dir", "docker-archive", "oci", "oci-archive")
-_STORES_OF_SKOPEO = ("containers-storage", "docker-daemon")
-"""Transports of images (containers-transports(5))."""
 
 
 def owner(text: str) -> int:

@@ -58,6 +58,11 @@ class Reference(NamedTuple):
         return f"{self.familiar_name}:{self.tag}"
 
 
+FILE_TRANSPORTS = ("dir", "docker-archive", "oci", "oci-archive")
+STORE_TRANSPORTS = ("containers-storage", "docker-daemon")
+"""What Skopeo writes with a colon before the place of an image that is in no registry (containers-transports(5))."""
+
+
 def make_reference(name: str, tag: str, where: object) -> Reference:
     """The reference with a name and a tag. Upper case in the name becomes lower case.
 

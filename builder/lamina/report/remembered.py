@@ -10,7 +10,7 @@ import os
 import time
 from typing import TypeGuard
 
-from lamina.data.blob import FileRange
+from lamina.data.blob import Blob
 from lamina.image.layer import Layer
 from lamina.oci.digest import hex_of, sha256
 from lamina.oci.strict_json import canonical
@@ -28,16 +28,15 @@ def key_of(layer: Layer, kind: str, **facts: object) -> str | None:
     return hex_of(sha256(canonical({"report": _VERSION, kind: identity, **facts}))) if identity else None
 
 
-def _place(blob: object) -> list[int] | None:
+def _place(blob: Blob) -> list[int] | None:
     """Where the bytes of a layer are, compressed or not: the file, its times, and the part of it."""
-    while not isinstance(blob, FileRange):
-        blob = getattr(blob, "packed", None) or getattr(blob, "blob", None)
-        if blob is None:
-            return None
-    info = os.fstat(blob.source.file.fileno())
+    if blob.place is None:
+        return None
+    source, offset, size = blob.place
+    info = os.fstat(source.file.fileno())
     if not info.st_nlink or abs(time.time() - info.st_ctime) < _SETTLED:
         return None
-    return [info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns, blob.offset, blob.size]
+    return [info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns, offset, size]
 
 
 def are_texts(value: object) -> TypeGuard[list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import posixpath
+from collections.abc import Set
 from typing import NamedTuple
 
 PREFIX = b".wh."
@@ -69,3 +70,15 @@ def hidden_path(path: str) -> Hidden | None:
         joined = posixpath.join("/", directory, target.decode(errors="surrogateescape"))
         return Hidden(posixpath.normpath(joined).lstrip("/"), inside=False)
     return None
+
+
+def is_hidden(path: str, gone: Set[str], emptied: Set[str]) -> bool:
+    """Whether higher layers delete the clean path: it or a directory above it is in `gone`, or is below `emptied`."""
+    if not gone and not emptied:
+        return False
+    if "" in emptied or path in gone:
+        return True
+    while path := path.rpartition("/")[0]:
+        if path in gone or path in emptied:
+            return True
+    return False

@@ -305,6 +305,14 @@ def test_a_mistake_in_the_usage_gets_a_hint(arguments: tuple[str, ...], said: st
     assert last.startswith(said) and usage.startswith(f"usage: {said.partition(':')[0]} ")
 
 
+def test_a_missing_file_may_have_the_name_of_a_transport(lamina: Command) -> None:
+    done = lamina("inspect", "oci")
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"lamina: oci: No such file or directory; give a file that can be read\n",
+    )
+
+
 @pytest.mark.parametrize("command", [*COMMANDS, *INTERNAL_COMMANDS], ids=lambda command: command.name)
 def test_help_has_an_example(command: CommandOfLamina, lamina: Command) -> None:
     for words in ([command.name, "--help"], [command.name, "-h"], ["help", command.name]):

@@ -92,7 +92,7 @@ class Registry:
                 self._on_error(LaminaError("connections", str(error.strerror), "allow more open files: ulimit -n"))
             self._is_full = True
         elif not isinstance(error, ConnectionError):
-            self._on_error(LaminaError("a request", f"{context['message']}: {error!r}", "please report this fault"))
+            self._on_error(_fault(context["message"], error))
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         self._server.has_request(request.protocol)
@@ -200,7 +200,11 @@ class _Log(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         if not isinstance(error, HttpProcessingError):
-            self._on_error(LaminaError("a request", f"{record.getMessage()}: {error!r}", "please report this fault"))
+            self._on_error(_fault(record.getMessage(), error))
+
+
+def _fault(message: str, error: object) -> LaminaError:
+    return LaminaError("a request", f"{message}: {error!r}", "please report this fault")
 
 
 def _response(answered: Answer) -> web.StreamResponse:

@@ -15,7 +15,7 @@ import attrs
 
 from lamina.errors import BadInput, LaminaError
 from lamina.limits import DOCUMENT_BYTES, ERROR_BYTES
-from lamina.oci.reference import Reference, make_reference
+from lamina.oci.reference import FILE_TRANSPORTS, STORE_TRANSPORTS, Reference, make_reference
 
 _TIMEOUT = 300
 """Seconds for a manifest. Copying has no time limit."""
@@ -30,9 +30,6 @@ _NO_ANSWER = re.compile(
     r"|status(?: ?code)?(?: from registry)?:? (?:5\d\d|429)\b|toomanyrequests|pinging container registry",
     re.IGNORECASE,
 )
-
-_OTHER_TRANSPORTS = ("containers-storage:", "dir:", "docker-archive:", "docker-daemon:", "oci:", "oci-archive:")
-"""What Skopeo copies to, too (containers-transports(5))."""
 
 _REMEDIES = (
     (r"HTTP response to HTTPS client", "the registry has no TLS: turn the verification of TLS off"),
@@ -69,7 +66,7 @@ def parse_destination(text: str) -> Reference:
     name = text.removeprefix("docker://")
     if "@" in name or "://" in name:
         raise BadInput(text, "is no place for an image", "write docker://HOST/NAME:TAG")
-    if text.startswith(_OTHER_TRANSPORTS):
+    if ":" in text and text.partition(":")[0] in (*FILE_TRANSPORTS, *STORE_TRANSPORTS):
         raise BadInput(text, "is no registry", "write docker://HOST/NAME:TAG; lamina convert writes files")
     base, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:

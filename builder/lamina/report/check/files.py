@@ -16,7 +16,7 @@ from lamina.limits import FILES, LAYER_MEMBERS, LAYER_NAMES, PATH_LINKS, STEPS
 from lamina.store.tree_blob import TreeBlob
 from lamina.tar.links import follow
 from lamina.tar.read import SPARSE, entries, member
-from lamina.tar.whiteout import clean_path, hidden_path, is_metadata
+from lamina.tar.whiteout import clean_path, hidden_path, is_hidden, is_metadata
 from lamina.tar.write import DIRECTORY, SYMLINK
 
 
@@ -54,7 +54,7 @@ def seen_files(image: Image) -> dict[str, SeenFile]:
         for path, seen in members.items():
             if gone or emptied:
                 steps.count(path.count("/"), layer.budget, layer.where)
-            if path not in found and not _is_hidden(path, gone, emptied):
+            if path not in found and not is_hidden(path, gone, emptied):
                 kept.count(1, layer.budget, layer.where)
                 found[path] = seen
             if seen.kind != DIRECTORY:
@@ -80,18 +80,6 @@ def _members(layer: Layer, number: int) -> Iterator[tuple[str, SeenFile]]:
     for entry in entries(layer.blob, layer.where):
         mode = 0o644 if entry.kind == SPARSE else member(entry, layer.where).mode
         yield clean_path(entry.name), SeenFile(entry.kind, mode, entry.size, os.fsdecode(entry.link), number)
-
-
-def _is_hidden(path: str, gone: set[str], emptied: set[str]) -> bool:
-    above = path
-    if not gone and not emptied:
-        return False
-    if "" in emptied or path in gone:
-        return True
-    while above := above.rpartition("/")[0]:
-        if above in gone or above in emptied:
-            return True
-    return False
 
 
 def resolved(files: Mapping[str, SeenFile], path: str) -> str | None:

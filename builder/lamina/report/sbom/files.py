@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
@@ -11,7 +11,7 @@ from lamina.data.budget import Budget, Meter
 from lamina.image.layer import Layer
 from lamina.limits import LAYER_MEMBERS, PACKAGE_DATABASES, PACKAGES
 from lamina.tar.read import Entry, entries
-from lamina.tar.whiteout import clean_path, hidden_path
+from lamina.tar.whiteout import clean_path, hidden_path, is_hidden
 from lamina.tar.write import DIRECTORY, FILE
 
 
@@ -51,7 +51,7 @@ def found_files(layers: Sequence[Layer], asked: Callable[[str], bool]) -> dict[s
             elif entry.kind != DIRECTORY:
                 own_gone.add(path)  # also hides what lower layers have below it
         visible = {path: entry for path, entry in members.items()
-                   if path not in decided and not _is_hidden(path, gone, emptied)}  # fmt: skip
+                   if path not in decided and not is_hidden(path, gone, emptied)}  # fmt: skip
         packages.count(len(members.keys() - decided), layer.budget, layer.where)
         decided |= set(members)
         files = {path: entry for path, entry in visible.items() if entry.kind == FILE}
@@ -60,17 +60,6 @@ def found_files(layers: Sequence[Layer], asked: Callable[[str], bool]) -> dict[s
         gone |= own_gone
         emptied |= own_emptied
     return found
-
-
-def _is_hidden(path: str, gone: set[str], emptied: set[str]) -> bool:
-    if "" in emptied or path in gone:
-        return True
-    return any(above in gone or above in emptied for above in _above(path))
-
-
-def _above(path: str) -> Iterator[str]:
-    while path := path.rpartition("/")[0]:
-        yield path
 
 
 def _data(layer: Layer, files: dict[str, Entry], size: Meter) -> Iterable[tuple[str, bytes]]:

@@ -238,11 +238,7 @@ def test_more_connections_than_open_files(image: Path) -> None:
     """One line, and afterwards clients are served as before."""
     limited = ["bash", "-c", 'ulimit -n 40 && exec "$@"', "-", sys.executable, "-m", "lamina"]
     words = [*limited, "serve", str(image), "--listen", "127.0.0.1:0", "--json"]
-    with (
-        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
-        contextlib.ExitStack() as end,
-    ):
-        end.callback(process.kill)
+    with process_of(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout and process.stderr
         host, _, port = json.loads(process.stdout.readline())["address"].rpartition(":")
         with contextlib.ExitStack() as clients:
